@@ -1,0 +1,49 @@
+"""JSON as the wire speaks it: UTF-8, NaN and infinities as ``null``."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+
+def encode(value: Any) -> bytes:
+    """Return ``value`` as JSON bytes. Every value that ``json.loads`` can produce is accepted.
+
+    Raises:
+        TypeError: for a value that is not JSON (a set, an object).
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # orjson refuses lone surrogates, integers beyond 64 bits and non-string keys, all of which json accepts.
+        return json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(data: bytes | str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: when ``data`` is not JSON.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # orjson refuses lone surrogate escapes, which JavaScript's JSON.stringify produces.
+        return json.loads(data, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return value
