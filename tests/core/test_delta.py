@@ -103,9 +103,7 @@ def test_folding_is_associative_in_effect(drawn: tuple[Any, list[Delta]], cut: i
 
 
 def test_a_sliding_window_folds_to_one_extend_and_one_drop() -> None:
-    deltas: list[Delta] = [
-        [["set", ["contentID"], str(i)], ["extend", ["x"], [i]], ["drop", ["x"], 1]] for i in range(100)
-    ]
+    deltas: list[Delta] = [[["set", ["contentID"], str(i)], ["extend", ["x"], [i]], ["drop", ["x"], 1]] for i in range(100)]
     folded = fold(deltas)
     assert sorted(operation[0] for operation in folded) == ["drop", "extend", "set"]
     assert apply({"x": [0], "contentID": ""}, folded) == {"x": [99], "contentID": "99"}

@@ -15,6 +15,7 @@ Path: TypeAlias = Sequence[str | int]
 Operation: TypeAlias = list[Any]
 Delta: TypeAlias = list[Operation]
 
+
 def apply(value: Any, delta: Iterable[Operation]) -> Any:
     """Apply ``delta`` to ``value`` in place and return it (or its replacement, when the whole value was set).
 

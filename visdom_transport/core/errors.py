@@ -1,9 +1,9 @@
 """What can go wrong between a client and the hub.
 
-    TransportError
-    ├── GapError        a delta does not fit the value it is applied to
-    ├── MessageError    a message is answered with an error; the link stays
-    └── LinkClosed      the link ends with a close code
+TransportError
+├── GapError        a delta does not fit the value it is applied to
+├── MessageError    a message is answered with an error; the link stays
+└── LinkClosed      the link ends with a close code
 
 """
 

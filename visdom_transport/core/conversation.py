@@ -1,0 +1,186 @@
+"""One client speaking docs/protocol.md over one link, without the connection itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .encoding import decode
+from .errors import CloseCode, LinkClosed, MessageError
+from .event_feed import EventFeed
+from .hub import Hub
+from .link import Link, OwnDialect
+from .session import Session
+
+Commander = Callable[[Session, dict[str, Any]], Any]
+"""Carries out a command of a session and returns the result. Raises `MessageError` when it cannot."""
+
+ROLES = ("browser", "source")
+
+
+class Conversation:
+    """Parses what the client says and acts on the hub. Answers are queued on ``link``; take them with ``link.outbox()``.
+
+    Args:
+        facts: what ``welcome`` tells beside the session: server, version, readonly.
+    """
+
+    def __init__(self, hub: Hub, kind: str, now: float, commander: Commander, facts: dict[str, Any]) -> None:
+        self.link = Link(kind, OwnDialect(), hub.limits, now)
+        self._hub = hub
+        self._commander = commander
+        self._facts = facts
+        self._actions: dict[str, Callable[[dict[str, Any], float], None]] = {
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "ack": self._ack,
+            "credit": self._credit,
+            "command": self._command,
+            "ping": self._ping,
+            "pong": lambda message, now: None,
+        }
+
+    def receive(self, data: bytes | str, now: float) -> None:
+        """Act on one encoded message. Raises `LinkClosed` when the link must end."""
+        self.link.hear(now)
+        try:
+            message = decode(data)
+        except ValueError as error:
+            self._refuse(MessageError("bad_message", f"not JSON: {error}"))
+            return
+        self.act(message, now)
+
+    def act(self, message: Any, now: float) -> None:
+        """Act on one message. Raises `LinkClosed` when the link must end."""
+        self.link.hear(now)
+        kind = message.get("type") if isinstance(message, dict) else None
+        try:
+            if not isinstance(kind, str):
+                raise MessageError("bad_message", "a message is an object with a string type", "type")
+            if self.link.session is None:
+                if kind != "hello":
+                    raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
+                self._hello(message, now)
+            elif kind in self._actions:
+                self._actions[kind](message, now)
+            else:
+                raise MessageError("bad_message", f"no message type {kind[:50]!r}", "type")
+        except MessageError as error:
+            self._refuse(error)
+
+    def present(self, feeds: Any, now: float) -> None:
+        """A poll presents where the client stands: collect from there (docs/protocol.md, section 1)."""
+        self.link.hear(now)
+        self.link.acknowledge_all()
+        session = self.link.session
+        if session is None or not isinstance(feeds, dict):
+            self._refuse(MessageError("bad_field", "feeds must map feed names to positions", "feeds"))
+            return
+        for name in [name for name in session.subscriptions if name not in feeds]:
+            self._hub.unsubscribe(session, name)
+        for name, position in feeds.items():
+            subscription = session.subscriptions.get(name)
+            if subscription is not None and subscription.presents(position):
+                continue
+            if position is None and subscription is not None and isinstance(subscription.feed, EventFeed):
+                # The reply with the verdict was lost: what happened since the subscription began is still owed.
+                position = {"epoch": subscription.feed.epoch, "offset": subscription.began}
+            self._try_subscribe(session, name, position)
+
+    def _hello(self, message: dict[str, Any], now: float) -> None:
+        role = message.get("role")
+        if role not in ROLES:
+            raise LinkClosed(CloseCode.PROTOCOL, f"role must be one of {', '.join(ROLES)}")
+        feeds = message.get("feeds", {})
+        if not isinstance(feeds, dict):
+            raise LinkClosed(CloseCode.PROTOCOL, "feeds must map feed names to positions")
+        hub = self._hub
+        session = hub.resume_session(message.get("session"), message.get("secret"), role)
+        resumed = session is not None
+        if session is None:
+            session = hub.open_session(role, now)
+        if "window" in message:
+            self._credit(message, now)
+        hub.attach(session, self.link, now)
+        limits = hub.limits
+        self.link.say(
+            {
+                "type": "welcome",
+                "session": session.id,
+                "secret": session.secret,
+                "link": self.link.id,
+                "resumed": resumed,
+                "heartbeat_s": limits.heartbeat_s,
+                "dead_after_s": limits.dead_after_s,
+                "grace_s": limits.grace_s,
+                "poll_wait_s": limits.poll_wait_s,
+                **self._facts,
+            }
+        )
+        for name in [name for name in session.subscriptions if name not in feeds]:
+            hub.unsubscribe(session, name)
+        for name, position in feeds.items():
+            self._try_subscribe(session, name, position)
+
+    def _try_subscribe(self, session: Session, name: str, position: Any) -> None:
+        try:
+            self._hub.subscribe(session, name, position)
+        except MessageError as error:
+            self._refuse(error, feed=name)
+
+    def _subscribe(self, message: dict[str, Any], now: float) -> None:
+        assert self.link.session is not None
+        self._try_subscribe(self.link.session, self._feed_name(message), message.get("position"))
+
+    def _unsubscribe(self, message: dict[str, Any], now: float) -> None:
+        assert self.link.session is not None
+        self._hub.unsubscribe(self.link.session, self._feed_name(message))
+
+    @staticmethod
+    def _feed_name(message: dict[str, Any]) -> str:
+        name = message.get("feed")
+        if not isinstance(name, str):
+            raise MessageError("bad_field", "feed must be a string", "feed")
+        return name
+
+    def _ack(self, message: dict[str, Any], now: float) -> None:
+        self.link.acknowledge(self._count(message, "batches"))
+        self.link.on_news()
+
+    def _credit(self, message: dict[str, Any], now: float) -> None:
+        self.link.window = min(self._count(message, "window"), self._hub.limits.window_batches)
+        self.link.on_news()
+
+    @staticmethod
+    def _count(message: dict[str, Any], field: str) -> int:
+        value = message.get(field)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise MessageError("bad_field", f"{field} must be an integer of at least 0", field)
+        return value
+
+    def _ping(self, message: dict[str, Any], now: float) -> None:
+        self.link.say({"type": "pong"})
+
+    def _command(self, message: dict[str, Any], now: float) -> None:
+        session = self.link.session
+        assert session is not None
+        command_id = self._count(message, "id")
+        if command_id > session.last_command:
+            self._hub.totals["commands"] += 1
+            session.remember_reply(command_id, self._carry_out(session, message.get("command")))
+        # A remembered reply that is gone was confirmed long ago, or the client would have asked for it again earlier.
+        reply = session.replies.get(command_id, {"error": None, "result": None})
+        self.link.say({"type": "reply", "id": command_id, **reply})
+
+    def _carry_out(self, session: Session, command: Any) -> dict[str, Any]:
+        try:
+            if not isinstance(command, dict) or not isinstance(command.get("cmd"), str):
+                raise MessageError("bad_field", "command must be an object with a string cmd", "command")
+            return {"error": None, "result": self._commander(session, command)}
+        except MessageError as error:
+            self._hub.totals["errors"] += 1
+            return {"error": error.as_json(), "result": None}
+
+    def _refuse(self, error: MessageError, **context: Any) -> None:
+        self._hub.totals["errors"] += 1
+        self.link.say({"type": "error", **error.as_json(), **context})

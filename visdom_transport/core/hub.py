@@ -1,0 +1,260 @@
+"""The hub: feeds, sessions, and the one reaper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .delta import Delta
+from .errors import CloseCode, LinkClosed, MessageError
+from .event_feed import EventFeed
+from .limits import Limits
+from .link import Link
+from .session import Session, Subscription
+from .state_feed import Source, StateFeed, Verdict
+
+Feed = StateFeed | EventFeed
+
+
+class Hub:
+    """Connects what changes with who wants to know.
+
+    ``sources`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
+    ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
+    ``wake`` is called when, after a time of silence, there is something to flush.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        sources: Callable[[str], Source],
+        event_feeds: tuple[str, ...] = (),
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.limits = limits
+        self.sessions: dict[str, Session] = {}
+        self.feeds: dict[str, Feed] = {
+            name: EventFeed(name, max_count=limits.event_count, max_bytes=limits.event_bytes) for name in event_feeds
+        }
+        self.totals = {"sessions": 0, "resumes": 0, "reaped_links": 0, "reaped_sessions": 0, "commands": 0, "errors": 0}
+        self.wake = wake
+        self._sources = sources
+        self._readers: dict[str, dict[Session, None]] = {}
+        self._dirty: dict[str, None] = {}
+
+    # --- what changes ---
+
+    def set(self, feed: str, key: str) -> None:
+        """The value of ``key`` is new or replaced as a whole. Costs nothing when nobody is subscribed."""
+        found = self.feeds.get(feed)
+        if isinstance(found, StateFeed):
+            found.set(key)
+            self._mark(feed)
+
+    def update(self, feed: str, key: str, delta: Delta) -> None:
+        """``delta`` has been applied to the value of ``key``."""
+        found = self.feeds.get(feed)
+        if isinstance(found, StateFeed):
+            found.update(key, delta)
+            self._mark(feed)
+
+    def delete(self, feed: str, key: str) -> None:
+        """``key`` is gone."""
+        found = self.feeds.get(feed)
+        if isinstance(found, StateFeed):
+            found.delete(key)
+            self._mark(feed)
+
+    def publish(self, feed: str, event: Any) -> None:
+        """Append ``event`` to an event feed."""
+        found = self.feeds[feed]
+        assert isinstance(found, EventFeed)
+        found.publish(event)
+        self._mark(feed)
+
+    def _mark(self, feed: str) -> None:
+        if not self._dirty:
+            self.wake()
+        self._dirty[feed] = None
+
+    def flush(self) -> None:
+        """Tell every link whose session follows a changed feed that there is news, and keep the history within its bound."""
+        dirty, self._dirty = self._dirty, {}
+        told: dict[Link, None] = {}
+        for feed in dirty:
+            for session in self._readers.get(feed, ()):
+                if session.link is not None:
+                    told[session.link] = None
+        for link in told:
+            link.on_news()
+        self._trim()
+
+    def _trim(self) -> None:
+        feeds = [feed for feed in self.feeds.values() if isinstance(feed, StateFeed)]
+        excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
+        while excess > 0:
+            freed = max(feeds, key=lambda feed: feed.retained_bytes).shed()
+            if not freed:
+                return
+            excess -= freed
+
+    # --- sessions ---
+
+    def open_session(self, role: str, now: float, *, dialect: str = "own", grace_s: float | None = None) -> Session:
+        """Make a session. Raises `LinkClosed` (LIMIT) when there are too many."""
+        if len(self.sessions) >= self.limits.max_sessions:
+            raise LinkClosed(CloseCode.LIMIT, "too many sessions")
+        session = Session(role, self.limits.grace_s if grace_s is None else grace_s, dialect)
+        session.detached_at = session.seen_at = now
+        self.sessions[session.id] = session
+        self.totals["sessions"] += 1
+        return session
+
+    def resume_session(self, session_id: Any, secret: Any, role: str) -> Session | None:
+        """Find a session to resume, or None when it is not known. Raises `LinkClosed` (WRONG_SECRET)."""
+        session = self.sessions.get(session_id) if isinstance(session_id, str) else None
+        if session is None or session.role != role or session.dialect != "own":
+            return None
+        if not session.knows_secret(secret):
+            raise LinkClosed(CloseCode.WRONG_SECRET)
+        session.resumes += 1
+        self.totals["resumes"] += 1
+        return session
+
+    def attach(self, session: Session, link: Link, now: float) -> None:
+        """Give ``session`` a link; an older one is replaced. Cursors start anew with the link."""
+        if session.link is not None:
+            self.end(session.link, CloseCode.REPLACED, now)
+        session.link = link
+        link.session = session
+        link.hear(now)
+
+    def detach(self, link: Link, now: float) -> None:
+        """The connection is gone; its session waits for another one until its grace period is over."""
+        session, link.session = link.session, None
+        if session is None or session.link is not link:
+            return
+        session.link = None
+        session.detached_at = now
+        for subscription in session.subscriptions.values():
+            subscription.cursor = None
+        if session.grace_s <= 0:
+            self._remove(session)
+
+    def end(self, link: Link, code: CloseCode, now: float) -> None:
+        """Close ``link`` from this side."""
+        self.detach(link, now)
+        link.on_close(code)
+
+    def _remove(self, session: Session) -> None:
+        for name in list(session.subscriptions):
+            self.unsubscribe(session, name)
+        self.sessions.pop(session.id, None)
+
+    # --- subscriptions ---
+
+    def subscribe(self, session: Session, name: str, position: Any, *, live_only: bool = False) -> Verdict:
+        """Begin or restart a subscription; the verdict is queued on the session's link.
+
+        Raises:
+            MessageError: no such feed, a malformed position, or too many subscriptions.
+        """
+        check_position(position)
+        if name not in session.subscriptions and len(session.subscriptions) >= self.limits.max_subscriptions:
+            raise MessageError("limit", f"more than {self.limits.max_subscriptions} subscriptions", "feed")
+        feed = self.feeds.get(name)
+        if feed is None:
+            source = self._sources(name)
+            feed = self.feeds[name] = StateFeed(name, source, max_tombstones=self.limits.max_tombstones)
+        link = session.link
+        values_only = link is not None and link.dialect.values_only
+        cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
+        session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, verdict.offset)
+        self._readers.setdefault(name, {})[session] = None
+        if link is not None:
+            link.control.extend(link.dialect.subscribed(name, verdict))
+            link.on_news()
+        return verdict
+
+    def unsubscribe(self, session: Session, name: str) -> None:
+        """End a subscription. A state feed that nobody reads any more is forgotten."""
+        session.subscriptions.pop(name, None)
+        readers = self._readers.get(name)
+        if readers is None:
+            return
+        readers.pop(session, None)
+        if not readers:
+            del self._readers[name]
+            if isinstance(self.feeds[name], StateFeed):
+                del self.feeds[name]
+
+    def links(self) -> Iterator[Link]:
+        for session in list(self.sessions.values()):
+            if session.link is not None:
+                yield session.link
+
+    # --- time ---
+
+    def tick(self, now: float) -> None:
+        """The reaper: ping silent links, end dead ones, forget sessions past their grace period. Call it at least twice per heartbeat."""
+        for session in list(self.sessions.values()):
+            link = session.link
+            if link is None:
+                if now - session.detached_at >= session.grace_s:
+                    self._remove(session)
+                    self.totals["reaped_sessions"] += 1
+                continue
+            silence = now - link.heard_at
+            if silence >= self.limits.dead_after_s:
+                self.totals["reaped_links"] += 1
+                self.end(link, CloseCode.SILENT, now)
+            elif silence >= self.limits.heartbeat_s and now - link.pinged_at >= self.limits.heartbeat_s:
+                link.pinged_at = now
+                link.on_ping()
+                link.on_news()
+
+    def status(self, now: float) -> dict[str, Any]:
+        """What docs/operations.md shows for ``/transport/status``."""
+        return {
+            "sessions": [
+                {
+                    "role": session.role,
+                    "dialect": session.dialect,
+                    "link": session.link.kind if session.link else None,
+                    "subscriptions": list(session.subscriptions),
+                    "events_behind": sum(s.behind for s in session.subscriptions.values()),
+                    "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
+                    "seen_s_ago": round(now - session.seen_at, 3),
+                    "resumes": session.resumes,
+                    "conflated_events": session.conflated,
+                }
+                for session in self.sessions.values()
+            ],
+            "feeds": {
+                name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes}
+                for name, feed in self.feeds.items()
+            },
+            "totals": dict(self.totals),
+        }
+
+
+def check_position(position: Any) -> None:
+    """Raise `MessageError` naming the field when ``position`` is not a position or None."""
+    if position is None:
+        return
+    if not isinstance(position, dict):
+        raise MessageError("bad_field", "a position is an object or null", "position")
+    if not isinstance(position.get("epoch"), str):
+        raise MessageError("bad_field", "epoch must be a string", "position.epoch")
+    if not _is_offset(position.get("offset")):
+        raise MessageError("bad_field", "offset must be an integer of at least -1", "position.offset")
+    ahead = position.get("ahead")
+    if ahead is not None and not (isinstance(ahead, dict) and all(map(_is_offset, ahead.values()))):
+        raise MessageError("bad_field", "ahead must map keys to offsets", "position.ahead")
+    have = position.get("have")
+    if have is not None and not (isinstance(have, dict) and all(isinstance(item, str) for item in have.values())):
+        raise MessageError("bad_field", "have must map keys to content ids", "position.have")
+
+
+def _is_offset(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= -1

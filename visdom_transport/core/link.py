@@ -1,0 +1,144 @@
+"""Links: one live connection of a session, as the core sees it.
+
+A link is told what the session may be sent and decides what fits its credit. How messages look is its dialect's business.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .encoding import encode
+from .errors import CloseCode
+from .event_feed import EventBatch
+from .limits import Limits
+from .state_feed import StateBatch, Verdict
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Dialect(Protocol):
+    """How a link says things."""
+
+    values_only: bool
+    """Whether deltas must not be sent."""
+
+    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+        """The messages that carry ``batch``."""
+
+    def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
+        """The messages that answer a subscription."""
+
+
+class OwnDialect:
+    """docs/protocol.md."""
+
+    values_only = False
+
+    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+        return [batch.data]
+
+    def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
+        return [
+            encode(
+                {
+                    "type": "subscribed",
+                    "feed": feed,
+                    "epoch": verdict.epoch,
+                    "offset": verdict.offset,
+                    "recovered": verdict.recovered,
+                    "reason": verdict.reason,
+                    "header": verdict.header,
+                }
+            )
+        ]
+
+
+class Link:
+    """Credit, heartbeat and outgoing control messages of one connection.
+
+    ``kind`` is "websocket" or "poll". ``on_news`` is called when there may be something to send, ``on_close`` when the core
+    ends the link; both are set by whoever owns the connection.
+    """
+
+    def __init__(self, kind: str, dialect: Dialect, limits: Limits, now: float) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.kind = kind
+        self.dialect = dialect
+        self.session: Session | None = None
+        self.window = limits.window_batches
+        self.heard_at = now
+        self.pinged_at = now
+        self.on_news: Callable[[], None] = lambda: None
+        self.on_close: Callable[[CloseCode], None] = lambda code: None
+        self.on_ping: Callable[[], None] = lambda: self.control.append(b'{"type":"ping"}')
+        self.control: deque[bytes] = deque()
+        self.in_flight: deque[int] = deque()
+        self.in_flight_bytes = 0
+        self._limits = limits
+        self._acknowledged = 0
+        self._turn = 0
+
+    def hear(self, now: float) -> None:
+        """The peer gave a sign of life."""
+        self.heard_at = now
+        if self.session is not None:
+            self.session.seen_at = now
+
+    def acknowledge(self, batches: int) -> None:
+        """The peer has applied and drawn ``batches`` batches of this link in all. A number that goes back is old news; one that
+        exceeds what was sent counts as all."""
+        while self._acknowledged < batches and self.in_flight:
+            self.in_flight_bytes -= self.in_flight.popleft()
+            self._acknowledged += 1
+
+    def acknowledge_all(self) -> None:
+        """Everything that was sent has arrived."""
+        self._acknowledged += len(self.in_flight)
+        self.in_flight.clear()
+        self.in_flight_bytes = 0
+
+    @property
+    def has_credit(self) -> bool:
+        return len(self.in_flight) < self.window and self.in_flight_bytes < self._limits.in_flight_bytes
+
+    def outbox(self) -> list[bytes]:
+        """Take everything the link may send now: control messages first, then batches as far as the credit goes."""
+        messages = list(self.control)
+        self.control.clear()
+        while self.has_credit:
+            batch = self._next_batch()
+            if batch is None:
+                break
+            encoded = self.dialect.batch(batch)
+            size = sum(map(len, encoded))
+            self.in_flight.append(size)
+            self.in_flight_bytes += size
+            messages += encoded
+        return messages
+
+    def _next_batch(self) -> StateBatch | EventBatch | None:
+        """The next batch of the session's feeds, which take turns."""
+        if self.session is None:
+            return None
+        subscriptions = list(self.session.subscriptions.values())
+        budget = min(self._limits.batch_bytes, self._limits.in_flight_bytes - self.in_flight_bytes)
+        for step in range(len(subscriptions)):
+            index = (self._turn + step) % len(subscriptions)
+            subscription = subscriptions[index]
+            if not subscription.has_news:
+                continue
+            batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget)
+            if batch is not None:
+                self._turn = index + 1
+                self.session.conflated += batch.conflated
+                return batch
+        return None
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Queue a control message and have it sent."""
+        self.control.append(encode(message))
+        self.on_news()

@@ -1,0 +1,402 @@
+"""State feeds: keyed, conflating. They remember what changed and when, not the values themselves.
+
+Values are read from the `Source` when a batch is collected, and encoded once per version for all readers. Of every key the
+feed knows the offset of its last change and a short run of deltas; a reader that stands inside the run gets those folded, any
+other gets the value.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .delta import Delta, fold
+from .encoding import decode, encode
+
+NOTHING = -1
+"""The offset of a reader that holds nothing."""
+
+UNKNOWN_VALUE_BYTES = 65_536
+"""What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""
+
+CACHED_BATCHES = 8
+"""Readers of one feed stand at few different offsets; for each of the newest ones the encoded batch is kept until the next change."""
+
+
+class Source(Protocol):
+    """Where a state feed reads values: the host's own state."""
+
+    def keys(self) -> Collection[str]:
+        """The keys that exist, in creation order."""
+
+    def value(self, key: str) -> Any:
+        """The value of ``key`` now. Raises KeyError when it does not exist."""
+
+    def content_id(self, key: str) -> str | None:
+        """An id that changes with the value of ``key``, or None when there is no such id."""
+
+    def header(self) -> Any:
+        """What a reader that starts anew must know besides the values, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a subscription: where the reader starts and whether its gap can be filled completely."""
+
+    epoch: str
+    offset: int
+    recovered: bool
+    reason: str
+    header: Any = None
+
+
+@dataclass(slots=True)
+class StateCursor:
+    """The server's copy of where one reader stands."""
+
+    offset: int
+    ahead: dict[str, int] = field(default_factory=dict)
+    """Keys that are brought further than ``offset``, by a catch-up that goes in parts."""
+    boundary: int | None = None
+    """The offset that the catch-up under way ends at."""
+    whole: bool = False
+    """The catch-up is a snapshot: it must end with the list of all keys."""
+    values_only: bool = False
+    """The reader does not understand deltas."""
+
+    def at_least(self, key: str) -> int:
+        """The offset up to which the reader has ``key``."""
+        return max(self.offset, self.ahead.get(key, NOTHING))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a batch. ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas, tombstones)."""
+
+    key: str
+    offset: int
+    fragment: bytes
+    value: bytes | None = None
+    deleted: bool = False
+
+
+class StateBatch:
+    """What moves a reader from ``start`` to ``end`` (when ``complete``), or part of it."""
+
+    __slots__ = ("_data", "complete", "end", "entries", "epoch", "feed", "keys", "start")
+
+    def __init__(
+        self, feed: str, epoch: str, start: int, end: int, complete: bool, entries: list[Entry], keys: list[str] | None
+    ) -> None:
+        self.feed = feed
+        self.epoch = epoch
+        self.start = start
+        self.end = end
+        self.complete = complete
+        self.entries = entries
+        self.keys = keys
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The batch as one message, encoded once."""
+        if self._data is None:
+            head = {
+                "type": "batch",
+                "feed": self.feed,
+                "epoch": self.epoch,
+                "from": self.start,
+                "to": self.end,
+                "complete": self.complete,
+            }
+            if self.keys is not None:
+                head["keys"] = self.keys
+            self._data = b'%b,"entries":[%b]}' % (encode(head)[:-1], b",".join(e.fragment for e in self.entries))
+        return self._data
+
+    @property
+    def conflated(self) -> int:
+        """How many changes of this range the reader did not receive one by one."""
+        return max(0, self.end - self.start - len(self.entries)) if self.complete and self.keys is None else 0
+
+
+@dataclass(slots=True)
+class _Change:
+    """What the feed knows of one key that changed in this epoch."""
+
+    offset: int
+    floor: int
+    """A reader of this key at ``floor`` or later can be served by the deltas."""
+    deleted: bool = False
+    deltas: deque[tuple[int, bytes]] = field(default_factory=deque)
+    deltas_bytes: int = 0
+    value: bytes | None = None
+    """The encoded value at ``offset``, if somebody asked for it."""
+    value_bytes: int | None = None
+    """The size of the value, as far as it is known."""
+    folded: tuple[int, bytes] | None = None
+    """The base of the newest folded delta, and its fragment."""
+
+    @property
+    def retained_bytes(self) -> int:
+        return self.deltas_bytes + len(self.value or b"") + (len(self.folded[1]) if self.folded else 0)
+
+
+class StateFeed:
+    """One life of a keyed feed. ``offset`` counts its changes, ``epoch`` names this life."""
+
+    def __init__(self, name: str, source: Source, *, max_tombstones: int = 10_000) -> None:
+        self.name = name
+        self.epoch = secrets.token_hex(8)
+        self.offset = 0
+        self.retained_bytes = 0
+        self._source = source
+        self._changes: OrderedDict[str, _Change] = OrderedDict()  # by offset of the last change
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._max_tombstones = max_tombstones
+        self._tombstone_floor = 0
+        self._batches: OrderedDict[tuple[int, bool, bool, int], StateBatch] = OrderedDict()
+        self._batches_bytes = 0
+
+    # --- what changes ---
+
+    def set(self, key: str) -> None:
+        """The value of ``key`` is new, or replaced as a whole."""
+        change = self._advance(key)
+        change.deleted = False
+        change.value_bytes = None
+        self._forget_deltas(change)
+        self._tombstones.pop(key, None)
+
+    def update(self, key: str, delta: Delta) -> None:
+        """``delta`` has been applied to the value of ``key``."""
+        encoded = encode(delta)
+        change = self._advance(key)
+        change.deltas.append((change.offset, encoded))
+        change.deltas_bytes += len(encoded)
+        self.retained_bytes += len(encoded)
+        if change.value_bytes is not None:
+            change.value_bytes += _growth(delta, len(encoded))
+        allowed = UNKNOWN_VALUE_BYTES if change.value_bytes is None else change.value_bytes
+        while change.deltas_bytes > allowed:
+            self._drop_oldest_delta(change)
+
+    def delete(self, key: str) -> None:
+        """``key`` is gone."""
+        change = self._advance(key)
+        change.deleted = True
+        change.value_bytes = None
+        self._forget_deltas(change)
+        self._tombstones[key] = change.offset
+        self._tombstones.move_to_end(key)
+        while len(self._tombstones) > self._max_tombstones:
+            oldest, offset = self._tombstones.popitem(last=False)
+            self._tombstone_floor = offset
+            del self._changes[oldest]
+
+    def _advance(self, key: str) -> _Change:
+        self.offset += 1
+        self._forget_batches()
+        change = self._changes.get(key)
+        if change is None:
+            change = self._changes[key] = _Change(self.offset, floor=0)
+        else:
+            self._changes.move_to_end(key)
+            self.retained_bytes -= len(change.value or b"") + (len(change.folded[1]) if change.folded else 0)
+            change.offset = self.offset
+        change.value = None
+        change.folded = None
+        return change
+
+    def _forget_deltas(self, change: _Change) -> None:
+        self.retained_bytes -= change.deltas_bytes
+        change.deltas.clear()
+        change.deltas_bytes = 0
+        change.floor = change.offset
+
+    def _drop_oldest_delta(self, change: _Change) -> None:
+        offset, encoded = change.deltas.popleft()
+        change.deltas_bytes -= len(encoded)
+        self.retained_bytes -= len(encoded)
+        change.floor = offset
+
+    def _forget_batches(self) -> int:
+        freed = self._batches_bytes
+        self._batches.clear()
+        self._batches_bytes = 0
+        self.retained_bytes -= freed
+        return freed
+
+    def shed(self) -> int:
+        """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed, 0 for nothing left."""
+        if self._batches:
+            return self._forget_batches()
+        for change in self._changes.values():
+            freed = change.retained_bytes
+            if freed:
+                self._forget_deltas(change)
+                self.retained_bytes -= change.retained_bytes
+                change.value = None
+                change.folded = None
+                return freed
+        return 0
+
+    # --- readers ---
+
+    def begin(
+        self, position: Mapping[str, Any] | None, *, values_only: bool = False, live_only: bool = False
+    ) -> tuple[StateCursor, Verdict]:
+        """Start a reader at ``position`` (checked by the caller: docs/protocol.md, section 3), or at nothing.
+
+        ``live_only`` starts a reader without a position at the head: it sees only what changes from now on.
+        """
+        if position is not None and position["epoch"] == self.epoch and NOTHING <= position["offset"] <= self.offset:
+            offset = position["offset"]
+            ahead = {key: at for key, at in (position.get("ahead") or {}).items() if offset < at <= self.offset}
+            recovered = offset >= self._tombstone_floor
+            cursor = StateCursor(offset, ahead, whole=not recovered, values_only=values_only)
+            if offset != NOTHING:
+                reason = "resumed" if recovered else "trimmed"
+                return cursor, Verdict(self.epoch, self.offset, recovered, reason, None)
+        if live_only and position is None:
+            return StateCursor(self.offset, values_only=values_only), Verdict(self.epoch, self.offset, True, "resumed")
+        have = (position or {}).get("have") or {}
+        held = {key: self.offset for key, content_id in have.items() if self._holds(key, content_id)}
+        reason = "new" if position is None else "epoch"
+        verdict = Verdict(self.epoch, self.offset, False, reason, self._source.header())
+        return StateCursor(NOTHING, held, whole=True, values_only=values_only), verdict
+
+    def _holds(self, key: str, content_id: Any) -> bool:
+        try:
+            return content_id is not None and self._source.content_id(key) == content_id
+        except KeyError:
+            return False
+
+    def has_news(self, cursor: StateCursor) -> bool:
+        return cursor.whole or cursor.offset < self.offset
+
+    def behind(self, cursor: StateCursor) -> int:
+        """How many changes the reader has not been sent."""
+        return self.offset - max(cursor.offset, 0)
+
+    def collect(self, cursor: StateCursor, budget_bytes: int) -> StateBatch | None:
+        """Return the next batch for ``cursor`` and move it, or None when it is up to date.
+
+        A batch is at most ``budget_bytes`` large unless a single entry is larger.
+        """
+        if not self.has_news(cursor):
+            return None
+        if cursor.offset < self._tombstone_floor:
+            cursor.whole = True
+        shared = None if cursor.ahead else (cursor.offset, cursor.whole, cursor.values_only, budget_bytes)
+        batch = self._batches.get(shared) if shared is not None else None
+        if batch is not None:
+            self._move(cursor, batch.end)
+            return batch
+        if cursor.boundary is None:
+            cursor.boundary = self.offset
+        entries: list[Entry] = []
+        size = 0
+        complete = True
+        for key in self._outdated(cursor, budget_bytes):
+            entry = self._entry(key, cursor)
+            if entries and size + len(entry.fragment) > budget_bytes:
+                complete = False
+                break
+            entries.append(entry)
+            size += len(entry.fragment)
+            cursor.ahead[key] = self.offset
+        start, end = cursor.offset, cursor.boundary
+        keys = list(self._source.keys()) if cursor.whole and complete else None
+        batch = StateBatch(self.name, self.epoch, start, end, complete, entries, keys)
+        if complete:
+            self._move(cursor, end)
+            if shared is not None:
+                if len(self._batches) >= CACHED_BATCHES:
+                    self._forget_batches()
+                self._batches[shared] = batch
+                self._batches_bytes += size
+                self.retained_bytes += size
+        return batch
+
+    @staticmethod
+    def _move(cursor: StateCursor, end: int) -> None:
+        cursor.offset = end
+        cursor.boundary = None
+        cursor.whole = False
+        if cursor.ahead:
+            cursor.ahead = {key: at for key, at in cursor.ahead.items() if at > end}
+
+    def _outdated(self, cursor: StateCursor, budget_bytes: int) -> Iterator[str]:
+        """The keys this catch-up still owes the reader: in creation order for a snapshot; else the oldest change first, but small
+        before large when one batch cannot hold them all."""
+        boundary = self.offset if cursor.boundary is None else cursor.boundary
+        if cursor.offset == NOTHING:
+            for key in list(self._source.keys()):
+                change = self._changes.get(key)
+                at = cursor.ahead.get(key)
+                if at is None or (at < boundary and change is not None and change.offset > at):
+                    yield key
+            return
+        found: list[tuple[str, _Change]] = []
+        for key, change in reversed(self._changes.items()):
+            if change.offset <= cursor.offset:
+                break
+            at = cursor.ahead.get(key, NOTHING)
+            if at < boundary and change.offset > at:
+                found.append((key, change))
+        found.reverse()
+        costs = {key: self._estimate(change, cursor.at_least(key)) for key, change in found}
+        if sum(costs.values()) > budget_bytes:
+            found.sort(key=lambda item: costs[item[0]])
+        for key, _ in found:
+            yield key
+
+    @staticmethod
+    def _estimate(change: _Change, base: int) -> int:
+        if change.deltas and base >= change.floor:
+            return change.deltas_bytes
+        return change.value_bytes or 0
+
+    def _entry(self, key: str, cursor: StateCursor) -> Entry:
+        change = self._changes.get(key)
+        base = cursor.at_least(key)
+        if change is None:
+            # Unchanged since the feed began; only a reader that holds nothing asks for it.
+            change = self._changes[key] = _Change(0, floor=0)
+            self._changes.move_to_end(key, last=False)
+        if change.deleted:
+            fragment = encode({"key": key, "offset": change.offset, "deleted": True})
+            return Entry(key, change.offset, fragment, deleted=True)
+        if change.deltas and base >= change.floor and not cursor.values_only:
+            fragment = self._delta_fragment(key, change, base)
+            if change.value_bytes is None or len(fragment) <= change.value_bytes + 64:
+                return Entry(key, change.offset, fragment)
+        if change.value is None:
+            change.value = encode(self._source.value(key))
+            change.value_bytes = len(change.value)
+            self.retained_bytes += len(change.value)
+        fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], change.value)
+        return Entry(key, change.offset, fragment, change.value)
+
+    def _delta_fragment(self, key: str, change: _Change, base: int) -> bytes:
+        if change.folded is not None and change.folded[0] == base:
+            return change.folded[1]
+        run = [encoded for offset, encoded in change.deltas if offset > base]
+        delta = run[0] if len(run) == 1 else encode(fold(decode(encoded) for encoded in run))
+        fragment = b'%b,"delta":%b}' % (encode({"key": key, "offset": change.offset, "base": base})[:-1], delta)
+        if change.folded is not None:
+            self.retained_bytes -= len(change.folded[1])
+        change.folded = (base, fragment)
+        self.retained_bytes += len(fragment)
+        return fragment
+
+
+def _growth(delta: Delta, encoded_bytes: int) -> int:
+    """By how much a delta makes a value larger, roughly. A delta that also drops (a sliding window) is taken as neutral: an
+    estimate that only ever grew would let the history of such a key grow with time."""
+    names = {operation[0] for operation in delta}
+    return encoded_bytes if names & {"extend", "append", "insert"} and "drop" not in names else 0
