@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from visdom_transport.settings import Settings, SettingsError, unknown_variables, variable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({"VISDOM_TRANSPORT_HEARTBEAT_S": " "}) == Settings()
+
+
+def test_every_kind_of_value_is_read() -> None:
+    settings = Settings.from_env(
+        {
+            "VISDOM_TRANSPORT_HEARTBEAT_S": "2.5",
+            "VISDOM_TRANSPORT_WINDOW_BATCHES": "2",
+            "VISDOM_TRANSPORT_HISTORY_BYTES": "1_000",
+            "VISDOM_TRANSPORT_ALLOWED_ORIGINS": "https://a.example, http://b.example:8080,",
+            "VISDOM_TRANSPORT_BROWSER_FILES_DIR": "/srv/files",
+        }
+    )
+    assert settings.heartbeat_s == 2.5
+    assert settings.window_batches == 2
+    assert settings.history_bytes == 1000
+    assert settings.allowed_origins == ("https://a.example", "http://b.example:8080")
+    assert settings.browser_files_dir == Path("/srv/files")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("heartbeat_s", "soon"),
+        ("heartbeat_s", "0"),
+        ("heartbeat_s", "-1"),
+        ("grace_s", "nan"),
+        ("grace_s", "inf"),
+        ("window_batches", "0"),
+        ("batch_bytes", "1.5"),
+        ("flush_interval_ms", "ten"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_variable(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=variable(name)):
+        Settings.from_env({variable(name): text})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"heartbeat_s": 20.0, "dead_after_s": 20.0},
+        {"poll_wait_s": 25.0},
+        {"batch_bytes": 5_000_000, "in_flight_bytes": 4_999_999},
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings(**values)  # type: ignore[arg-type]
+    assert variable(next(iter(values))) in str(raised.value)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().heartbeat_s = 1  # type: ignore[misc]
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    environ = {"VISDOM_TRANSPORT": "0", "VISDOM_TRANSPORT_GRACE_S": "9", "VISDOM_TRANSPORT_GRACE": "9", "HOME": "/"}
+    assert unknown_variables(environ) == ["VISDOM_TRANSPORT_GRACE"]
+
+
+def test_numbers_say_their_unit() -> None:
+    units = ("_s", "_ms", "_bytes", "_batches", "_count", "_tombstones")
+    for setting in fields(Settings):
+        if isinstance(setting.default, int | float):
+            assert setting.name.endswith(units), setting.name
+
+
+def test_the_operations_page_lists_every_setting_with_its_default() -> None:
+    rows = [line for line in (ROOT / "docs" / "operations.md").read_text().splitlines() if line.startswith("| `")]
+    listed = {row.split("|")[1].strip(" `"): row.split("|")[2].strip() for row in rows}
+    expected = {variable(s.name): "-" if s.default in (None, ()) else f"{s.default:,}" for s in fields(Settings)}
+    assert {name: default for name, default in listed.items() if name.startswith(variable(""))} == expected
