@@ -1,0 +1,45 @@
+"""Waiting for conditions. No test sleeps for a fixed time: it waits for what it needs and says what it saw instead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+INTERVAL_S = 0.05
+
+
+def until(
+    condition: Callable[[], T | None],
+    what: str,
+    *,
+    timeout_s: float = 15.0,
+    seen: Callable[[], object] | None = None,
+) -> T:
+    """Call `condition` until it returns something true, and return that.
+
+    Raises AssertionError after `timeout_s`, naming `what` was awaited and, with `seen`, what was there instead.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            instead = f"; seen: {seen()}" if seen is not None else f"; last value: {value!r}"
+            raise AssertionError(f"not within {timeout_s:g} s: {what}{instead}")
+        time.sleep(INTERVAL_S)
+
+
+def during(seconds: float, condition: Callable[[], bool], what: str) -> None:
+    """Let `seconds` pass while `condition` holds throughout. Raises AssertionError when it stops holding.
+
+    For the tests where the length of an outage is itself the point.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not condition():
+            raise AssertionError(f"did not hold for {seconds:g} s: {what}")
+        time.sleep(INTERVAL_S)
