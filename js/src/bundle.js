@@ -1,0 +1,405 @@
+/**
+ * Shows a session to Visdom's own bundle as a WebSocket that never breaks.
+ *
+ * The bundle's panes are one more replica. What they hold is remembered (`delivered`), and every flush delivers the difference to the
+ * session's replica of the environment in view; that one rule serves live updates, catching up, reopening and switching.
+ */
+
+import { BundleSocket } from "./bundle/socket.js";
+import { envView } from "./bundle/requests.js";
+
+/**
+ * @typedef {import("./bundle/requests.js").View} View
+ * @typedef {{code: string, message: string, field?: string | null}} CommandError
+ * @typedef {{changed: string[], removed: string[], complete: boolean, snapshot: boolean}} Changes
+ * @typedef {{recovered: boolean, reason: string}} Verdict
+ *
+ * @typedef {object} Listener
+ * @property {(verdict: Verdict) => void} [onsubscribed]
+ * @property {(changes: Changes) => void} [onchanges]
+ * @property {(batch: {events: any[], missed: number}) => void} [onevents]
+ *
+ * @typedef {object} Replica
+ * @property {Map<string, any>} values
+ * @property {string[]} order
+ * @property {any} header
+ * @property {boolean} synced
+ *
+ * @typedef {object} BundleSession  what is used of a session
+ * @property {{readonly: boolean, server: string} | null} welcome
+ * @property {(feed: string, listener: Listener) => void} subscribe
+ * @property {(feed: string) => void} unsubscribe
+ * @property {(feed: string) => Replica | null | undefined} replica
+ * @property {(command: any) => Promise<{error: CommandError | null, result: any}>} command
+ * @property {() => void} goOffline
+ * @property {() => void} goOnline
+ *
+ * @typedef {object} BundleOptions
+ * @property {BundleSession} session
+ * @property {(run: () => void) => void} [requestFrame]
+ * @property {(run: () => void, ms: number) => void} [setTimer]
+ * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
+ * @property {(lost: number) => void} [onrestarted]  the server restarted, the panes are current, `lost` of them are gone
+ */
+
+/** The bundle collects windows for this long and then processes them at once. */
+const BATCH_MS = 100;
+
+/** The identity of a delivered window that the bundle wants again. */
+const STALE = Symbol("stale");
+
+export class Bundle {
+  #session;
+  #requestFrame;
+  #setTimer;
+  #onerror;
+  #onrestarted;
+  /** @type {BundleSocket | null} */ #socket = null;
+  #registered = 0;
+  /** @type {string | null} */ #answered = null;
+  /** @type {{readonly: boolean, server: string} | null} the welcome the bundle knows of */ #welcome = null;
+  /** A restarted server has been met; then, its snapshot has arrived. @type {"" | "met" | "known"} */ #restart = "";
+  /** @type {View | null} */ #view = null;
+  #held = false;
+  #scheduled = false;
+  #batchPending = false;
+
+  /** Pane id -> content id of what the bundle holds. @type {Map<string, unknown>} */ #delivered = new Map();
+  /** Keys changed since they were delivered, whatever their content id says. @type {Set<string>} */ #dirty = new Set();
+  /** Panes that the bundle's pending batch may bring back. @type {Set<string>} */ #ghosts = new Set();
+  /** Panes the user closed, which must not come back by themselves. @type {Map<string, {contentID: unknown, pending: boolean}>} */
+  #closed = new Map();
+  /** @type {Set<string>} */ #sharedChanged = new Set();
+  #reloadDue = false;
+  #layoutDue = false;
+  /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
+
+  /** @param {BundleOptions} options */
+  constructor({ session, requestFrame, setTimer, onerror, onrestarted }) {
+    this.#session = session;
+    this.#requestFrame = requestFrame ?? ((run) => void requestAnimationFrame(run));
+    this.#setTimer = setTimer ?? ((run, ms) => void setTimeout(run, ms));
+    this.#onerror = onerror ?? (() => {});
+    this.#onrestarted = onrestarted ?? (() => {});
+    session.subscribe("shared", {
+      onchanges: ({ changed, removed }) => {
+        for (const key of [...changed, ...removed]) this.#sharedChanged.add(key);
+        this.#open();
+        this.#schedule();
+      },
+    });
+    session.subscribe("notifications", {
+      onevents: ({ events }) => {
+        for (const event of events) this.#socket?.deliver({ command: "notification", data: event });
+      },
+    });
+  }
+
+  /** The view the bundle shows, or null before it asked for one. */
+  get view() {
+    return this.#view;
+  }
+
+  /** How many panes the bundle holds. */
+  get panes() {
+    return this.#delivered.size;
+  }
+
+  /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url */
+  connect(url) {
+    const socket = new BundleSocket(url, {
+      onsend: (text) => this.#receive(text),
+      onclosing: () => {
+        if (this.#socket !== socket) return;
+        this.#socket = null;
+        this.#session.goOffline();
+      },
+    });
+    this.#session.goOnline();
+    // Not before the bundle has set its handlers.
+    queueMicrotask(() => {
+      this.#socket = socket;
+      this.#open();
+    });
+    return socket;
+  }
+
+  /**
+   * The bundle asks for a view, or for the same one again.
+   *
+   * @param {View} view
+   * @param {string | null} sid  as registered
+   */
+  show(view, sid) {
+    // The bundle asks once after each register; it has not lost anything then. Later it does when its panes are empty.
+    const answersRegister = sid !== this.#answered;
+    this.#answered = sid;
+    if (view.feed !== this.#view?.feed || this.#held) {
+      // A batch that is pending in the bundle still holds panes of the old view.
+      if (this.#batchPending) for (const pane of this.#delivered.keys()) this.#ghosts.add(pane);
+      this.#delivered.clear();
+      this.#subscribe(view);
+    } else if (!answersRegister) this.#deliverAgain();
+  }
+
+  /** To be called when the session's state has changed. */
+  update() {
+    this.#open();
+    const welcome = this.#session.welcome;
+    if (!welcome || !this.#welcome || welcome === this.#welcome) return;
+    if (welcome.server !== this.#welcome.server) this.#restart = "met";
+    if (welcome.readonly !== this.#welcome.readonly) this.#register(welcome.readonly);
+    this.#welcome = welcome;
+  }
+
+  #open() {
+    const envs = this.#session.replica("shared")?.values.get("envs");
+    const welcome = this.#session.welcome;
+    if (!this.#socket || this.#socket.readyState !== 0 || !welcome || !envs) return;
+    this.#welcome = welcome;
+    this.#socket.open();
+    this.#register(welcome.readonly, envs);
+    this.#sharedChanged = new Set(this.#session.replica("shared")?.values.keys());
+    this.#flushShared();
+    // What the user closed while the bundle was disconnected, it told nobody.
+    this.#deliverAgain();
+  }
+
+  #deliverAgain() {
+    for (const pane of this.#delivered.keys()) this.#delivered.set(pane, STALE);
+    this.#reloadDue = this.#layoutDue = true;
+    this.#schedule();
+  }
+
+  /** @param {boolean} readonly @param {string[]} [envList] */
+  #register(readonly, envList) {
+    this.#socket?.deliver({ command: "register", data: `tab-${++this.#registered}`, readonly, envList });
+  }
+
+  /** @param {View} view */
+  #subscribe(view) {
+    if (this.#view) this.#session.unsubscribe(this.#view.feed);
+    this.#view = view;
+    this.#dirty.clear();
+    this.#closed.clear();
+    this.#held = false;
+    this.#reloadDue = this.#layoutDue = true;
+    const mine = () => this.#view === view;
+    this.#session.subscribe(view.feed, {
+      onsubscribed: ({ recovered }) => {
+        if (mine() && !recovered) this.#reloadDue = true;
+      },
+      onchanges: ({ changed, complete, snapshot }) => {
+        if (!mine()) return;
+        if (!snapshot) for (const key of changed) this.#dirty.add(key);
+        else if (complete) {
+          this.#layoutDue = true;
+          if (this.#restart) this.#restart = "known";
+          // Whatever became of a close: what exists now is shown.
+          for (const [pane, { pending }] of this.#closed) if (!pending) this.#closed.delete(pane);
+        }
+        this.#schedule();
+      },
+    });
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#requestFrame(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush() {
+    if (this.#socket?.readyState !== 1) return;
+    this.#flushShared();
+    if (this.#view && !this.#held) this.#flushView(this.#view);
+  }
+
+  #flushShared() {
+    const changed = this.#sharedChanged;
+    const values = this.#session.replica("shared")?.values;
+    if (!changed.size || !values) return;
+    this.#sharedChanged = new Set();
+    if (changed.has("layouts")) this.#socket?.deliver({ command: "layout_update", data: values.get("layouts") ?? "" });
+    // Saved layouts replace the bundle's list of environments with those that have some, hence the list after it.
+    if (changed.has("layouts") || changed.has("envs")) {
+      this.#socket?.deliver({ command: "env_update", data: values.get("envs") ?? [] });
+    }
+    for (const key of changed) if (key.startsWith("undo/")) this.#deliverUndo(key.slice("undo/".length));
+  }
+
+  /** @param {string} env */
+  #deliverUndo(env) {
+    const count = this.#session.replica("shared")?.values.get(`undo/${env}`);
+    // Only a server whose bundle understands it has this key.
+    if (count !== undefined) this.#socket?.deliver({ command: "undo_state", eid: env, count });
+  }
+
+  /** @param {View} view */
+  #flushView(view) {
+    const replica = this.#session.replica(view.feed);
+    if (!replica) return;
+    if (this.#reloadDue && replica.header?.reload) {
+      this.#socket?.deliver({ command: "reload", data: replica.header.reload });
+      this.#reloadDue = false;
+    }
+
+    // In a compare view the key of a window is not the id of its pane.
+    /** @type {Map<string, {key: string, window: any}>} */
+    const wanted = new Map();
+    for (const key of replica.order) {
+      const window = replica.values.get(key);
+      if (window) wanted.set(window.id ?? key, { key, window });
+    }
+
+    // Closing does not reach panes that wait in the bundle's batch: they would come back.
+    if (!this.#batchPending) {
+      const gone = replica.synced ? [...this.#delivered.keys()].filter((pane) => !wanted.has(pane)) : [];
+      this.#close(new Set([...this.#ghosts, ...gone]));
+      this.#ghosts.clear();
+      if (replica.synced) this.#settle(wanted, gone.length);
+    } else if (this.#ghosts.size) return;
+
+    for (const [pane, { key, window }] of wanted) {
+      const closed = this.#closed.get(pane);
+      if (closed && (closed.pending || closed.contentID === window.contentID)) continue;
+      this.#closed.delete(pane);
+      if (this.#delivered.has(pane) && this.#delivered.get(pane) === window.contentID && !this.#dirty.has(key)) continue;
+      this.#delivered.set(pane, window.contentID);
+      this.#startBatch(() =>
+        this.#socket?.deliver({
+          ...window,
+          command: "window",
+          ...(view.compare ? { has_compare: true } : { eid: view.envs[0] }),
+        }),
+      );
+    }
+    this.#dirty.clear();
+
+    if (this.#layoutDue && replica.synced) {
+      this.#layoutDue = false;
+      this.#socket?.deliver({ command: "layout" });
+      if (!view.compare) this.#deliverUndo(view.envs[0]);
+    }
+  }
+
+  /** @param {Map<string, any>} wanted  @param {number} lost */
+  #settle(wanted, lost) {
+    for (const [pane, { pending }] of this.#closed) if (!pending && !wanted.has(pane)) this.#closed.delete(pane);
+    if (this.#restart !== "known") return;
+    this.#restart = "";
+    this.#onrestarted(lost);
+  }
+
+  /** Delivers a window into the bundle's batch. @param {() => void} deliver */
+  #startBatch(deliver) {
+    deliver();
+    if (this.#batchPending) return;
+    this.#batchPending = true;
+    // Set after the bundle's own timer of the same length, hence fires after it.
+    this.#setTimer(() => {
+      this.#batchPending = false;
+      this.#schedule();
+    }, BATCH_MS);
+  }
+
+  /** @param {Iterable<string>} panes */
+  #close(panes) {
+    const ids = [...panes];
+    if (!ids.length) return;
+    const readonly = this.#welcome?.readonly;
+    // A readonly bundle refuses to remove a pane, whoever wants it, and has no other way. It is told that it may,
+    // and that it may not, within one task: nothing is painted and nobody can click in between.
+    if (readonly) this.#register(false);
+    for (const pane of ids) {
+      this.#delivered.delete(pane);
+      // The bundle answers, before deliver() returns, with a close command of its own, which would hit whatever has that id by now.
+      this.#echo = pane;
+      this.#socket?.deliver({ command: "close", data: pane });
+      this.#echo = null;
+    }
+    if (readonly) this.#register(true);
+  }
+
+  /** @param {string} text  a command of the bundle */
+  #receive(text) {
+    const command = JSON.parse(text);
+    if (command.cmd === "close" && command.data === this.#echo) return;
+    const pane = command.cmd === "close" ? command.data : null;
+    if (pane !== null) this.#closedByUser(pane);
+    if (command.cmd === "save" && this.#view && command.eid !== this.#view.envs[0]) this.#held = true;
+
+    const view = this.#view;
+    const sent = view?.compare ? this.#locate(command, view) : command;
+    if (!sent) {
+      if (pane !== null) this.#closeAnswered(pane, true);
+      return;
+    }
+    this.#session
+      .command(sent)
+      .catch((reason) => ({ error: { code: "failed", message: String(reason?.message ?? reason) } }))
+      .then(({ error }) => {
+        if (pane !== null && this.#view === view) this.#closeAnswered(pane, error !== null);
+        // The bundle calls its panes the saved environment from now on, whatever the reply.
+        if (command.cmd === "save" && this.#held && this.#view === view) this.#subscribe(envView(command.eid));
+        if (error) this.#onerror(error, command);
+      });
+  }
+
+  /** @param {string} pane */
+  #closedByUser(pane) {
+    const contentID = this.#delivered.get(pane);
+    this.#delivered.delete(pane);
+    this.#closed.set(pane, { contentID, pending: true });
+    if (this.#batchPending) this.#ghosts.add(pane);
+  }
+
+  /** @param {string} pane @param {boolean} refused */
+  #closeAnswered(pane, refused) {
+    if (refused) this.#closed.delete(pane);
+    else {
+      // The reply may overtake the removal. Only a window with other content than now is a new one.
+      const window = this.#window(pane);
+      if (window) this.#closed.set(pane, { contentID: window.contentID, pending: false });
+      else this.#closed.delete(pane);
+    }
+    this.#schedule();
+  }
+
+  /** @param {string} pane */
+  #window(pane) {
+    const values = this.#session.replica(this.#view?.feed ?? "")?.values;
+    return [...(values?.values() ?? [])].find((window) => window.id === pane) ?? values?.get(pane);
+  }
+
+  /**
+   * A command from a compare view, aimed at the window behind the pane; null if there is none.
+   * 0.2.4's bundle names no environment there, 0.3.0's always the first.
+   *
+   * @param {any} command
+   * @param {View} view
+   */
+  #locate(command, view) {
+    const [holder, field] = {
+      close: [command, "data"],
+      layout_item_update: [command, "win"],
+      update_plot_layout: [command, "win"],
+      update_comment: [command, "win"],
+      forward_to_vis: [command.data, "target"],
+      pop_embeddings_pane: [command.data, "target"],
+    }[/** @type {string} */ (command.cmd)] ?? [null, ""];
+    if (!holder) return command;
+    const pane = holder[field];
+    if (pane === "window_compare_legend") return null;
+    const known = this.#session.replica("shared")?.values.get("envs") ?? [];
+    const other = view.envs.find((env) => pane.startsWith(`${env}_env_`));
+    const env = other ?? view.envs.find((name) => known.includes(name));
+    if (env === undefined) return null;
+    const aimed = { ...holder, eid: env, [field]: other === undefined ? pane : pane.slice(`${other}_env_`.length) };
+    return holder === command ? aimed : { ...command, data: aimed };
+  }
+}

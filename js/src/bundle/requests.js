@@ -1,0 +1,75 @@
+/** The requests with which Visdom's bundle asks for an environment. */
+
+/**
+ * What a tab shows: one environment, or several compared.
+ *
+ * @typedef {object} View
+ * @property {string} feed  the feed that carries its windows
+ * @property {string[]} envs  environment ids as the bundle spells them
+ * @property {boolean} compare
+ */
+
+/** @param {string} env @returns {string} the id under which the server keeps the environment */
+export const escapeEnv = (env) => env.replaceAll("/", "_");
+
+/** @param {string} env @returns {View} */
+export const envView = (env) => ({ feed: `env/${escapeEnv(env)}`, envs: [env], compare: false });
+
+/**
+ * The view a request asks for, or null if it is not the bundle's.
+ *
+ * The bundle puts environment ids into the address as they are, and jQuery hands the address on unchanged, so they are not decoded here.
+ *
+ * @param {string} root  path of the page's server, with the slash at its end
+ * @param {string} method
+ * @param {string} url
+ * @param {unknown} body
+ * @returns {{view: View, sid: string | null} | null}
+ */
+export function parseViewRequest(root, method, url, body) {
+  if (method.toUpperCase() !== "POST" || !url.startsWith(root) || typeof body !== "string") return null;
+  const [, kind, name] = url.slice(root.length).match(/^(env|compare)\/(.+)$/s) ?? [];
+  if (!name) return null;
+  let data;
+  try {
+    data = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  if (data === null || typeof data !== "object" || !("sid" in data)) return null;
+  if (kind === "env") return { view: envView(name), sid: data.sid };
+  const envs = name.split("+");
+  const feed = `compare/${data.show_all ? "all:" : ""}${envs.map(escapeEnv).join("+")}`;
+  return { view: { feed, envs, compare: true }, sid: data.sid };
+}
+
+/**
+ * An XMLHttpRequest that answers `intercept`ed requests itself, with an empty 200, on or off line.
+ *
+ * jQuery's own hooks would not do: 0.3.0's bundle carries a private jQuery beside the page's.
+ *
+ * @param {typeof XMLHttpRequest} native
+ * @param {(method: string, url: string, body: unknown) => boolean} intercept  true: handled, do not send it
+ * @returns {typeof XMLHttpRequest}
+ */
+export function replaceXMLHttpRequest(native, intercept) {
+  return class XMLHttpRequest extends native {
+    #method = "";
+    #url = "";
+
+    /** @param {any[]} args */
+    open(...args) {
+      [this.#method, this.#url] = args.map(String);
+      // @ts-ignore: an overloaded method, called with what came
+      super.open(...args);
+    }
+
+    /** @param {Document | XMLHttpRequestBodyInit | null} [body] */
+    send(body) {
+      if (!intercept(this.#method, this.#url, body)) return super.send(body);
+      // The answer is a real one: nothing of the request object has to be imitated.
+      super.open("GET", "data:,");
+      super.send();
+    }
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * Makes the colour and text of Visdom's online button true.
+ *
+ * The bundle always believes it is connected unless the user disconnected it, so its button would stay green during an outage.
+ * Its DOM is left alone: an attribute of <html> and a stylesheet do it, for the topbar of 0.2.4 and of 0.3.0 alike.
+ */
+
+const ATTRIBUTE = "data-visdom-link";
+const BUTTON = ".navbar-form > span:last-child > button.btn:last-child";
+
+/** @type {Record<string, [label: string, background: string]>} */
+const LOOKS = {
+  connecting: ["connecting", "#f0ad4e"],
+  waiting: ["reconnecting", "#d9534f"],
+  stopped: ["disconnected", "#d9534f"],
+};
+
+const STYLE = Object.entries(LOOKS)
+  .map(([phase, [label, colour]]) => {
+    const button = `html[${ATTRIBUTE}="${phase}"] ${BUTTON}`;
+    return `${button}{background:${colour};border-color:${colour};color:#fff;font-size:0}
+${button}::after{content:"${label}";font-size:14px}`;
+  })
+  .join("\n");
+
+export class Indicator {
+  #root;
+
+  /** @param {Document} document */
+  constructor(document) {
+    this.#root = document.documentElement;
+    const style = document.createElement("style");
+    style.textContent = STYLE;
+    document.head.append(style);
+  }
+
+  /** @param {{phase: string}} state  of the session */
+  show({ phase }) {
+    this.#root.setAttribute(ATTRIBUTE, phase);
+  }
+}
