@@ -1,0 +1,30 @@
+"""What ``POST /update`` does to a window, at the cost of the change.
+
+Each kind of window has one module that turns an update into delta operations. The operations are worked out first, and
+only then carried out on the window: an update that cannot be carried out is refused with nothing changed, and what a
+replica applies is what the server applied.
+"""
+
+from .bounds import Caps, read_bounds
+from .embeddings import pop_embeddings
+from .errors import UnknownUpdate, UpdateRefused
+from .rules import M23, V0_2_4, V0_3_0, Rules, rules_for
+from .text import Memo
+from .update import apply_update, bound_window, refusal_text
+
+__all__ = [
+    "M23",
+    "V0_2_4",
+    "V0_3_0",
+    "Caps",
+    "Memo",
+    "Rules",
+    "UnknownUpdate",
+    "UpdateRefused",
+    "apply_update",
+    "bound_window",
+    "pop_embeddings",
+    "read_bounds",
+    "refusal_text",
+    "rules_for",
+]

@@ -1,0 +1,132 @@
+"""The entry points: one update of one window, the bounds of a new window, and which windows can be updated at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from visdom_transport.core.delta import Operation
+
+from . import embeddings, history, plot, text
+from .bounds import Caps, assign_bounds, limit, read_bounds
+from .errors import UnknownUpdate, refuse
+from .operations import carry_out
+from .rules import Rules
+
+_FIXED = frozenset({"image", "properties", "network"})
+"""Kinds of window that are only ever replaced."""
+
+_BOUND_OF = {
+    "plot": "max_points",
+    "text": "max_lines",
+    "image_history": "max_images",
+    "plot_history": "max_images",
+    "embeddings": "max_old_content",
+}
+
+
+def apply_update(
+    window: dict[str, Any], args: dict[str, Any], caps: Caps, *, rules: Rules, memo: text.Memo | None = None
+) -> list[Operation]:
+    """Change a window as ``POST /update`` with the body ``args`` asks.
+
+    Returns the operations that do the same to a copy of the window before.
+
+    The operations share no array or object with the window. The cost follows the update, not what the window holds.
+
+    Args:
+        window: Visdom's window object, changed in place; it gets a new ``contentID``.
+        args: the parsed body.
+        caps: the server's bounds.
+        rules: which Visdom this is.
+        memo: a dictionary the caller keeps between updates: the lines of a bounded text are then not counted again.
+
+    Raises:
+        UpdateRefused: the update makes no sense. The window is unchanged.
+        UnknownUpdate: not a kind of window known here. The window is unchanged.
+    """
+    kind = str(window.get("type"))
+    bounds = read_bounds(args.get("opts"))
+    bound = limit(_BOUND_OF.get(kind, ""), window, caps, bounds)
+    content_id = str(uuid.uuid4())
+    _check_selection(kind, args.get("data"))
+    if kind == "plot":
+        operations = _update_plot(window, args, rules, bound, bounds)
+    elif kind in _FIXED:
+        refuse("win", f"a window of type {kind} can be replaced, not updated")
+    elif kind in rules.bounds:
+        # Visdom's own bounds count only where Visdom applies them: when something is added.
+        growing = bound if bound is not None else rules.bounds[kind]
+        bounds_only = args.get("data") is None and bounds
+        if kind == "text":
+            operations = (
+                text.trim(window, bound) if bounds_only else text.update(window, args, growing, content_id, memo)
+            )
+            operations += _carried_out(window, assign_bounds(window, bounds))
+        else:
+            module = embeddings if kind == "embeddings" else history
+            planned = module.trim(window, bound) if bounds_only else module.plan(window, args, bound, growing)
+            operations = _carried_out(window, assign_bounds(window, bounds) + planned)
+    else:
+        raise UnknownUpdate(f"windows of type {kind:.80} are unknown")
+    return operations + _carried_out(window, [["set", ["contentID"], content_id]])
+
+
+def bound_window(window: dict[str, Any], caps: Caps, opts: object = None) -> list[Operation]:
+    """Keep the bounds that ``opts`` give for a window just created, trim it to its bounds, and return what was done.
+
+    Raises:
+        UpdateRefused: a bound is not a positive integer. The window is unchanged.
+    """
+    operations = _carried_out(window, assign_bounds(window, read_bounds(opts)))
+    kind = str(window.get("type"))
+    bound = limit(_BOUND_OF.get(kind, ""), window, caps)
+    if kind == "plot":
+        operations += _carried_out(window, plot.trim(window, None, bound))
+    elif kind == "text":
+        operations += text.trim(window, bound)
+    elif kind in history.SELECTIONS:
+        operations += _carried_out(window, history.trim(window, bound))
+    elif kind == "embeddings":
+        operations += _carried_out(window, embeddings.trim(window, bound))
+    return operations
+
+
+def refusal_text(window: Mapping[str, Any], rules: Rules) -> str | None:
+    """Return what Visdom answers, with status 200, to an update of a plot whose kind it does not update, or None."""
+    if window.get("type") != "plot":
+        return None
+    content = window.get("content")
+    traces = content.get("data") if isinstance(content, Mapping) else None
+    if not isinstance(traces, list) or not traces or not isinstance(traces[0], Mapping):
+        return None
+    kind = traces[0].get("type", "scatter")
+    if kind in rules.trace_types:
+        return None
+    *kinds, last = rules.refusal_kinds
+    return f"win is not {', '.join(kinds)}, or {last}; was {kind}"
+
+
+def _update_plot(
+    window: dict[str, Any], args: dict[str, Any], rules: Rules, bound: int | None, bounds: Mapping[str, int]
+) -> list[Operation]:
+    operations, touched = plot.plan(window, args, rules)
+    tightened = bounds.get("max_points", window.get("max_points")) != window.get("max_points")
+    carry_out(window, operations)
+    return operations + _carried_out(window, plot.trim(window, None if tightened else touched, bound))
+
+
+def _check_selection(kind: object, data: object) -> None:
+    """Selecting an entry is for histories only, whatever else the window could make of the data."""
+    if not isinstance(data, list):
+        return
+    for n, item in enumerate(data):
+        action = item.get("type") if isinstance(item, Mapping) else None
+        if action in history.SELECTIONS.values() and kind not in history.SELECTIONS:
+            refuse("win", f"data[{n}].type is {action}, but the window is of type {kind}")
+
+
+def _carried_out(window: dict[str, Any], operations: list[Operation]) -> list[Operation]:
+    carry_out(window, operations)
+    return operations
