@@ -1,0 +1,153 @@
+"""Links over chains of long polls (docs/protocol.md, section 1)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from ..core.conversation import Conversation
+from ..core.encoding import encode
+from ..core.errors import CloseCode, LinkClosed
+from ..core.hub import Hub
+from .pump import clock
+
+REMEMBERED_ENDS = 1_000
+"""Ended chains whose reason is still told to a client that polls once more."""
+
+
+class Chain:
+    """One client's polls."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self._waiter: asyncio.Future[None] | None = None
+        conversation.link.on_news = self.wake
+        conversation.link.on_ping = lambda: None  # the poll is the sign of life
+
+    def wake(self) -> None:
+        """End the wait of the poll that is being held, if any."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for news. Returns False when a newer poll has taken over."""
+        self.wake()
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiter, timeout_s)
+        return self._waiter is waiter
+
+
+class Chains:
+    """All chains of one hub. `poll` and `send` answer the two kinds of requests with messages."""
+
+    def __init__(self, hub: Hub, converse: Callable[[], Conversation]) -> None:
+        self._hub = hub
+        self._converse = converse
+        self._chains: dict[str, Chain] = {}
+        self._ended: OrderedDict[str, CloseCode] = OrderedDict()
+
+    async def poll(self, request: Any) -> list[bytes]:
+        """Answer a poll: at once when there is news, else when there is or ``wait_s`` is over."""
+        try:
+            check(request)
+            if request.get("link") is None:
+                return self._open(request)
+            chain = self._find(request)
+        except LinkClosed as closed:
+            return [_close_message(closed.code)]
+        conversation = chain.conversation
+        link_id = conversation.link.id
+        wait_s = request.get("wait_s")
+        wait_s = min(wait_s if isinstance(wait_s, int | float) else 0.0, self._hub.limits.poll_wait_s)
+        try:
+            conversation.present(request.get("feeds"), clock())
+            for message in request.get("messages") or []:
+                conversation.act(message, clock())
+        except LinkClosed as closed:
+            self._hub.end(conversation.link, closed.code, clock())
+        deadline = clock() + wait_s
+        while link_id not in self._ended:
+            outbox = conversation.link.outbox()
+            remaining_s = deadline - clock()
+            if outbox or remaining_s <= 0:
+                return outbox
+            if not await chain.wait(remaining_s):
+                return []
+        return [_close_message(self._ended[link_id])]
+
+    def send(self, request: Any) -> list[bytes]:
+        """Answer a request that carries messages: with the direct answers to them."""
+        try:
+            check(request)
+            chain = self._find(request)
+        except LinkClosed as closed:
+            return [_close_message(closed.code)]
+        link = chain.conversation.link
+        waiting = list(link.control)
+        link.control.clear()
+        try:
+            for message in request.get("messages") or []:
+                chain.conversation.act(message, clock())
+        except LinkClosed as closed:
+            self._hub.end(link, closed.code, clock())
+            return [_close_message(closed.code)]
+        answers = list(link.control)
+        link.control.clear()
+        # What was queued before belongs to the poll.
+        link.control.extend(waiting)
+        chain.wake()
+        return answers
+
+    def _open(self, request: dict[str, Any]) -> list[bytes]:
+        conversation = self._converse()
+        link = conversation.link
+        chain = self._chains[link.id] = Chain(conversation)
+
+        def ended(code: CloseCode) -> None:
+            del self._chains[link.id]
+            self._ended[link.id] = code
+            while len(self._ended) > REMEMBERED_ENDS:
+                self._ended.popitem(last=False)
+            chain.wake()
+
+        link.on_close = ended
+        try:
+            messages = request.get("messages") or [None]
+            for message in messages:
+                conversation.act(message, clock())
+                if link.session is None:
+                    raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
+        except LinkClosed as closed:
+            self._hub.end(link, closed.code, clock())
+            return [_close_message(closed.code)]
+        return link.outbox()
+
+    def _find(self, request: dict[str, Any]) -> Chain:
+        link_id = request.get("link")
+        chain = self._chains.get(link_id) if isinstance(link_id, str) else None
+        if chain is None:
+            raise LinkClosed(self._ended.get(str(link_id), CloseCode.UNKNOWN_LINK))
+        session = chain.conversation.link.session
+        assert session is not None
+        if not session.knows_secret(request.get("secret")):
+            raise LinkClosed(CloseCode.WRONG_SECRET)
+        return chain
+
+
+def check(request: Any) -> None:
+    """Raise `LinkClosed` when ``request`` is not a poll's body."""
+    if not isinstance(request, dict) or not isinstance(request.get("messages") or [], list):
+        raise LinkClosed(CloseCode.PROTOCOL, "a poll is an object with a list of messages")
+
+
+def _close_message(code: CloseCode) -> bytes:
+    return encode({"type": "close", "code": int(code), "reason": code.reason})
+
+
+def reply(messages: list[bytes]) -> bytes:
+    """The body that carries ``messages``."""
+    return b'{"messages":[%b]}' % b",".join(messages)

@@ -1,0 +1,54 @@
+"""What drives a hub: flushing after changes, and the reaper's timer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from tornado.ioloop import IOLoop, PeriodicCallback
+
+from ..core.hub import Hub
+
+logger = logging.getLogger("visdom_transport.links")
+
+clock = time.monotonic
+"""The clock of every link."""
+
+
+class Pump:
+    """Runs one hub on the event loop that serves it.
+
+    Changes are flushed at once after a time of silence, and at most every ``flush_interval_s`` seconds in a storm of them.
+    """
+
+    def __init__(self, hub: Hub, flush_interval_s: float) -> None:
+        self._hub = hub
+        self._interval_s = flush_interval_s
+        self._flushed_at = 0.0
+        self._loop: IOLoop | None = None
+        self._flush_timer: Any = None
+        hub.wake = self._schedule
+
+    def start(self) -> None:
+        """Bind to the running event loop. Links call this; only the first call has an effect."""
+        if self._loop is None:
+            self._loop = IOLoop.current()
+            period_s = (
+                min(self._hub.limits.heartbeat_s, self._hub.limits.dead_after_s - self._hub.limits.heartbeat_s) / 2
+            )
+            PeriodicCallback(self._tick, period_s * 1000).start()
+
+    def _schedule(self) -> None:
+        # Without a link there is nobody to flush to, and perhaps no loop yet.
+        if self._loop is not None and self._flush_timer is None:
+            delay_s = max(0.0, self._flushed_at + self._interval_s - clock())
+            self._flush_timer = self._loop.call_later(delay_s, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        self._flushed_at = clock()
+        self._hub.flush()
+
+    def _tick(self) -> None:
+        self._hub.tick(clock())

@@ -1,0 +1,112 @@
+"""The stock dialect: Visdom's own messages, for clients that know nothing of our protocol (docs/protocol.md, section 8)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from ..core.encoding import decode, encode
+from ..core.event_feed import EventBatch
+from ..core.state_feed import StateBatch, Verdict
+
+MAX_EXPECTED_ECHOES = 1_000
+"""A page answers each close with its own close command, at once; a few are ever under way."""
+
+
+class StockBrowser:
+    """Speaks to a browser page of stock Visdom: full windows, closes, environment and layout lists.
+
+    ``held`` are the windows the page has been given, which is what a snapshot must take back when they are gone.
+    """
+
+    values_only = True
+
+    def __init__(self) -> None:
+        self.held: dict[str, None] = {}
+        self.showing: str | None = None
+        """The environment whose windows the page shows; None for a comparison."""
+        self._undo: dict[str, bytes] = {}
+        self._echoes: OrderedDict[str, None] = OrderedDict()
+
+    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+        if isinstance(batch, EventBatch):
+            return [b'{"command":"notification","data":%b}' % event for event in batch.events]
+        if batch.feed == "shared":
+            return [
+                message for entry in batch.entries if entry.value for message in self._shared(entry.key, entry.value)
+            ]
+        return self._windows(batch)
+
+    def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
+        if verdict.header is None:
+            return []
+        return [encode({"command": "reload", "data": verdict.header["reload"]})]
+
+    def _shared(self, key: str, value: bytes) -> list[bytes]:
+        if key == "envs":
+            return [b'{"command":"env_update","data":%b}' % value]
+        if key == "layouts":
+            return [b'{"command":"layout_update","data":%b}' % value]
+        kind, _, eid = key.partition("/")
+        if kind == "undo":
+            self._undo[eid] = b'{"command":"undo_state","eid":%b,"count":%b}' % (encode(eid), value)
+            return [self._undo[eid]] if eid == self.showing else []
+        return []
+
+    def _windows(self, batch: StateBatch) -> list[bytes]:
+        kind, _, eid = batch.feed.partition("/")
+        messages: list[bytes] = []
+        for entry in batch.entries:
+            if entry.deleted:
+                messages += self._close(entry.key)
+            elif entry.value is not None:
+                self.held[entry.key] = None
+                # 0.3.0's page drops windows that do not name the environment it shows; older pages ignore the member.
+                messages.append(b'{"eid":%b,%b' % (encode(eid), entry.value[1:]) if kind == "env" else entry.value)
+        if batch.keys is not None:
+            for key in set(self.held).difference(batch.keys):
+                messages += self._close(key)
+            messages.append(b'{"command":"layout"}')
+            if eid in self._undo and kind == "env":
+                messages.append(self._undo[eid])
+        return messages
+
+    def _close(self, key: str) -> list[bytes]:
+        if self.held.pop(key, False) is False:
+            return []
+        self._echoes[key] = None
+        if len(self._echoes) > MAX_EXPECTED_ECHOES:
+            self._echoes.popitem(last=False)
+        return [encode({"command": "close", "data": key})]
+
+    def show(self, feed: str) -> None:
+        """The page now shows another environment: it clears its windows itself."""
+        kind, _, eid = feed.partition("/")
+        self.showing = eid if kind == "env" else None
+        self.held.clear()
+
+    def is_echo(self, command: dict[str, Any]) -> bool:
+        """Whether ``command`` is only the page's answer to a close that it was sent. Carried out, it would delete a window
+        that has meanwhile been made again under the same id."""
+        key = command.get("data")
+        return command.get("cmd") == "close" and isinstance(key, str) and self._echoes.pop(key, False) is None
+
+
+class StockSource:
+    """Speaks to a stock Python client: the events, as they are."""
+
+    values_only = True
+
+    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+        return list(batch.events) if isinstance(batch, EventBatch) else []
+
+    def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
+        return []
+
+
+def parse(data: str | bytes) -> dict[str, Any]:
+    """Parse what a stock client sends. Raises ValueError naming what is wrong."""
+    command = decode(data)
+    if not isinstance(command, dict):
+        raise ValueError("a command is an object")
+    return command

@@ -1,0 +1,119 @@
+"""A link over one WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ..core.errors import CloseCode, LinkClosed
+from ..core.hub import Hub
+from ..core.link import Link
+from .pump import clock
+
+logger = logging.getLogger("visdom_transport.links")
+
+SUBPROTOCOL = "visdom-transport.v1"
+
+MAX_CONTROL_MESSAGES = 1_000
+"""Answers waiting for a peer that asks without reading. More is a breach of flow control."""
+
+
+class Peer(Protocol):
+    """What a WebSocket's messages are given to."""
+
+    link: Link
+
+    def receive(self, data: bytes | str, now: float) -> None:
+        """Act on one message. Raises `LinkClosed` when the link must end."""
+
+
+class SocketLink:
+    """Moves messages between a tornado WebSocket handler and a peer.
+
+    ``written_is_applied`` says that the peer does not acknowledge: a batch then counts as applied once the kernel has taken it.
+    """
+
+    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, *, written_is_applied: bool = False) -> None:
+        self._hub = hub
+        self._handler = handler
+        self._peer = peer
+        self._written_is_applied = written_is_applied
+        self._unwritten_bytes = 0
+        self._closing = False
+        link = peer.link
+        link.on_news = self.flush
+        link.on_close = self._close
+
+    def receive(self, data: bytes | str) -> None:
+        """Hand one incoming frame to the peer."""
+        if self._closing:
+            return
+        try:
+            if isinstance(data, bytes):
+                raise LinkClosed(CloseCode.PROTOCOL, "binary frame")
+            self._peer.receive(data, clock())
+        except LinkClosed as closed:
+            self._hub.end(self._peer.link, closed.code, clock())
+
+    def flush(self) -> None:
+        """Send what the link may send now."""
+        link = self._peer.link
+        if self._closing:
+            return
+        if self._unwritten_bytes > self._hub.limits.in_flight_bytes:
+            # The kernel takes no more: control messages wait as well, and there is a bound to what may wait.
+            if len(link.control) > MAX_CONTROL_MESSAGES:
+                self._hub.end(link, CloseCode.TOO_SLOW, clock())
+            return
+        for message in link.outbox():
+            self._write(message)
+        if self._written_is_applied and not self._unwritten_bytes:
+            link.acknowledge_all()
+
+    def _write(self, message: bytes) -> None:
+        try:
+            future = self._handler.write_message(message)
+        except WebSocketClosedError:
+            # The peer has gone and on_close is on its way.
+            return
+        size = len(message)
+        self._unwritten_bytes += size
+        future.add_done_callback(self._written(size))
+
+    def _written(self, size: int) -> Callable[[asyncio.Future[None]], None]:
+        def done(future: asyncio.Future[None]) -> None:
+            self._unwritten_bytes -= size
+            error = None if future.cancelled() else future.exception()
+            if error is not None and not isinstance(error, WebSocketClosedError | StreamClosedError):
+                logger.error("writing to a WebSocket failed: %r", error)
+            if error is None and not self._unwritten_bytes:
+                if self._written_is_applied:
+                    self._peer.link.acknowledge_all()
+                self.flush()
+
+        return done
+
+    def heard(self) -> None:
+        """A pong arrived."""
+        self._peer.link.hear(clock())
+
+    def gone(self) -> None:
+        """The connection has ended."""
+        self._closing = True
+        self._hub.detach(self._peer.link, clock())
+
+    def _close(self, code: CloseCode) -> None:
+        self._closing = True
+        for message in self._peer.link.control:
+            self._write(message)
+        self._handler.close(int(code), code.reason)
+        if code is CloseCode.SILENT:
+            # A dead peer does not take part in the closing handshake.
+            connection = self._handler.ws_connection
+            if connection is not None:
+                connection._abort()

@@ -1,0 +1,44 @@
+"""The seams of Visdom's Application: every one of them gets a transport of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..settings import Settings
+
+
+def with_transport(init: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Application.__init__: add the transport and its routes."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        from .handlers import routes
+        from .transport import Transport
+
+        settings = Settings.from_env()
+        init(self, *args, **kwargs)
+        self.settings.setdefault("websocket_max_message_size", settings.max_message_bytes)
+        self.transport = Transport(self, settings)
+        self.add_handlers(".*", routes(self))
+
+    return __init__
+
+
+def save_unread(serialize_env: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap 0.2.4's serialize_env: it writes `null` over the file of an environment that it has not read."""
+
+    def read_first(state: Any, eids: Any, *args: Any, **kwargs: Any) -> Any:
+        for eid in eids:
+            if hasattr(state.get(eid), "lazy_load_data"):
+                state[eid].lazy_load_data()
+        return serialize_env(state, eids, *args, **kwargs)
+
+    return read_first
+
+
+def delete_environment(handler: Any, args: Any) -> None:
+    """In the place of 0.2.4's DeleteEnvHandler.wrap_func, which fails after the deletion when the environment was never saved."""
+    from .transport import escape_eid
+
+    eid = escape_eid("main" if args.get("eid") is None else args["eid"])
+    handler.application.transport.commands.delete_environment(eid)

@@ -1,0 +1,111 @@
+"""What takes the place of Visdom's functions that talk to subscribers.
+
+``handler`` is any of Visdom's request handlers; its application has our `Transport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..core.encoding import decode
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+
+def transport_of(handler: Any) -> Transport:
+    transport: Transport = handler.application.transport
+    return transport
+
+
+def broadcast(handler: Any, msg: Any, eid: str) -> None:
+    """Take note of what Visdom tells the subscribers of ``eid``. What they are sent is read from the state, later."""
+    message = decode(msg) if isinstance(msg, str | bytes) else msg
+    transport = transport_of(handler)
+    command = message.get("command")
+    if command in ("window", "pane"):
+        transport.window_changed(eid, message["id"])
+    elif command == "window_update":
+        transport.window_changed(eid, message["win"])
+    elif command == "undo_state":
+        transport.undo_count_changed(eid, message["count"])
+    elif command == "notification":
+        transport.hub.publish("notifications", message["data"])
+    # "close" needs no note: the state told when the window was removed.
+
+
+def broadcast_envs(handler: Any, target_subs: Any = None) -> None:
+    """Nothing to do: the state tells when the list of environments changes."""
+
+
+def send_to_sources(handler: Any, msg: Any) -> None:
+    """Publish an event for Python sources."""
+    transport_of(handler).hub.publish("events", msg)
+
+
+def notify(
+    handler: Any, message: str, type: str = "info", duration: Any = None, eid: Any = None, target_subs: Any = None
+) -> None:
+    """Publish a message for people (0.3.0)."""
+    data = {"message": message, "type": type}
+    if duration is not None:
+        data["duration"] = duration
+    transport_of(handler).hub.publish("notifications", data)
+
+
+def load_env(state: Any, eid: str, socket: Any, store: Any = None) -> None:
+    """A stock page asks for an environment."""
+    socket.transport.show(socket.session, f"env/{eid}")
+
+
+def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
+    """Put a window into the state, in the place of one with the same id, and reply with its id."""
+    state = handler.state
+    if eid not in state:
+        state[eid] = {"jsons": {}, "reload": {}}
+    windows = state[eid]["jsons"]
+    previous = windows.get(p["id"])
+    if previous is None:
+        p["i"] = len(windows)
+    else:
+        # A window set through /win_data may have no index.
+        p["i"] = previous.get("i", len(windows))
+        if "comment" in p:
+            p["comment"] = previous.get("comment", p["comment"])
+    windows[p["id"]] = p
+    handler.write(p["id"])
+
+
+_stock_compare_envs: Callable[..., None] | None = None
+
+
+def compare_envs(original: Callable[..., None]) -> Callable[..., None]:
+    """Make the function for a stock page that asks for a comparison. Visdom's own goes on to make the combined windows."""
+    global _stock_compare_envs
+    _stock_compare_envs = original
+
+    def show_comparison(state: Any, eids: list[str], socket: Any, store: Any = None, show_all: bool = False) -> None:
+        socket.transport.show(socket.session, f"compare/{'all:' if show_all else ''}{'+'.join(eids)}")
+
+    return show_comparison
+
+
+def stock_compare_envs() -> Callable[..., None]:
+    """Visdom's own compare_envs."""
+    assert _stock_compare_envs is not None, "the seam is in place before there is a transport"
+    return _stock_compare_envs
+
+
+def update(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Wrap UpdateHandler.wrap_func: a window it fails on half-way is shown as it is now."""
+
+    def wrap_func(handler: Any, args: Any) -> None:
+        try:
+            original(handler, args)
+        except Exception:
+            if isinstance(args, dict) and isinstance(args.get("win"), str):
+                transport_of(handler).window_changed(str(args.get("eid") or "main"), args["win"])
+            raise
+
+    return wrap_func

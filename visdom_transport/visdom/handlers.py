@@ -1,0 +1,309 @@
+"""Request handlers: they parse, authorise and forward."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.web import RequestHandler
+from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandler
+
+from ..core.encoding import decode, encode
+from ..core.errors import CloseCode, LinkClosed, MessageError
+from ..core.link import Link
+from ..links.longpoll import reply
+from ..links.pump import clock
+from ..links.stock import StockBrowser, StockSource, parse
+from ..links.websocket import SUBPROTOCOL, SocketLink
+from .transport import Transport
+
+logger = logging.getLogger("visdom_transport.handlers")
+
+UNAUTHORIZED_STATUS = 401 if hasattr(BaseHandler, "is_authorized") else 400
+"""What Visdom answers without a login: 400 before 0.3.0."""
+
+
+def routes(app: Any) -> list[Any]:
+    """Our own routes, for Application.add_handlers."""
+    base = app.base_url
+    return [
+        (rf"{base}/transport/poll", PollHandler, {"app": app}),
+        (rf"{base}/transport/send", SendHandler, {"app": app}),
+        (rf"{base}/transport/status", StatusHandler, {"app": app}),
+    ]
+
+
+def origin_allowed(transport: Transport, origin: str | None, host: str) -> bool:
+    """Whether pages of ``origin`` may use this server: its own, those of the settings, and clients that are no page at all."""
+    if origin is None or urlsplit(origin).netloc.lower() == host.lower():
+        return True
+    if origin.rstrip("/") in transport.settings.allowed_origins or "*" in transport.settings.allowed_origins:
+        return True
+    logger.warning(
+        "refused a connection from origin %s to host %s; behind a proxy that rewrites Host, set "
+        "VISDOM_TRANSPORT_ALLOWED_ORIGINS=%s",
+        origin,
+        host,
+        origin,
+    )
+    return False
+
+
+# --- stock clients, over either transport ---
+
+
+class StockPeer:
+    """A client of the stock dialect: one session for the life of its link."""
+
+    def __init__(self, transport: Transport, kind: str, role: str) -> None:
+        transport.pump.start()
+        self._transport = transport
+        hub = transport.hub
+        dialect = StockBrowser() if role == "browser" else StockSource()
+        self.link = Link(kind, dialect, hub.limits, clock())
+        self.session = hub.open_session(role, clock(), dialect="stock", grace_s=0)
+        hub.attach(self.session, self.link, clock())
+
+    def greet(self) -> None:
+        """Say what stock says first, and subscribe."""
+        hub, app, session = self._transport.hub, self._transport.app, self.session
+        if session.role == "source":
+            self.link.say({"command": "alive", "data": "vis_alive"})
+            hub.subscribe(session, "events", None)
+            return
+        register = {"command": "register", "data": session.id, "readonly": bool(app.readonly)}
+        if hasattr(app, "storage"):
+            register["envList"] = sorted(app.state)
+        self.link.say(register)
+        hub.subscribe(session, "shared", None)
+        hub.subscribe(session, "notifications", None)
+        # Until it asks for an environment, a stock client follows main, from now on.
+        self._transport.show(session, "env/main", live_only=True)
+
+    def receive(self, data: bytes | str, now: float) -> None:
+        """Carry out a command. Stock has no way to be told of an error, so it is logged."""
+        self.link.hear(now)
+        try:
+            command = parse(data)
+            if isinstance(self.link.dialect, StockBrowser) and self.link.dialect.is_echo(command):
+                return
+            self._transport.commands.carry_out(self.session, command)
+        except (ValueError, MessageError) as error:
+            logger.info("refused a command of a stock %s: %s", self.session.role, error)
+
+
+class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
+    """A WebSocket endpoint that speaks our protocol or, to clients that do not ask for it, the stock dialect."""
+
+    role = ""
+    _socket: SocketLink | None = None
+
+    def initialize(self, app: Any) -> None:
+        self.app = app
+        self.transport: Transport = app.transport
+
+    def check_origin(self, origin: str) -> bool:
+        return origin_allowed(self.transport, origin, self.request.host)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        own = self.selected_subprotocol == SUBPROTOCOL
+        if self.app.login_enabled and not self.current_user:
+            self.close(int(CloseCode.UNAUTHORIZED), CloseCode.UNAUTHORIZED.reason)
+            return
+        hub = self.transport.hub
+        try:
+            peer: Any = (
+                self.transport.converse("websocket") if own else StockPeer(self.transport, "websocket", self.role)
+            )
+        except LinkClosed as closed:
+            self.close(int(closed.code), closed.code.reason)
+            return
+        self.set_nodelay(True)
+        self._socket = SocketLink(hub, self, peer, written_is_applied=not own)
+        if not own:
+            peer.link.on_ping = self._ping
+            peer.greet()
+
+    def _ping(self) -> None:
+        if self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.ping()
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._socket is not None:
+            self._socket.receive(message)
+
+    def on_pong(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.heard()
+
+    def on_close(self) -> None:
+        if self._socket is not None:
+            self._socket.gone()
+
+
+class BrowserSocket(TransportSocket):
+    """``/socket``"""
+
+    role = "browser"
+
+
+class SourceSocket(TransportSocket):
+    """``/vis_socket``"""
+
+    role = "source"
+
+
+class TransportHandler(BaseHandler):  # type: ignore[misc]
+    """What the HTTP endpoints share: the body is JSON, and needs a login when Visdom does."""
+
+    def initialize(self, app: Any) -> None:
+        self.app = app
+        self.transport: Transport = app.transport
+
+    def prepare(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        if self.app.login_enabled and not self.current_user:
+            self.set_status(UNAUTHORIZED_STATUS)
+            self.finish()
+        elif not origin_allowed(self.transport, self.request.headers.get("Origin"), self.request.host):
+            self.set_status(403)
+            self.finish()
+
+    def body(self) -> Any:
+        """The parsed body, or None after a 400 when it is not JSON."""
+        try:
+            return decode(self.request.body)
+        except ValueError as error:
+            self.set_status(400)
+            self.set_header("Content-Type", "application/json")
+            self.finish(encode({"error": {"code": "bad_message", "message": f"not JSON: {error}", "field": None}}))
+            return None
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        RequestHandler.write_error(self, status_code, **kwargs)
+
+
+# --- our long poll ---
+
+
+class PollHandler(TransportHandler):
+    """``/transport/poll``"""
+
+    _gone = False
+
+    async def post(self) -> None:
+        request = self.body()
+        if self._finished:
+            return
+        messages = await self.transport.chains.poll(request)
+        if not self._gone:
+            self.set_header("Content-Type", "application/json")
+            self.finish(reply(messages))
+
+    def on_connection_close(self) -> None:
+        # The next poll presents its positions, so what this reply would have carried is not lost.
+        self._gone = True
+
+
+class SendHandler(TransportHandler):
+    """``/transport/send``"""
+
+    def post(self) -> None:
+        request = self.body()
+        if not self._finished:
+            self.set_header("Content-Type", "application/json")
+            self.finish(reply(self.transport.chains.send(request)))
+
+
+class StatusHandler(TransportHandler):
+    """``/transport/status``"""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode(self.transport.status()))
+
+
+# --- stock polling ---
+
+REASONS = {
+    "closed": "no active socket for this sid; it may have been closed or never existed",
+    "no msg": "message_type 'send' needs a message",
+    "invalid": "message_type must be 'query' or 'send'",
+}
+
+
+class StockPollHandler(TransportHandler):
+    """What ``/socket_wrap`` and ``/vis_socket_wrap`` share."""
+
+    role = ""
+
+    def _open(self) -> None:
+        try:
+            peer = StockPeer(self.transport, "poll", self.role)
+        except LinkClosed as closed:
+            self._fail("closed", closed.code.reason)
+            return
+        peer.link.on_ping = lambda: None
+        session_id = peer.session.id
+        polls = self.transport.stock_polls
+        polls[session_id] = peer
+        peer.link.on_close = lambda code: polls.pop(session_id, None)
+        peer.greet()
+        self.finish(encode({"success": True, "sid": session_id}))
+
+    def _exchange(self, request: Any) -> None:
+        if not isinstance(request, dict):
+            self._fail("invalid")
+            return
+        peer = self.transport.stock_polls.get(str(request.get("sid")))
+        if peer is None or peer.session.role != self.role:
+            self._fail("closed")
+        elif request.get("message_type") == "query":
+            peer.link.hear(clock())
+            # The query says that the last reply is done with: stock has no other acknowledgement.
+            peer.link.acknowledge_all()
+            messages = [message.decode() for message in peer.link.outbox()]
+            self.finish(encode({"success": True, "messages": messages}))
+        elif request.get("message_type") != "send":
+            self._fail("invalid")
+        elif not isinstance(request.get("message"), str):
+            self._fail("no msg")
+        else:
+            peer.receive(request["message"], clock())
+            self.finish(encode({"success": True}))
+
+    def _fail(self, reason: str, detail: str | None = None) -> None:
+        self.finish(encode({"success": False, "reason": reason, "detail": detail or REASONS[reason]}))
+
+
+class BrowserPollHandler(StockPollHandler):
+    """``/socket_wrap``"""
+
+    role = "browser"
+
+    def get(self) -> None:
+        self._open()
+
+    def post(self) -> None:
+        request = self.body()
+        if not self._finished:
+            self._exchange(request)
+
+
+class SourcePollHandler(StockPollHandler):
+    """``/vis_socket_wrap``"""
+
+    role = "source"
+
+    def post(self) -> None:
+        request = self.body()
+        if self._finished:
+            return
+        if isinstance(request, dict) and request.get("sid") is None:
+            self._open()
+        else:
+            self._exchange(request)

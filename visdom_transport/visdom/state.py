@@ -1,0 +1,158 @@
+"""The observed state: `app.state`, which tells when environments and windows are set or removed.
+
+Visdom's handlers change the state in many places. They all do it through these dictionaries, so none of them needs to be known.
+Changes *inside* a window are not seen here; who makes them reports them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Who wants to know."""
+
+    def environments_changed(self) -> None:
+        """An environment was added or removed."""
+
+    def environment_replaced(self, eid: str, before: set[str] | None) -> None:
+        """All windows of ``eid`` were replaced at once; ``before`` are the ids that existed, if they were known."""
+
+    def window_set(self, eid: str, win: str) -> None:
+        """A window was created or replaced as a whole."""
+
+    def window_removed(self, eid: str, win: str) -> None:
+        """A window was removed."""
+
+
+class _Dict(dict[str, Any]):
+    """A dict whose every change goes through ``__setitem__`` and ``__delitem__``. Copies of it are plain."""
+
+    pop = MutableMapping.pop
+    popitem = MutableMapping.popitem
+    clear = MutableMapping.clear
+    update = MutableMapping.update
+    setdefault = MutableMapping.setdefault
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return {key: copy.deepcopy(value, memo) for key, value in self.items()}
+
+    def __copy__(self) -> dict[str, Any]:
+        return dict(self)
+
+    copy = __copy__
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
+class Windows(_Dict):
+    """The windows of one environment, by id."""
+
+    def __init__(self, windows: Mapping[str, Any], eid: str, observer: Observer) -> None:
+        super().__init__(windows)
+        self._eid = eid
+        self._observer = observer
+
+    def __setitem__(self, win: str, window: Any) -> None:
+        super().__setitem__(win, window)
+        self._observer.window_set(self._eid, win)
+
+    def __delitem__(self, win: str) -> None:
+        super().__delitem__(win)
+        self._observer.window_removed(self._eid, win)
+
+
+class Environment(_Dict):
+    """One environment: ``jsons`` (its windows), ``reload``, and whatever else Visdom keeps there."""
+
+    def __init__(self, content: Mapping[str, Any], eid: str, observer: Observer) -> None:
+        super().__init__(content)
+        self._eid = eid
+        self._observer = observer
+        dict.__setitem__(self, "jsons", Windows(content["jsons"], eid, observer))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "jsons":
+            super().__setitem__(key, value)
+            return
+        before = set(self["jsons"])
+        super().__setitem__(key, Windows(value, self._eid, self._observer))
+        self._observer.environment_replaced(self._eid, before)
+
+
+class State(_Dict):
+    """All environments by id. Environments that Visdom has not read from disk yet stay unread (`observe_loaded`)."""
+
+    def __init__(self, environments: Mapping[str, Any], observer: Observer) -> None:
+        super().__init__()
+        self._observer = observer
+        for eid, content in environments.items():
+            super().__setitem__(eid, self._observed(eid, content))
+
+    def _observed(self, eid: str, content: Any) -> Any:
+        if not is_lazy(content):
+            return Environment(content, eid, self._observer)
+        content._observation = _Observation(eid, self._observer)
+        observe_loaded(content)
+        return content
+
+    def __setitem__(self, eid: str, content: Any) -> None:
+        existed = eid in self
+        before = None
+        if existed and not is_unread(self[eid]):
+            before = set(self[eid]["jsons"])
+        super().__setitem__(eid, self._observed(eid, content))
+        if not existed:
+            self._observer.environments_changed()
+        self._observer.environment_replaced(eid, before)
+
+    def __delitem__(self, eid: str) -> None:
+        before = None if is_unread(self[eid]) else set(self[eid]["jsons"])
+        super().__delitem__(eid)
+        self._observer.environments_changed()
+        self._observer.environment_replaced(eid, before)
+
+
+class _Observation:
+    """Whom a LazyEnvData belongs to. Shared by its copies until they are put into a `State` themselves."""
+
+    def __init__(self, eid: str, observer: Observer) -> None:
+        self.eid = eid
+        self.observer = observer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Observation:
+        return self
+
+
+def is_lazy(content: Any) -> bool:
+    """Whether ``content`` is Visdom's LazyEnvData."""
+    return hasattr(content, "lazy_load_data")
+
+
+def is_unread(content: Any) -> bool:
+    """Whether ``content`` is still only on disk."""
+    return is_lazy(content) and content._raw_dict is None
+
+
+def observe_loaded(lazy: Any) -> None:
+    """Observe the content of a LazyEnvData that belongs to a `State`, if it has been read."""
+    observation = getattr(lazy, "_observation", None)
+    if observation is not None and lazy._raw_dict is not None and not isinstance(lazy._raw_dict, Environment):
+        lazy._raw_dict = Environment(lazy._raw_dict, observation.eid, observation.observer)
+
+
+def observing_load(lazy_load_data: Any) -> Any:
+    """Wrap LazyEnvData.lazy_load_data so that what it reads is observed."""
+
+    def load(self: Any) -> None:
+        lazy_load_data(self)
+        observe_loaded(self)
+
+    return load

@@ -1,0 +1,217 @@
+"""One Visdom application's transport: its hub, its observed state, and what connects the two."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import visdom.utils.server_utils as server_utils
+from tornado.ioloop import IOLoop
+
+from .. import __version__
+from ..core.conversation import Conversation
+from ..core.errors import MessageError
+from ..core.hub import Hub
+from ..core.limits import Limits
+from ..core.session import Session
+from ..core.state_feed import Source
+from ..links.longpoll import Chains
+from ..links.pump import Pump, clock
+from ..links.stock import StockBrowser
+from ..settings import Settings
+from .commands import Commands
+from .compare import REFRESH_AFTER_S, Comparison
+from .delivery import stock_compare_envs
+from .sources import SharedSource, WindowSource
+from .state import State
+
+logger = logging.getLogger("visdom_transport")
+
+SERVER_ID = secrets.token_hex(8)
+"""Changes with every server process."""
+
+
+class Transport:
+    """What our seams and handlers find as ``app.transport``."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+        self.undo_counts: dict[str, int] = {}
+        limits = Limits(
+            **{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)}
+        )
+        self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
+        self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
+        self.commands = Commands(self)
+        self.chains = Chains(self.hub, lambda: self.converse("poll"))
+        self.stock_polls: dict[str, Any] = {}
+        self._comparisons: dict[str, Comparison] = {}
+        self._stale: set[str] = set()
+        app.state = State(app.state, self)
+        app.subs = Subscribers(self, "browser")
+        app.sources = Subscribers(self, "source")
+
+    def converse(self, kind: str) -> Conversation:
+        """A conversation with a new client of our protocol."""
+        self.pump.start()
+        facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly)}
+        return Conversation(self.hub, kind, clock(), self.commands.carry_out, facts)
+
+    # --- feeds ---
+
+    def _source(self, name: str) -> Source:
+        kind, _, rest = name.partition("/")
+        if name == "shared":
+            return SharedSource(self)
+        if kind == "env" and rest and rest == escape_eid(rest):
+            self.find_on_disk(rest)
+            return WindowSource(self, rest)
+        if kind == "compare" and rest:
+            comparison = self._comparisons[name] = Comparison(self, name)
+            return comparison
+        raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")
+
+    def environment(self, eid: str) -> Any:
+        """The environment, read from disk if need be, or None when there is none.
+
+        Raises:
+            MessageError: its file cannot be read.
+        """
+        try:
+            environment = self.app.state.get(eid)
+            if environment is not None:
+                environment["jsons"]
+        except ValueError as error:
+            logger.error("environment %s cannot be read: %s", eid, error)
+            raise MessageError("unknown_env", f"environment {eid!r} cannot be read", "eid") from error
+        return environment
+
+    def find_on_disk(self, eid: str) -> None:
+        """Take up an environment whose file appeared after the start."""
+        state, env_path = self.app.state, self.app.env_path
+        if eid in state or env_path is None:
+            return
+        if hasattr(self.app, "storage"):
+            if self.app.storage.env_exists(eid):
+                state[eid] = server_utils.LazyEnvData(self.app.storage, eid)
+            return
+        path = Path(env_path) / f"{eid}.json"
+        if path.is_file():
+            state[eid] = server_utils.LazyEnvData(str(path))
+
+    def combine(self, eids: list[str], socket: Any, show_all: bool) -> None:
+        """Have Visdom combine environments and write the result to ``socket``."""
+        known = [eid for eid in eids if self.environment(eid) is not None]
+        if not known:
+            return
+        compare_envs = stock_compare_envs()
+        if hasattr(self.app, "storage"):
+            compare_envs(self.app.state, known, socket, self.app.storage, show_all=show_all)
+        else:
+            compare_envs(self.app.state, known, socket, self.app.env_path)
+
+    # --- what the state and Visdom's handlers report ---
+
+    def environments_changed(self) -> None:
+        self.hub.set("shared", "envs")
+
+    def environment_replaced(self, eid: str, before: set[str] | None) -> None:
+        feed = f"env/{eid}"
+        if feed in self.hub.feeds:
+            environment = self.environment(eid)
+            windows = environment["jsons"] if environment is not None else {}
+            for win in (before or set()).difference(windows):
+                self.hub.delete(feed, win)
+            for win in windows:
+                self.hub.set(feed, win)
+        self._compare_later(eid)
+
+    def window_set(self, eid: str, win: str) -> None:
+        self.hub.set(f"env/{eid}", win)
+        self._compare_later(eid)
+
+    def window_removed(self, eid: str, win: str) -> None:
+        self.hub.delete(f"env/{eid}", win)
+        self._compare_later(eid)
+
+    def window_changed(self, eid: str, win: str) -> None:
+        """Something inside the window has changed."""
+        environment = self.app.state.get(eid)
+        if environment is not None and win in environment["jsons"]:
+            self.window_set(eid, win)
+
+    def layouts_changed(self) -> None:
+        self.hub.set("shared", "layouts")
+
+    def undo_count_changed(self, eid: str, count: int) -> None:
+        """``count`` closed windows of ``eid`` can be brought back."""
+        self.undo_counts[eid] = count
+        self.hub.set("shared", f"undo/{eid}")
+
+    def _compare_later(self, eid: str) -> None:
+        stale = {c.feed for c in self._comparisons.values() if eid in c.eids}
+        if not stale:
+            return
+        if not self._stale:
+            IOLoop.current().call_later(REFRESH_AFTER_S, self._refresh_comparisons)
+        self._stale |= stale
+
+    def _refresh_comparisons(self) -> None:
+        stale, self._stale = self._stale, set()
+        for name in list(self._comparisons):
+            if name not in self.hub.feeds:
+                del self._comparisons[name]
+            elif name in stale:
+                self._comparisons[name].refresh()
+
+    # --- stock clients ---
+
+    def show(self, session: Session, feed: str, *, live_only: bool = False) -> None:
+        """Have a stock page show the environment or comparison of ``feed`` instead of what it shows now."""
+        for name in [name for name in session.subscriptions if name.partition("/")[0] in ("env", "compare")]:
+            self.hub.unsubscribe(session, name)
+        link = session.link
+        if link is not None and isinstance(link.dialect, StockBrowser):
+            link.dialect.show(feed)
+        self.hub.subscribe(session, feed, None, live_only=live_only)
+
+    def status(self) -> dict[str, Any]:
+        return {**self.hub.status(clock()), "version": __version__, "server": SERVER_ID}
+
+
+class Subscriber:
+    """A session in the shape in which Visdom's handlers know subscribers."""
+
+    def __init__(self, transport: Transport, session: Session) -> None:
+        self.transport = transport
+        self.session = session
+
+
+class Subscribers(Mapping[str, Subscriber]):
+    """``app.subs`` and ``app.sources``: a view of the hub's sessions of one role."""
+
+    def __init__(self, transport: Transport, role: str) -> None:
+        self._transport = transport
+        self._role = role
+
+    def __getitem__(self, sid: str) -> Subscriber:
+        session = self._transport.hub.sessions[sid]
+        if session.role != self._role:
+            raise KeyError(sid)
+        return Subscriber(self._transport, session)
+
+    def __iter__(self) -> Iterator[str]:
+        return (session.id for session in self._transport.hub.sessions.values() if session.role == self._role)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def escape_eid(eid: str) -> str:
+    """The environment id as Visdom stores it."""
+    escaped: str = server_utils.escape_eid(eid)
+    return escaped
