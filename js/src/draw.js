@@ -1,0 +1,44 @@
+/**
+ * @typedef {(callback: () => void) => void} Drawn calls back once what was changed before the call is on the screen
+ */
+
+/**
+ * After the next animation frame and the painting that follows it. In a hidden page there are no frames, so nothing is called back
+ * until it is visible again.
+ *
+ * @param {object} options
+ * @param {import("./page.js").Page} options.page
+ * @param {import("./time.js").Time} options.time
+ * @param {(callback: () => void) => void} [options.requestAnimationFrame]
+ * @returns {Drawn}
+ */
+export function afterDraw({ page, time, requestAnimationFrame = (callback) => void globalThis.requestAnimationFrame(callback) }) {
+  /** @type {(() => void)[]} */
+  let waiting = [];
+  let requested = false;
+
+  function frame() {
+    requested = false;
+    const drawn = waiting;
+    waiting = [];
+    time.setTimeout(() => drawn.forEach((callback) => callback()), 0);
+  }
+
+  function request() {
+    // Browsers hold frames of hidden pages back by themselves, but not all of them and not at once.
+    if (waiting.length > 0 && !requested && !page.hidden) {
+      requested = true;
+      requestAnimationFrame(frame);
+    }
+  }
+
+  page.listen((event) => {
+    if (event === "visible") {
+      request();
+    }
+  });
+  return (callback) => {
+    waiting.push(callback);
+    request();
+  };
+}

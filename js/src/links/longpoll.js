@@ -1,0 +1,194 @@
+import { CLOSE } from "../protocol.js";
+import { Alarm } from "../time.js";
+
+/**
+ * @typedef {import("../protocol.js").Position} Position
+ * @typedef {import("./websocket.js").Link} Link
+ */
+
+/** How much longer than it asked the server to wait a request may take before it counts as lost. */
+const MARGIN_MS = 10_000;
+
+/**
+ * A chain of polls that looks like a WebSocket (docs/protocol.md, section 1).
+ *
+ * The poll is the credit: the next one leaves when everything the last one brought is acknowledged, and presents where the client
+ * then stands. So a lost reply costs nothing but time.
+ *
+ * @implements {Link}
+ */
+export class LongPollLink {
+  /** @type {"poll"} */
+  kind = "poll";
+  opened = false;
+  /** @type {Link["onmessage"]} */
+  onmessage = () => {};
+  onalive = () => {};
+  /** @type {Link["onclose"]} */
+  onclose = () => {};
+  #options;
+  #ending = new AbortController();
+  /** @type {string | null} */
+  #link = null;
+  /** @type {string | null} */
+  #secret = null;
+  #waitSeconds = 0;
+  #polling = false;
+  #sending = false;
+  /** @type {any[]} */
+  #unsent = [];
+  #received = 0;
+  #acknowledged = 0;
+
+  /**
+   * @param {object} options
+   * @param {string} options.pollUrl
+   * @param {string} options.sendUrl
+   * @param {typeof globalThis.fetch} options.fetch
+   * @param {import("../time.js").Time} options.time
+   * @param {() => Record<string, Position | null>} options.positions where the client stands now in every feed it is subscribed to
+   */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** @param {import("../protocol.js").Hello} hello */
+  open(hello) {
+    this.#secret = hello.secret;
+    void this.#poll(hello.feeds, [hello]);
+  }
+
+  /** @param {any} message */
+  send(message) {
+    const changesSubscription = message.type === "subscribe" || message.type === "unsubscribe";
+    if (changesSubscription && !this.#polling && !this.#sending) {
+      // The next poll presents every subscription anyway.
+      return;
+    }
+    this.#unsent.push(message);
+    if (!this.#sending) {
+      this.#sending = true;
+      // Later, so that what is said in one go leaves in one request.
+      queueMicrotask(() => void this.#flush());
+    }
+  }
+
+  /** @param {number} batches */
+  acknowledge(batches) {
+    this.#acknowledged = batches;
+    this.#pollNext();
+  }
+
+  close() {
+    this.#ending.abort();
+  }
+
+  #pollNext() {
+    if (this.#link !== null && !this.#polling && !this.#ending.signal.aborted && this.#acknowledged >= this.#received) {
+      void this.#poll(this.#options.positions(), []);
+    }
+  }
+
+  /** @param {Record<string, Position | null>} feeds @param {any[]} messages */
+  async #poll(feeds, messages) {
+    this.#polling = true;
+    const wait_s = this.#link === null ? 0 : this.#waitSeconds;
+    const request = { link: this.#link, secret: this.#secret, wait_s, feeds, messages };
+    const reply = await this.#post(this.#options.pollUrl, request, wait_s * 1000 + MARGIN_MS);
+    this.#polling = false;
+    if (reply !== null) {
+      this.#deliver(reply);
+      if (this.#link === null) {
+        this.#end(CLOSE.LOST, "the first poll brought no welcome");
+      }
+      this.#pollNext();
+    }
+  }
+
+  /** One request at a time, so that commands arrive in order. */
+  async #flush() {
+    while (this.#unsent.length > 0 && !this.#ending.signal.aborted) {
+      const request = { link: this.#link, secret: this.#secret, messages: this.#unsent };
+      this.#unsent = [];
+      const reply = await this.#post(this.#options.sendUrl, request, MARGIN_MS);
+      if (reply !== null) {
+        this.#deliver(reply);
+      }
+    }
+    this.#sending = false;
+  }
+
+  /** @param {any[]} messages */
+  #deliver(messages) {
+    this.opened = true;
+    this.onalive();
+    // Counted first: an acknowledgement that is given at once must not start a poll between two batches of one reply.
+    this.#received += messages.filter(({ type }) => type === "batch").length;
+    for (const message of messages) {
+      if (this.#ending.signal.aborted) {
+        return;
+      }
+      if (message.type === "welcome") {
+        this.#link = message.link;
+        this.#secret = message.secret;
+        this.#waitSeconds = message.poll_wait_s;
+      }
+      if (message.type === "close") {
+        this.#end(message.code, message.reason);
+      } else {
+        this.onmessage(message);
+      }
+    }
+  }
+
+  /**
+   * @param {string} url @param {any} request @param {number} timeoutMs
+   * @returns {Promise<any[] | null>} the messages of the reply; null when the link has ended
+   */
+  async #post(url, request, timeoutMs) {
+    const { fetch, time } = this.#options;
+    const timeout = new Alarm(time);
+    timeout.set(timeoutMs, () => this.#end(CLOSE.SILENT, "no reply"));
+    try {
+      const reply = await fetch(url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(request),
+        cache: "no-store",
+        credentials: "same-origin",
+        signal: this.#ending.signal,
+      });
+      if (!reply.ok) {
+        this.#end(closeCode(reply.status), `HTTP ${reply.status}`);
+        return null;
+      }
+      const { messages } = await reply.json();
+      return this.#ending.signal.aborted ? null : messages;
+    } catch (error) {
+      this.#end(CLOSE.LOST, String(error));
+      return null;
+    } finally {
+      timeout.clear();
+    }
+  }
+
+  /** @param {number} code @param {string} reason */
+  #end(code, reason) {
+    if (!this.#ending.signal.aborted) {
+      this.#ending.abort();
+      this.onclose(code, reason);
+    }
+  }
+}
+
+/** @param {number} status */
+function closeCode(status) {
+  switch (status) {
+    case 401:
+      return CLOSE.UNAUTHORIZED;
+    case 403:
+      return CLOSE.ORIGIN;
+    default:
+      return CLOSE.LOST;
+  }
+}

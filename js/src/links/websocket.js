@@ -1,0 +1,103 @@
+import { CLOSE, SUBPROTOCOL } from "../protocol.js";
+
+/**
+ * The shape of every link. `open` once; then `onmessage` for each message until `onclose`, which is called at most once and never
+ * after `close`.
+ *
+ * @typedef {object} Link
+ * @property {import("../choice.js").LinkKind} kind
+ * @property {boolean} opened whether the way to the server was open at some time
+ * @property {(hello: import("../protocol.js").Hello) => void} open
+ * @property {(message: any) => void} send
+ * @property {(batches: number) => void} acknowledge so many batches of this link have been applied and drawn
+ * @property {(code?: number, reason?: string) => void} close
+ * @property {(message: any) => void} onmessage
+ * @property {() => void} onalive a sign of life without a message
+ * @property {(code: number, reason: string) => void} onclose
+ */
+
+/** @implements {Link} */
+export class WebSocketLink {
+  /** @type {"websocket"} */
+  kind = "websocket";
+  opened = false;
+  /** @type {Link["onmessage"]} */
+  onmessage = () => {};
+  onalive = () => {};
+  /** @type {Link["onclose"]} */
+  onclose = () => {};
+  #url;
+  #WebSocket;
+  /** @type {WebSocket | null} */
+  #socket = null;
+
+  /** @param {{url: string, WebSocket: new (url: string, protocol: string) => WebSocket}} options */
+  constructor({ url, WebSocket }) {
+    this.#url = url;
+    this.#WebSocket = WebSocket;
+  }
+
+  /** @param {import("../protocol.js").Hello} hello */
+  open(hello) {
+    /** @type {WebSocket} */
+    let socket;
+    try {
+      socket = new this.#WebSocket(this.#url, SUBPROTOCOL);
+    } catch (error) {
+      // A page under a policy that forbids WebSockets. Later, because nobody expects to be closed while opening.
+      queueMicrotask(() => this.onclose(CLOSE.LOST, String(error)));
+      return;
+    }
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.opened = true;
+      socket.send(JSON.stringify(hello));
+    };
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code, reason }) => {
+      this.#detach();
+      this.onclose(code, reason);
+    };
+    // The close event that follows says what there is to say.
+    socket.onerror = () => {};
+  }
+
+  /** @param {any} data */
+  #receive(data) {
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      this.close(4900, "not JSON");
+      this.onclose(CLOSE.LOST, "not JSON");
+      return;
+    }
+    this.onmessage(message);
+  }
+
+  /** @param {any} message */
+  send(message) {
+    if (this.#socket?.readyState === 1) {
+      this.#socket.send(JSON.stringify(message));
+    }
+  }
+
+  /** @param {number} batches */
+  acknowledge(batches) {
+    this.send({ type: "ack", batches });
+  }
+
+  close(code = 1000, reason = "") {
+    const socket = this.#socket;
+    this.#detach();
+    socket?.close(code, reason);
+  }
+
+  /** The browser may call back long after the end: a socket that is closing still delivers, and one on a dead path closes late. */
+  #detach() {
+    if (this.#socket !== null) {
+      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket = null;
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The names of the wire (docs/protocol.md is the authority): messages as types, close codes and kinds of feeds as values.
+ *
+ * @typedef {["set", Path, any] | ["delete", Path] | ["extend", Path, any[]] | ["drop", Path, number] | ["append", Path, string]
+ *   | ["insert", Path, any]} Operation
+ * @typedef {(string | number)[]} Path
+ *
+ * @typedef {{epoch: string, offset: number, ahead?: Record<string, number>, have?: Record<string, string>}} Position
+ *
+ * @typedef {{type: "hello", role: string, session: string | null, secret: string | null, window: number,
+ *   feeds: Record<string, Position | null>}} Hello
+ * @typedef {{type: "welcome", session: string, secret: string, link: string, resumed: boolean, server: string, version: string,
+ *   readonly: boolean, heartbeat_s: number, dead_after_s: number, grace_s: number, poll_wait_s: number}} Welcome
+ * @typedef {{type: "subscribed", feed: string, epoch: string, offset: number, recovered: boolean, reason: string,
+ *   header: any}} Verdict
+ *
+ * @typedef {{key: string, offset: number, value?: any, base?: number, delta?: Operation[], deleted?: boolean}} Entry
+ * @typedef {{type: "batch", feed: string, epoch: string, from: number, to: number, complete: boolean, entries: Entry[],
+ *   keys?: string[]}} StateBatch
+ * @typedef {{type: "batch", feed: string, epoch: string, from: number, to: number, complete: boolean, missed: number,
+ *   events: any[]}} EventBatch
+ *
+ * @typedef {{code: string, message: string, field: string | null}} WireError
+ * @typedef {{error: WireError | null, result: any}} Reply
+ */
+
+export const SUBPROTOCOL = "visdom-transport.v1";
+
+/** The offset of a reader that holds nothing. */
+export const NOTHING = -1;
+
+const EVENT_FEEDS = new Set(["notifications", "events"]);
+
+/** @param {string} feed */
+export function isEventFeed(feed) {
+  return EVENT_FEEDS.has(feed);
+}
+
+export const CLOSE = Object.freeze({
+  /** The link ended without a code: the network, or the other side is gone. */
+  LOST: 1006,
+  REPLACED: 4000,
+  SILENT: 4002,
+  LIMIT: 4005,
+  UNAUTHORIZED: 4050,
+  WRONG_SECRET: 4051,
+  PROTOCOL: 4052,
+  ORIGIN: 4053,
+});
+
+/** Whether a close code says that trying again without a change is useless. @param {number} code */
+export function isFinal(code) {
+  return code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET;
+}
