@@ -25,9 +25,7 @@ download_scripts(**json.loads(sys.argv[1]))
 """
 
 
-def fetch(
-    wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] | None, say: Callable[[str], None]
-) -> None:
+def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] | None, say: Callable[[str], None]) -> None:
     """Take what the downloader gets hold of. It changes urllib for everybody, so it runs in a process of its own."""
     say("visdom-transport: trying Visdom's own downloader")
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=into) as temporary:

@@ -21,9 +21,7 @@ FIRST_TIMEOUT_S = 15.0
 TIMEOUT_S = 300.0
 
 
-def fetch(
-    wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] | None, say: Callable[[str], None]
-) -> None:
+def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] | None, say: Callable[[str], None]) -> None:
     """Fetch what the wanted files need, each package as a whole, and stop at the first that cannot be had.
 
     Raises:

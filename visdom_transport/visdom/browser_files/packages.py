@@ -40,9 +40,12 @@ class Package:
 
 
 _FONT = "glyphicons-halflings-regular"
-_MATHJAX = "js/mathjax/2.7.5/"
-_MATHJAX_FILES = ("MathJax.js", "config/TeX-AMS-MML_HTMLorMML.js", "config/Safe.js", "extensions/Safe.js")
-_MATHJAX_TREES = ("extensions/", "fonts/HTML-CSS/TeX/woff/", "jax/element/", "jax/output/HTML-CSS/", "jax/output/SVG/")
+
+# MathJax loads what a formula needs when it meets it: hence its trees.
+_MATHJAX_2_FILES = ("MathJax.js", "config/TeX-AMS-MML_HTMLorMML.js", "config/Safe.js", "extensions/Safe.js")
+_MATHJAX_2_TREES = ("extensions/", "fonts/HTML-CSS/TeX/woff/", "jax/")
+_MATHJAX_3_FILES = ("es5/tex-mml-svg.js",)
+_MATHJAX_3_TREES = ("es5/a11y/", "es5/input/", "es5/output/", "es5/sre/", "es5/ui/")
 
 _BOTH = (
     Package(
@@ -137,7 +140,7 @@ PACKAGES: Mapping[str, tuple[Package, ...]] = {
             "mathjax",
             "2.7.5",
             "sha512-OzsJNitEHAJB3y4IIlPCAvS0yoXwYjlo2Y4kmm9KQzyIBZt2d8yKRalby3uTRNN4fZQiGL2iMXjpdP1u2Rq2DQ==",
-            {name: _MATHJAX + name for name in (*_MATHJAX_FILES, *_MATHJAX_TREES)},
+            {path: f"js/mathjax/2.7.5/{path}" for path in (*_MATHJAX_2_FILES, *_MATHJAX_2_TREES)},
         ),
     ),
     "0.3.0": (
@@ -158,7 +161,7 @@ PACKAGES: Mapping[str, tuple[Package, ...]] = {
             "mathjax",
             "3.2.2",
             "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
-            {"es5/tex-mml-svg.js": "js/mathjax/3.2.2/es5/tex-mml-svg.js"},
+            {path: f"js/mathjax/3.2.2/{path}" for path in (*_MATHJAX_3_FILES, *_MATHJAX_3_TREES)},
         ),
     ),
 }
