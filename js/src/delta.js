@@ -71,8 +71,13 @@ function applyOne(top, operation) {
       }
       return;
     case "drop":
-      require(operation, Array.isArray(target) && Number.isInteger(argument) && argument >= 0 && argument <= target.length);
-      target.splice(0, argument);
+      require(operation, Number.isInteger(argument) && argument >= 0);
+      if (typeof target === "string") {
+        put(parent, last, target.slice(codeUnits(operation, target, argument)));
+      } else {
+        require(operation, Array.isArray(target) && argument <= target.length);
+        target.splice(0, argument);
+      }
       return;
     case "append":
       require(operation, typeof target === "string" && typeof argument === "string");
@@ -81,6 +86,20 @@ function applyOne(top, operation) {
     default:
       throw misfit(operation);
   }
+}
+
+/**
+ * How many UTF-16 code units the first `count` characters of `text` take. The server counts code points.
+ *
+ * @param {any} operation @param {string} text @param {number} count
+ */
+function codeUnits(operation, text, count) {
+  let units = 0;
+  for (let i = 0; i < count; i++) {
+    require(operation, units < text.length);
+    units += /** @type {number} */ (text.codePointAt(units)) > 0xffff ? 2 : 1;
+  }
+  return units;
 }
 
 /** Whether `step` names something that exists in `parent`. @param {any} parent @param {any} step */

@@ -55,7 +55,7 @@ def draw_operation(draw: st.DrawFn, current: Any) -> list[Any] | None:
     if isinstance(target, dict):
         choices += ["member"]
     if isinstance(target, str) and path:
-        choices += ["append", "append"]
+        choices += ["append", "append", "drop"]
     choice = draw(st.sampled_from(choices))
     if choice == "set":
         # The whole value stays an object so that there is something to draw from.

@@ -67,11 +67,14 @@ def _apply_one(top: list[Any], operation: Operation) -> None:
         target.extend(items)
     elif name == "drop":
         (count,) = arguments
-        if not isinstance(target, list):
-            raise TypeError("not an array")
+        if not isinstance(target, list | str):
+            raise TypeError("neither an array nor a string")
         if not isinstance(count, int) or not 0 <= count <= len(target):
-            raise ValueError("more items than the array holds")
-        del target[:count]
+            raise ValueError("more than there is")
+        if isinstance(target, str):
+            parent[last] = target[count:]
+        else:
+            del target[:count]
     elif name == "append":
         (text,) = arguments
         if not isinstance(target, str) or not isinstance(text, str):
@@ -180,7 +183,9 @@ class _Folder:
         return self.operations[index] if index >= 0 else None
 
     def _close_drops_above(self, path: tuple[str | int, ...]) -> None:
-        self._close([key for key in self._open if key[0] == "drop" and key[1] == path[: len(key[1])] and key[1] != path])
+        self._close(
+            [key for key in self._open if key[0] == "drop" and key[1] == path[: len(key[1])] and key[1] != path]
+        )
 
     def _close(self, keys: list[_Key]) -> None:
         """Merge no more into these. A ``set`` above them must then stay as well: they may need what it put there."""
