@@ -1,0 +1,147 @@
+"""`python -m visdom_transport`: what is installed, what is replaced in Visdom, what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import visdom_transport
+from visdom_transport import hook
+from visdom_transport.settings import Settings, SettingsError, unknown_variables
+
+_DESCRIPTION = """\
+Without a command: prints versions, what is replaced in Visdom and why, the browser files, and every problem.
+The exit status is 1 if there is a problem."""
+
+_EPILOG = """\
+Settings are environment variables, see docs/operations.md. VISDOM_TRANSPORT=0 switches everything off."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(
+        "python -m visdom_transport",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=visdom_transport.__version__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("status", help="what is printed without a command")
+    fetch_parser = commands.add_parser(
+        "fetch",
+        help="fetch the browser files that are missing",
+        description="Fetch the libraries Visdom's pages need, from npm or with Visdom's own downloader.",
+    )
+    fetch_parser.add_argument("--visdom", metavar="VERSION", help="0.2.4 or 0.3.0 (default: the installed one)")
+    fetch_parser.add_argument(
+        "--dir", type=Path, help="make a complete directory that can be copied (default: complete the user's cache)"
+    )
+    commands.add_parser(
+        "demo",
+        add_help=False,
+        help="start a server and a live demo; `demo --help` lists its options",
+    )
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "demo":
+        from visdom_transport import demo
+
+        return int(demo.main(rest) or 0)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return fetch(options.visdom, options.dir) if options.command == "fetch" else status()
+    except SettingsError as error:
+        print(f"problem: {error}", file=sys.stderr)
+        return 1
+
+
+def fetch(visdom: str | None, directory: Path | None) -> int:
+    """Fetch the browser files of one Visdom. Returns 1 if some are still missing."""
+    from visdom_transport.visdom import browser_files, seams
+    from visdom_transport.visdom.browser_files.packages import PACKAGES
+
+    try:
+        visdom = visdom or seams.recognise()
+    except (ImportError, seams.SeamError) as error:
+        print(f"problem: {error}; name the version with --visdom", file=sys.stderr)
+        return 1
+    if visdom not in PACKAGES:
+        print(f"problem: the files of Visdom {visdom} are not known, only of {', '.join(PACKAGES)}", file=sys.stderr)
+        return 1
+    if directory is not None:
+        into, also = directory.resolve() / visdom / "static", []
+    else:
+        into, also = browser_files.static_dir(visdom), [browser_files.installed_static_dir()]
+    missing = browser_files.ensure(visdom, into, also)
+    for path in missing:
+        print(f"missing: {path}")
+    if not missing:
+        print(f"the browser files of Visdom {visdom} are complete in {into}")
+    return 1 if missing else 0
+
+
+def status() -> int:
+    """Print the state of everything. Returns 1 if there is a problem."""
+    print(f"visdom-transport {visdom_transport.__version__}")
+    for name in ("visdom", "tornado"):
+        print(f"{name} {_version(name)}")
+    print(f"python {platform.python_version()} ({sys.executable})")
+    problems = [f"{name} is not a setting" for name in unknown_variables()]
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        problems.append(str(error))
+    else:
+        problems += _report_seams()
+        problems += _report_browser_files(settings)
+    for problem in problems:
+        print(f"problem: {problem}")
+    return 1 if problems else 0
+
+
+def _report_seams() -> list[str]:
+    if not hook.enabled():
+        print("off: VISDOM_TRANSPORT is set so in the environment; nothing is replaced in Visdom")
+        return []
+    problems = []
+    if hook.installed() is None:
+        problems.append("no hook: visdom_transport.pth is not in a site directory of this Python, so servers run plain Visdom")
+    from visdom_transport.visdom import seams
+
+    try:
+        seams.apply()
+    except Exception:
+        problems.append(f"nothing is replaced in Visdom: {seams.problem()}")
+    else:
+        print(f"recognised as Visdom {seams.recognised()}; replaced in its processes:")
+        for seam in seams.active():
+            print(f"  {seam}: {seam.why}")
+    return problems
+
+
+def _report_browser_files(settings: Settings) -> list[str]:
+    from visdom_transport.visdom import browser_files, seams
+
+    visdom = seams.recognised()
+    if visdom is None:
+        return []
+    folder = browser_files.static_dir(visdom, settings)
+    missing = browser_files.missing(visdom, [folder, browser_files.installed_static_dir()])
+    print(f"browser files: {folder} ({'incomplete' if missing else 'complete'})")
+    return [f"missing: {path} (python -m visdom_transport fetch)" for path in missing]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "is not installed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
