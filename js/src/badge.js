@@ -1,15 +1,8 @@
 /** A small note in the corner of the page that says how current the data is, when that is not obvious. */
 
 /**
- * @typedef {object} LinkState  a session's state
- * @property {string} phase  "connecting" | "live" | "waiting" | "offline" | "stopped"
- * @property {string | null} link
- * @property {number} attempt
- * @property {number | null} nextAttemptAt  ms since the epoch
- * @property {number | null} [code]
- * @property {string | null} [reason]
- * @property {number | null} lastHeardAt  ms since the epoch
- * @property {boolean} [resumed]
+ * @typedef {Pick<import("./session.js").State,
+ *   "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "lastHeardAt" | "resumed">} LinkState
  */
 
 export const TEXTS = {

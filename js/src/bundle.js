@@ -10,29 +10,9 @@ import { envView } from "./bundle/requests.js";
 
 /**
  * @typedef {import("./bundle/requests.js").View} View
- * @typedef {{code: string, message: string, field?: string | null}} CommandError
- * @typedef {{changed: string[], removed: string[], complete: boolean, snapshot: boolean}} Changes
- * @typedef {{recovered: boolean, reason: string}} Verdict
- *
- * @typedef {object} Listener
- * @property {(verdict: Verdict) => void} [onsubscribed]
- * @property {(changes: Changes) => void} [onchanges]
- * @property {(batch: {events: any[], missed: number}) => void} [onevents]
- *
- * @typedef {object} Replica
- * @property {Map<string, any>} values
- * @property {string[]} order
- * @property {any} header
- * @property {boolean} synced
- *
- * @typedef {object} BundleSession  what is used of a session
- * @property {{readonly: boolean, server: string} | null} welcome
- * @property {(feed: string, listener: Listener) => void} subscribe
- * @property {(feed: string) => void} unsubscribe
- * @property {(feed: string) => Replica | null | undefined} replica
- * @property {(command: any) => Promise<{error: CommandError | null, result: any}>} command
- * @property {() => void} goOffline
- * @property {() => void} goOnline
+ * @typedef {{code: string, message: string}} CommandError
+ * @typedef {Pick<import("./session.js").Session,
+ *   "welcome" | "subscribe" | "unsubscribe" | "replica" | "command" | "goOffline" | "goOnline">} BundleSession
  *
  * @typedef {object} BundleOptions
  * @property {BundleSession} session
@@ -226,10 +206,12 @@ export class Bundle {
     this.#sharedChanged = new Set();
     if (changed.has("layouts")) this.#socket?.deliver({ command: "layout_update", data: values.get("layouts") ?? "" });
     // Saved layouts replace the bundle's list of environments with those that have some, hence the list after it.
-    if (changed.has("layouts") || changed.has("envs")) {
-      this.#socket?.deliver({ command: "env_update", data: values.get("envs") ?? [] });
-    }
+    if (changed.has("layouts") || changed.has("envs")) this.#deliverEnvs();
     for (const key of changed) if (key.startsWith("undo/")) this.#deliverUndo(key.slice("undo/".length));
+  }
+
+  #deliverEnvs() {
+    this.#socket?.deliver({ command: "env_update", data: this.#session.replica("shared")?.values.get("envs") ?? [] });
   }
 
   /** @param {string} env */
@@ -314,7 +296,11 @@ export class Bundle {
     const readonly = this.#welcome?.readonly;
     // A readonly bundle refuses to remove a pane, whoever wants it, and has no other way. It is told that it may,
     // and that it may not, within one task: nothing is painted and nobody can click in between.
-    if (readonly) this.#register(false);
+    if (readonly) {
+      this.#register(false);
+      // 0.3.0 lays its panes out anew after a register, but only when it renders next; after the close that would bring the pane back.
+      this.#deliverEnvs();
+    }
     for (const pane of ids) {
       this.#delivered.delete(pane);
       // The bundle answers, before deliver() returns, with a close command of its own, which would hit whatever has that id by now.
@@ -339,15 +325,12 @@ export class Bundle {
       if (pane !== null) this.#closeAnswered(pane, true);
       return;
     }
-    this.#session
-      .command(sent)
-      .catch((reason) => ({ error: { code: "failed", message: String(reason?.message ?? reason) } }))
-      .then(({ error }) => {
-        if (pane !== null && this.#view === view) this.#closeAnswered(pane, error !== null);
-        // The bundle calls its panes the saved environment from now on, whatever the reply.
-        if (command.cmd === "save" && this.#held && this.#view === view) this.#subscribe(envView(command.eid));
-        if (error) this.#onerror(error, command);
-      });
+    void this.#session.command(sent).then(({ error }) => {
+      if (pane !== null && this.#view === view) this.#closeAnswered(pane, error !== null);
+      // The bundle calls its panes the saved environment from now on, whatever the reply.
+      if (command.cmd === "save" && this.#held && this.#view === view) this.#subscribe(envView(command.eid));
+      if (error) this.#onerror(error, command);
+    });
   }
 
   /** @param {string} pane */

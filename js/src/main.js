@@ -40,6 +40,7 @@ const bundle = new Bundle({
   onrestarted: (lost) => badge.notice(lost ? TEXTS.lost(lost) : TEXTS.restored()),
 });
 
+/** @param {import("./session.js").State} state */
 session.onstate = (state) => {
   bundle.update();
   indicator.show(state);

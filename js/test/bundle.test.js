@@ -1,0 +1,419 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Bundle } from "../src/bundle.js";
+import { envView } from "../src/bundle/requests.js";
+
+/** A session whose server is this test: no links, replicas are filled by hand. */
+class FakeSession {
+  welcome = null;
+  feeds = new Map();
+  commands = [];
+  offline = false;
+
+  subscribe(feed, listener) {
+    this.feeds.set(feed, { listener, values: new Map(), order: [], header: null, synced: false });
+  }
+  unsubscribe(feed) {
+    this.feeds.delete(feed);
+  }
+  replica(feed) {
+    return this.feeds.get(feed);
+  }
+  command(command) {
+    return new Promise((resolve) => {
+      this.commands.push({ command, reply: (error = null) => resolve({ error, result: null }) });
+    });
+  }
+  goOffline() {
+    this.offline = true;
+  }
+  goOnline() {
+    this.offline = false;
+  }
+
+  snapshot(feed, values, reload = undefined) {
+    const replica = this.feeds.get(feed);
+    replica.header = reload && { reload };
+    replica.synced = false;
+    replica.listener.onsubscribed?.({ recovered: false, reason: "new" });
+    const removed = replica.order.filter((key) => !(key in values));
+    replica.values = new Map(Object.entries(values));
+    replica.order = Object.keys(values);
+    replica.synced = true;
+    replica.listener.onchanges({ changed: replica.order, removed, complete: true, snapshot: true });
+  }
+  set(feed, key, value) {
+    const replica = this.feeds.get(feed);
+    if (!replica.values.has(key)) replica.order.push(key);
+    replica.values.set(key, value);
+    replica.listener.onchanges({ changed: [key], removed: [], complete: true, snapshot: false });
+  }
+  remove(feed, key) {
+    const replica = this.feeds.get(feed);
+    replica.values.delete(key);
+    replica.order = replica.order.filter((other) => other !== key);
+    replica.listener.onchanges({ changed: [], removed: [key], complete: true, snapshot: false });
+  }
+}
+
+/** A page with a bundle that behaves as both versions do where it matters: batches windows, echoes closes, refuses closes if readonly. */
+class FakePage {
+  session = new FakeSession();
+  errors = [];
+  restarts = [];
+  messages = [];
+  panes = new Map();
+  #frames = [];
+  #timers = [];
+  #batch = null;
+
+  constructor({ readonly = false } = {}) {
+    this.session.welcome = { readonly, server: "one" };
+    this.bundle = new Bundle({
+      session: this.session,
+      requestFrame: (run) => this.#frames.push(run),
+      setTimer: (run) => this.#timers.push(run),
+      onerror: (error) => this.errors.push(error.code),
+      onrestarted: (lost) => this.restarts.push(lost),
+    });
+  }
+
+  async connect() {
+    const socket = this.bundle.connect("ws://here/socket");
+    socket.onmessage = ({ data }) => this.#handle(JSON.parse(data));
+    this.socket = socket;
+    await settled();
+    return socket;
+  }
+
+  /** Connected, showing the environment with these windows. */
+  async open(windows = {}, env = "main") {
+    this.session.snapshot("shared", { envs: ["main", "other"], layouts: "" });
+    await this.connect();
+    this.ask(envView(env));
+    this.session.snapshot(`env/${env}`, windows);
+    this.frame();
+    this.batch();
+    this.messages.length = 0;
+  }
+
+  ask(view) {
+    this.bundle.show(view, this.sid);
+  }
+  closeByUser(pane, eid = "main") {
+    this.panes.delete(pane);
+    this.socket.send(JSON.stringify({ cmd: "close", data: pane, eid }));
+  }
+  frame() {
+    for (const run of this.#frames.splice(0)) run();
+  }
+  /** The 100 ms are over. */
+  batch() {
+    for (const [id, window] of this.#batch ?? []) this.panes.set(id, window);
+    this.#batch = null;
+    for (const run of this.#timers.splice(0)) run();
+    this.frame();
+    if (this.#batch) this.batch();
+  }
+  get texts() {
+    return Object.fromEntries([...this.panes].map(([id, { content }]) => [id, content]));
+  }
+  get commands() {
+    return this.messages.map(({ command, id, data }) => [command, id ?? (command === "close" ? data : "")].join(" ").trim());
+  }
+
+  #handle(message) {
+    this.messages.push(message);
+    if (message.command === "register") {
+      this.sid = message.data;
+      this.readonly = message.readonly;
+      if (this.bundle.view) this.ask(this.bundle.view);
+    } else if (message.command === "window") (this.#batch ??= new Map()).set(message.id, message);
+    else if (message.command === "close" && !this.readonly) this.closeByUser(message.data);
+  }
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Frozen: whoever changes a replica's value fails. */
+const win = (id, content, contentID = content) =>
+  Object.freeze({ command: "window", id, type: "text", title: id, content, contentID });
+
+test("opens once it is welcome and knows the environments, and registers first", async () => {
+  const page = new FakePage();
+  const welcome = page.session.welcome;
+  page.session.welcome = null;
+  const socket = await page.connect();
+  page.session.snapshot("shared", { envs: ["main"], layouts: '{"main": {}}' });
+  assert.equal(socket.readyState, 0);
+  page.session.welcome = welcome;
+  page.bundle.update();
+  assert.equal(socket.readyState, 1);
+  assert.deepEqual(page.messages, [
+    { command: "register", data: "tab-1", readonly: false, envList: ["main"] },
+    { command: "layout_update", data: '{"main": {}}' },
+    { command: "env_update", data: ["main"] },
+  ]);
+});
+
+test("streams an environment as Visdom does: positions, windows in order, layout", async () => {
+  const page = new FakePage();
+  await page.open();
+  page.ask(envView("a/b"));
+  page.session.snapshot("env/a_b", { z: win("z", "1"), y: win("y", "2") }, { z: { x: 1 } });
+  page.frame();
+  assert.deepEqual(page.messages, [
+    { command: "reload", data: { z: { x: 1 } } },
+    { ...win("z", "1"), eid: "a/b" },
+    { ...win("y", "2"), eid: "a/b" },
+    { command: "layout" },
+  ]);
+});
+
+test("delivers a window once per frame, with its newest content", async () => {
+  const page = new FakePage();
+  await page.open({ w: win("w", "0") });
+  for (const content of ["1", "2", "3"]) page.session.set("env/main", "w", win("w", content));
+  page.frame();
+  page.frame();
+  assert.deepEqual(page.commands, ["window w"]);
+  page.batch();
+  assert.deepEqual(page.texts, { w: "3" });
+});
+
+test("a live change is delivered although the content id is the same", async () => {
+  const page = new FakePage();
+  await page.open({ w: win("w", "0", "id") });
+  page.session.set("env/main", "w", win("w", "1", "id"));
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { w: "1" });
+});
+
+test("a resync delivers only what differs and closes what is gone", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1"), b: win("b", "1"), c: win("c", "1") });
+  page.session.snapshot("env/main", { a: win("a", "1"), b: win("b", "2") });
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.commands, ["close c", "window b", "layout"]);
+  assert.deepEqual(page.texts, { a: "1", b: "2" });
+  assert.deepEqual(page.session.commands, []);
+});
+
+test("nothing is closed before the snapshot is complete", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1"), b: win("b", "1") });
+  const replica = page.session.feeds.get("env/main");
+  replica.synced = false;
+  replica.values.delete("b");
+  replica.order = ["a"];
+  replica.listener.onchanges({ changed: ["a"], removed: [], complete: false, snapshot: true });
+  page.frame();
+  assert.deepEqual(page.commands, []);
+});
+
+test("the echo of a close stays here, a user's close does not", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1"), b: win("b", "1") });
+  page.session.remove("env/main", "a");
+  page.frame();
+  assert.deepEqual([page.texts, page.session.commands.length], [{ b: "1" }, 0]);
+  page.closeByUser("b");
+  assert.deepEqual(page.session.commands[0].command, { cmd: "close", data: "b", eid: "main" });
+});
+
+test("a close reaches a window that still waits in the bundle's batch", async () => {
+  const page = new FakePage();
+  await page.open();
+  page.session.set("env/main", "a", win("a", "1"));
+  page.frame();
+  page.session.remove("env/main", "a");
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, {});
+  assert.deepEqual(page.session.commands, []);
+});
+
+test("what the user closes stays closed while the command is pending and its removal on its way", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.closeByUser("a");
+  page.session.set("env/main", "a", win("a", "2"));
+  page.frame();
+  page.session.commands[0].reply();
+  await settled();
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, {});
+  page.session.remove("env/main", "a");
+  page.session.set("env/main", "a", win("a", "3"));
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { a: "3" });
+});
+
+test("a refused close brings the window back and is reported", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.closeByUser("a");
+  page.session.commands[0].reply({ code: "failed", message: "no" });
+  await settled();
+  page.frame();
+  page.batch();
+  assert.deepEqual([page.texts, page.errors], [{ a: "1" }, ["failed"]]);
+});
+
+test("a window that outlived its close comes back with the next snapshot", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.closeByUser("a");
+  page.session.commands[0].reply();
+  await settled();
+  page.session.snapshot("env/main", { a: win("a", "1") });
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { a: "1" });
+});
+
+test("a user's close also removes what the pending batch would bring back", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.session.set("env/main", "a", win("a", "2"));
+  page.frame();
+  page.closeByUser("a");
+  page.batch();
+  assert.deepEqual(page.texts, {});
+  assert.equal(page.session.commands.length, 1);
+});
+
+test("asked again for the same view it delivers everything again, but not to a question that register provoked", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.panes.clear();
+  page.ask(envView("main"));
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { a: "1" });
+  page.messages.length = 0;
+  page.session.welcome = { readonly: true, server: "one" };
+  page.bundle.update();
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.commands, ["register"]);
+});
+
+test("switching shows only the new environment, whatever the bundle's batch still holds", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "main"), b: win("b", "main") });
+  page.session.set("env/main", "a", win("a", "late"));
+  page.frame();
+  page.panes.clear();
+  page.ask(envView("other"));
+  page.session.snapshot("env/other", { b: win("b", "other") });
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { b: "other" });
+  assert.deepEqual([...page.session.feeds.keys()], ["shared", "notifications", "env/other"]);
+});
+
+test("after saving under another name the panes stay and follow that environment", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.socket.send(JSON.stringify({ cmd: "save", prev_eid: "main", eid: "copy", data: {} }));
+  page.session.set("env/main", "a", win("a", "2"));
+  page.frame();
+  assert.deepEqual(page.commands, [], "the bundle calls its panes copy already");
+  page.session.commands[0].reply();
+  await settled();
+  page.session.snapshot("env/copy", { a: win("a", "1") });
+  page.frame();
+  assert.deepEqual(page.commands, ["layout"]);
+  page.session.set("env/copy", "a", win("a", "3"));
+  page.frame();
+  assert.deepEqual(page.messages.at(-1), { ...win("a", "3"), eid: "copy" });
+});
+
+test("a readonly bundle, which refuses to close, loses the pane all the same and is readonly after it", async () => {
+  const page = new FakePage({ readonly: true });
+  await page.open({ a: win("a", "1"), b: win("b", "1") });
+  page.session.remove("env/main", "a");
+  page.frame();
+  assert.deepEqual([page.texts, page.readonly, page.session.commands.length], [{ b: "1" }, true, 0]);
+  assert.deepEqual(page.commands, ["register", "env_update", "close a", "register"]);
+});
+
+test("disconnecting goes offline, connecting again delivers what the bundle may have lost", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  const closed = new Promise((resolve) => (page.socket.onclose = resolve));
+  page.socket.close();
+  assert.equal(page.session.offline, true);
+  assert.equal((await closed).wasClean, true);
+  page.panes.delete("a");
+  await page.connect();
+  assert.equal(page.session.offline, false);
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { a: "1" });
+  assert.equal(page.messages[0].command, "register");
+});
+
+test("says after a server's restart how many windows are gone", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1"), b: win("b", "1") });
+  page.session.welcome = { readonly: false, server: "two" };
+  page.bundle.update();
+  page.frame();
+  assert.deepEqual(page.restarts, [], "not known before the snapshot");
+  page.session.snapshot("env/main", { a: win("a", "1") });
+  page.frame();
+  page.session.snapshot("env/main", { a: win("a", "1") });
+  page.frame();
+  assert.deepEqual(page.restarts, [1]);
+});
+
+test("environments, saved layouts, undo and notifications are passed on", async () => {
+  const page = new FakePage();
+  await page.open();
+  page.session.set("shared", "undo/main", 2);
+  page.session.set("shared", "layouts", "{}");
+  page.frame();
+  assert.deepEqual(page.messages, [
+    { command: "layout_update", data: "{}" },
+    { command: "env_update", data: ["main", "other"] },
+    { command: "undo_state", eid: "main", count: 2 },
+  ]);
+  page.session.feeds.get("notifications").listener.onevents({ events: [{ message: "hi" }], missed: 0 });
+  assert.deepEqual(page.messages.at(-1), { command: "notification", data: { message: "hi" } });
+});
+
+test("in a compare view commands aim at the window behind the pane, or go nowhere", async () => {
+  const page = new FakePage();
+  await page.open();
+  page.ask({ feed: "compare/gone+other", envs: ["gone", "other"], compare: true });
+  const legend = "window_compare_legend";
+  page.session.snapshot("compare/gone+other", { a_compare: win("a", "1"), [legend]: win(legend, "1") });
+  page.frame();
+  page.batch();
+  assert.equal(page.messages[0].has_compare, true);
+  assert.equal("eid" in page.messages[0], false);
+  page.messages.length = 0;
+
+  page.closeByUser(legend, null);
+  await settled();
+  page.frame();
+  page.batch();
+  assert.deepEqual([page.texts, page.session.commands.length], [{ a: "1", [legend]: "1" }, 0]);
+
+  page.closeByUser("a", null);
+  page.socket.send(JSON.stringify({ cmd: "forward_to_vis", data: { target: "other_env_x", eid: null, key: "k" } }));
+  assert.deepEqual(
+    page.session.commands.map(({ command }) => command),
+    [
+      { cmd: "close", data: "a", eid: "other" },
+      { cmd: "forward_to_vis", data: { target: "x", eid: "other", key: "k" } },
+    ],
+  );
+});
