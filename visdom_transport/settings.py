@@ -43,6 +43,10 @@ def _count(default: int) -> Any:
     return _setting(default, _whole, "a whole number above 0")
 
 
+def _bound() -> Any:
+    return _setting(None, _whole, "a whole number above 0")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a server runs with. Every value is checked when the object is made.
@@ -89,6 +93,18 @@ class Settings:
 
     max_message_bytes: int = _count(10_485_760)
     """A larger message from a client is refused."""
+
+    max_points: int | None = _bound()
+    """Points of each trace of a plot, first in first out. A window's own `opts` go before. Not set: no bound."""
+
+    max_lines: int | None = _bound()
+    """Lines of a text window."""
+
+    max_images: int | None = _bound()
+    """Entries of an image or plot history."""
+
+    max_old_content: int | None = _bound()
+    """Former point sets of an embeddings window."""
 
     allowed_origins: tuple[str, ...] = _setting((), _words, "origins separated by commas")
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""

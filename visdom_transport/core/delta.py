@@ -1,7 +1,8 @@
 """Deltas: lists of small operations on one value (docs/protocol.md, section 4).
 
-An operation is a JSON array: ``["set", path, value]``, ``["delete", path]``, ``["extend", path, items]``, ``["drop", path, k]``,
-``["append", path, text]``, ``["insert", path, value]``. A path is an array of member names and array indices from the top of the value.
+An operation is a JSON array: ``["set", path, value]``, ``["delete", path]``, ``["extend", path, items]``,
+``["drop", path, k]``, ``["append", path, text]``, ``["insert", path, value]``. A path is an array of member names and array
+indices from the top of the value.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def _index(array: list[Any], step: Any) -> int:
 def fold(deltas: Iterable[Delta]) -> Delta:
     """Return one delta with the effect of all of ``deltas``, applied in order.
 
-    Appends to one path are concatenated, drops are added up, and a ``set`` replaces what was set, extended or appended at or below
-    its path before. The arguments are not changed.
+    Appends to one path are concatenated, drops are added up, and a ``set`` replaces what was set, extended or appended at or
+    below its path before. The arguments are not changed.
     """
     folder = _Folder()
     for delta in deltas:
@@ -183,9 +184,7 @@ class _Folder:
         return self.operations[index] if index >= 0 else None
 
     def _close_drops_above(self, path: tuple[str | int, ...]) -> None:
-        self._close(
-            [key for key in self._open if key[0] == "drop" and key[1] == path[: len(key[1])] and key[1] != path]
-        )
+        self._close([key for key in self._open if key[0] == "drop" and key[1] == path[: len(key[1])] and key[1] != path])
 
     def _close(self, keys: list[_Key]) -> None:
         """Merge no more into these. A ``set`` above them must then stay as well: they may need what it put there."""

@@ -95,7 +95,10 @@ class EventFeed:
         return self.offset - cursor.offset
 
     def collect(self, cursor: EventCursor, budget_bytes: int) -> EventBatch | None:
-        """Return the next events for ``cursor`` and move it, or None when it is up to date. At least one event is taken, whatever its size."""
+        """Return the next events for ``cursor`` and move it, or None when it is up to date.
+
+        At least one event is taken, whatever its size.
+        """
         if not self.has_news(cursor):
             return None
         oldest = self.offset - len(self._ring)

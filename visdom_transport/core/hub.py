@@ -196,7 +196,10 @@ class Hub:
     # --- time ---
 
     def tick(self, now: float) -> None:
-        """The reaper: ping silent links, end dead ones, forget sessions past their grace period. Call it at least twice per heartbeat."""
+        """The reaper: ping silent links, end dead ones, forget sessions past their grace period.
+
+        Call it at least twice per heartbeat.
+        """
         for session in list(self.sessions.values()):
             link = session.link
             if link is None:

@@ -23,7 +23,7 @@ UNKNOWN_VALUE_BYTES = 65_536
 """What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""
 
 CACHED_BATCHES = 8
-"""Readers of one feed stand at few different offsets; for each of the newest ones the encoded batch is kept until the next change."""
+"""Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""
 
 
 class Source(Protocol):
@@ -74,7 +74,10 @@ class StateCursor:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a batch. ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas, tombstones)."""
+    """One key of a batch.
+
+    ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas and tombstones).
+    """
 
     key: str
     offset: int
@@ -231,7 +234,7 @@ class StateFeed:
         return freed
 
     def shed(self) -> int:
-        """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed, 0 for nothing left."""
+        """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed: 0 is all."""
         if self._batches:
             return self._forget_batches()
         for change in self._changes.values():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from tornado.ioloop import IOLoop
 
 from ..core.errors import MessageError
 from ..core.session import Session
+from .updates import UpdateRefused, pop_embeddings
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -129,16 +129,11 @@ class Commands:
     def _pop_embeddings_pane(self, session: Session, command: dict[str, Any]) -> None:
         packet = self._object(command.get("data"), "data")
         eid, win = packet.get("eid"), packet.get("target")
-        window = self._window(eid, win, "data.target")
-        if not window.get("old_content"):
-            raise MessageError("failed", "there is no previous content", "data.target")
-        content = window["content"]
-        content["selected"] = None
-        content["data"] = window["old_content"].pop()
-        if not window["old_content"]:
-            content["has_previous"] = False
-        window["contentID"] = str(uuid.uuid4())
-        self._transport.window_changed(str(eid), str(win))
+        try:
+            delta = pop_embeddings(self._window(eid, win, "data.target"))
+        except UpdateRefused as refusal:
+            raise MessageError("failed", refusal.message, f"data.{refusal.field}") from refusal
+        self._transport.window_updated(str(eid), str(win), delta)
 
     def _update_plot_layout(self, session: Session, command: dict[str, Any]) -> None:
         patch = self._object(command.get("data"), "data")

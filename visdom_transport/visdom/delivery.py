@@ -45,7 +45,12 @@ def send_to_sources(handler: Any, msg: Any) -> None:
 
 
 def notify(
-    handler: Any, message: str, type: str = "info", duration: Any = None, eid: Any = None, target_subs: Any = None
+    handler: Any,
+    message: str,
+    type: str = "info",  # noqa: A002
+    duration: Any = None,
+    eid: Any = None,
+    target_subs: Any = None,
 ) -> None:
     """Publish a message for people (0.3.0)."""
     data = {"message": message, "type": type}
@@ -95,17 +100,3 @@ def stock_compare_envs() -> Callable[..., None]:
     """Visdom's own compare_envs."""
     assert _stock_compare_envs is not None, "the seam is in place before there is a transport"
     return _stock_compare_envs
-
-
-def update(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """Wrap UpdateHandler.wrap_func: a window it fails on half-way is shown as it is now."""
-
-    def wrap_func(handler: Any, args: Any) -> None:
-        try:
-            original(handler, args)
-        except Exception:
-            if isinstance(args, dict) and isinstance(args.get("win"), str):
-                transport_of(handler).window_changed(str(args.get("eid") or "main"), args["win"])
-            raise
-
-    return wrap_func

@@ -74,9 +74,7 @@ TABLE: Final = (
         wrap="visdom_transport.visdom.browser_files:instead_of_download_scripts",
         also=(RUN,),
     ),
-    setting(
-        "autoreload", "debug mode restarts the server, without its state, when any source file changes", value=False
-    ),
+    setting("autoreload", "debug mode restarts the server, without its state, when any source file changes", value=False),
     # Serving the page
     setting("static_hash_cache", "debug mode reads every static file again for each page", value=True),
     setting("serve_traceback", "debug mode shows tracebacks to whoever asks", value=False),
@@ -127,9 +125,15 @@ TABLE: Final = (
     ),
     Seam(
         WEB,
-        "UpdateHandler.wrap_func",
-        "an update that fails half-way must be seen as well",
-        wrap="visdom_transport.visdom.delivery:update",
+        "PostHandler.post",
+        "a window that cannot be is refused with a readable error, and kept within its bounds",
+        by="visdom_transport.visdom.publishing:post_events",
+    ),
+    Seam(
+        WEB,
+        "UpdateHandler.post",
+        "an update costs what it changes, not what the window holds",
+        by="visdom_transport.visdom.publishing:post_update",
     ),
     # Telling subscribers
     Seam(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import visdom.utils.server_utils as server_utils
 from tornado.ioloop import IOLoop
+from visdom.server.handlers import web_handlers
+from visdom.utils import server_utils
 
 from .. import __version__
 from ..core.conversation import Conversation
+from ..core.delta import Delta
 from ..core.errors import MessageError
 from ..core.hub import Hub
 from ..core.limits import Limits
@@ -27,6 +30,7 @@ from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
 from .sources import SharedSource, WindowSource
 from .state import State
+from .updates import Caps, Memo, rules_for
 
 logger = logging.getLogger("visdom_transport")
 
@@ -41,14 +45,15 @@ class Transport:
         self.app = app
         self.settings = settings
         self.undo_counts: dict[str, int] = {}
-        limits = Limits(
-            **{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)}
-        )
+        limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)})
         self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
         self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
         self.commands = Commands(self)
         self.chains = Chains(self.hub, lambda: self.converse("poll"))
         self.stock_polls: dict[str, Any] = {}
+        self.rules = rules_for(web_handlers.UpdateHandler, server_utils, app)
+        self.caps = Caps(**{field.name: getattr(settings, field.name) for field in fields(Caps)})
+        self.line_counts: Memo = {}
         self._comparisons: dict[str, Comparison] = {}
         self._stale: set[str] = set()
         app.state = State(app.state, self)
@@ -143,6 +148,11 @@ class Transport:
         environment = self.app.state.get(eid)
         if environment is not None and win in environment["jsons"]:
             self.window_set(eid, win)
+
+    def window_updated(self, eid: str, win: str, delta: Delta) -> None:
+        """``delta`` has been applied to the window."""
+        self.hub.update(f"env/{eid}", win, delta)
+        self._compare_later(eid)
 
     def layouts_changed(self) -> None:
         self.hub.set("shared", "layouts")
