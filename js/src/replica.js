@@ -70,7 +70,7 @@ export class StateReplica {
     if (ahead.length > 0) {
       position.ahead = Object.fromEntries(ahead);
     }
-    if (have || this.offset === NOTHING) {
+    if (have || position.offset === NOTHING) {
       position.have = this.#contentIds();
     }
     return position;

@@ -58,7 +58,7 @@ const CLIMB_MAX_MS = 50_000;
 
 /** A client of the transport: keeps one link to the server alive, and the replicas of the subscribed feeds current. */
 export class Session {
-  /** @type {(state: State) => void} */
+  /** Called when the state has changed, beyond `lastHeardAt` and `roundTripMs`. @type {(state: State) => void} */
   onstate = () => {};
   /** Called with errors the server answered, and with what listeners threw. @type {(error: unknown) => void} */
   onerror;
