@@ -5,10 +5,11 @@ import { setImmediate } from "node:timers";
 /** A clock that stands still until it is told to go on. */
 export class FakeTime {
   #now = 1_000_000;
+  #shift = 0;
   #alarms = new Map();
   #nextHandle = 1;
 
-  now = () => this.#now;
+  now = () => this.#now + this.#shift;
 
   setTimeout = (callback, delayMs) => {
     const handle = this.#nextHandle++;
@@ -40,6 +41,11 @@ export class FakeTime {
       await settled();
     }
     this.#now = Math.max(this.#now, end);
+  }
+
+  /** Somebody sets the wall clock; alarms do not notice. */
+  setClock(ms) {
+    this.#shift += ms;
   }
 
   /** The machine sleeps: the wall clock goes on, alarms ring late. */

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { Choice } from "../src/choice.js";
+import { Memo } from "../src/storage.js";
+import { FakeStorage } from "./fakes.js";
+
+let now, storage, choice;
+const make = (options = {}) => new Choice({ memo: new Memo(() => storage, "k"), now: () => now, alwaysPoll: false, ...options });
+
+beforeEach(() => {
+  now = 0;
+  storage = new FakeStorage();
+  choice = make();
+});
+
+const refused = { opened: false, welcomed: false, silent: false };
+
+test("a WebSocket first, a poll after two failures", () => {
+  assert.equal(choice.next(), "websocket");
+  choice.failed(refused);
+  assert.equal(choice.next(), "websocket");
+  choice.failed(refused);
+  assert.equal(choice.next(), "poll");
+});
+
+test("one mute WebSocket is enough", () => {
+  choice.failed({ opened: true, welcomed: false, silent: true });
+  assert.equal(choice.next(), "poll");
+});
+
+test("links cut soon after their welcome count half", () => {
+  for (let i = 0; i < 3; i++) {
+    choice.failed({ opened: true, welcomed: true, silent: false });
+    assert.equal(choice.next(), "websocket");
+  }
+  choice.failed({ opened: true, welcomed: true, silent: false });
+  assert.equal(choice.next(), "poll");
+});
+
+test("a failed poll clears the WebSocket of blame", () => {
+  choice.blocked();
+  choice.pollFailed();
+  assert.equal(choice.next(), "websocket");
+  assert.equal(make().next(), "websocket");
+});
+
+test("a blocked path is remembered by other tabs for ten minutes", () => {
+  choice.blocked();
+  assert.equal(make().next(), "poll");
+  now = 600_000;
+  assert.equal(make().next(), "websocket");
+});
+
+test("a WebSocket that delivers ends the memory", () => {
+  choice.blocked();
+  choice.delivered();
+  assert.deepEqual([choice.next(), make().next()], ["websocket", "websocket"]);
+});
+
+test("nonsense in the storage is no choice", () => {
+  for (const text of ["", "{", "null", '{"pollUntil": "never"}', "[]"]) {
+    storage.setItem("k", text);
+    assert.equal(make().next(), "websocket");
+  }
+});
+
+test("polling only: nothing to climb to", () => {
+  choice = make({ alwaysPoll: true });
+  assert.deepEqual([choice.next(), choice.climbs], ["poll", false]);
+});

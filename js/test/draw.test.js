@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { afterDraw } from "../src/draw.js";
+import { Session } from "../src/session.js";
+import { batch, FakePage, FakeSocket, FakeStorage, FakeTime, subscribed, WELCOME } from "./fakes.js";
+
+let page, time, frames, done, drawn;
+
+beforeEach(() => {
+  page = new FakePage();
+  time = new FakeTime();
+  frames = [];
+  done = [];
+  drawn = afterDraw({ page, time, requestAnimationFrame: (callback) => frames.push(callback) });
+});
+
+const frame = () => frames.splice(0).forEach((callback) => callback());
+
+test("calls back after the frame and the task that follows it", async () => {
+  drawn(() => done.push("a"));
+  await time.pass(1_000);
+  assert.deepEqual(done, []);
+  frame();
+  assert.deepEqual(done, []);
+  await time.pass(0);
+  assert.deepEqual(done, ["a"]);
+});
+
+test("one frame serves all that waits for it; what comes after it waits for the next", async () => {
+  drawn(() => done.push("a"));
+  drawn(() => done.push("b"));
+  assert.equal(frames.length, 1);
+  frame();
+  drawn(() => done.push("c"));
+  await time.pass(0);
+  assert.deepEqual(done, ["a", "b"]);
+  assert.equal(frames.length, 1);
+  frame();
+  await time.pass(0);
+  assert.deepEqual(done, ["a", "b", "c"]);
+});
+
+test("a hidden page draws nothing until it is shown", async () => {
+  page.hidden = true;
+  drawn(() => done.push("a"));
+  assert.equal(frames.length, 0);
+  await page.say("visible");
+  frame();
+  await time.pass(0);
+  assert.deepEqual(done, ["a"]);
+});
+
+test("a hidden tab withholds acknowledgements, answers pings, and gives all credit back in one when shown", async () => {
+  FakeSocket.made = [];
+  const session = new Session({
+    location: "http://host/",
+    WebSocket: FakeSocket,
+    time,
+    page,
+    drawn,
+    sessionStorage: () => new FakeStorage(),
+    localStorage: () => new FakeStorage(),
+  });
+  session.subscribe("env/main", {});
+  session.start();
+  const [socket] = FakeSocket.made;
+  socket.accept();
+  await socket.say(WELCOME, subscribed("env/main"));
+  await page.say("hidden");
+  for (let offset = 1; offset <= 4; offset++) {
+    await socket.say(batch("env/main", { from: offset - 1, to: offset, keys: [] }));
+  }
+  for (let minute = 0; minute < 10; minute++) {
+    // Timers of hidden pages are throttled to one a minute; the server's pings are not.
+    for (let i = 0; i < 6; i++) {
+      time.sleep(10_000);
+      await socket.say({ type: "ping" });
+    }
+    await time.pass(0);
+  }
+  assert.equal(session.state.phase, "live");
+  assert.equal(frames.length, 0);
+  assert.deepEqual(socket.told("ack"), []);
+  assert.equal(socket.told("pong").length, 60);
+  await page.say("visible");
+  frame();
+  await time.pass(0);
+  assert.deepEqual(socket.told("ack"), [{ type: "ack", batches: 4 }]);
+});
