@@ -45,7 +45,7 @@ def plan(
 
 def trim(trace: Any, path: list[str | int], bound: int | None) -> list[Operation]:
     """Drop the oldest points beyond ``bound`` from every array that holds one value per point."""
-    if bound is None or not isinstance(trace, dict) or trace.get("type", "scatter") not in _TRACE_TYPES:
+    if bound is None or not isinstance(trace, dict) or str(trace.get("type", "scatter")) not in _TRACE_TYPES:
         return []
     excess = max((len(trace[axis]) for axis in _AXES if isinstance(trace.get(axis), list)), default=0) - bound
     if excess <= 0:

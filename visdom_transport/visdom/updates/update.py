@@ -101,7 +101,7 @@ def refusal_text(window: Mapping[str, Any], rules: Rules) -> str | None:
     traces = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(traces, list) or not traces or not isinstance(traces[0], Mapping):
         return None
-    kind = traces[0].get("type", "scatter")
+    kind = str(traces[0].get("type", "scatter"))
     if kind in rules.trace_types:
         return None
     *kinds, last = rules.refusal_kinds
