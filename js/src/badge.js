@@ -21,6 +21,7 @@ export const TEXTS = {
   age: (age) => `data is ${age} old`,
   /** @param {number} count */
   pending: (count) => (count === 1 ? "1 action waits to be sent" : `${count} actions wait to be sent`),
+  restarted: () => "server restarted",
   restored: () => "server restarted: state restored",
   /** @param {number} count */
   lost: (count) => `server restarted: state lost (${count === 1 ? "1 window" : `${count} windows`})`,

@@ -19,11 +19,15 @@ import { envView } from "./bundle/requests.js";
  * @property {(run: () => void) => void} [requestFrame]
  * @property {(run: () => void, ms: number) => void} [setTimer]
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
- * @property {(lost: number) => void} [onrestarted]  the server restarted, the panes are current, `lost` of them are gone
+ * @property {(panes: {kept: number, lost: number}) => void} [onrestarted]
+ *   the server has restarted and the panes are current; what became of those the bundle held
  */
 
 /** The bundle collects windows for this long and then processes them at once. */
 const BATCH_MS = 100;
+
+/** Errors that say that there is nothing to close. */
+const GONE = new Set(["unknown_window", "unknown_env"]);
 
 /** The identity of a delivered window that the bundle wants again. */
 const STALE = Symbol("stale");
@@ -274,7 +278,7 @@ export class Bundle {
     for (const [pane, { pending }] of this.#closed) if (!pending && !wanted.has(pane)) this.#closed.delete(pane);
     if (this.#restart !== "known") return;
     this.#restart = "";
-    this.#onrestarted(lost);
+    this.#onrestarted({ kept: this.#delivered.size, lost });
   }
 
   /** Delivers a window into the bundle's batch. @param {() => void} deliver */
@@ -329,7 +333,8 @@ export class Bundle {
       if (pane !== null && this.#view === view) this.#closeAnswered(pane, error !== null);
       // The bundle calls its panes the saved environment from now on, whatever the reply.
       if (command.cmd === "save" && this.#held && this.#view === view) this.#subscribe(envView(command.eid));
-      if (error) this.#onerror(error, command);
+      // Closing what is gone already is no failure.
+      if (error && !(pane !== null && GONE.has(error.code))) this.#onerror(error, command);
     });
   }
 

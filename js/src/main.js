@@ -37,7 +37,7 @@ const bundle = new Bundle({
     console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
     badge.notice(TEXTS.refused(error.message));
   },
-  onrestarted: (lost) => badge.notice(lost ? TEXTS.lost(lost) : TEXTS.restored()),
+  onrestarted: ({ kept, lost }) => badge.notice(lost ? TEXTS.lost(lost) : kept ? TEXTS.restored() : TEXTS.restarted()),
 });
 
 /** @param {import("./session.js").State} state */

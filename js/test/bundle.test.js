@@ -75,7 +75,7 @@ class FakePage {
       requestFrame: (run) => this.#frames.push(run),
       setTimer: (run) => this.#timers.push(run),
       onerror: (error) => this.errors.push(error.code),
-      onrestarted: (lost) => this.restarts.push(lost),
+      onrestarted: (panes) => this.restarts.push(panes),
     });
   }
 
@@ -265,6 +265,16 @@ test("a refused close brings the window back and is reported", async () => {
   assert.deepEqual([page.texts, page.errors], [{ a: "1" }, ["failed"]]);
 });
 
+test("closing what is gone already is not reported", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.closeByUser("a");
+  page.session.remove("env/main", "a");
+  page.session.commands[0].reply({ code: "unknown_window", message: "no such window" });
+  await settled();
+  assert.deepEqual(page.errors, []);
+});
+
 test("a window that outlived its close comes back with the next snapshot", async () => {
   const page = new FakePage();
   await page.open({ a: win("a", "1") });
@@ -335,6 +345,20 @@ test("after saving under another name the panes stay and follow that environment
   assert.deepEqual(page.messages.at(-1), { ...win("a", "3"), eid: "copy" });
 });
 
+test("while a save under another name is pending the user may go back", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "1") });
+  page.socket.send(JSON.stringify({ cmd: "save", prev_eid: "main", eid: "copy", data: {} }));
+  page.panes.clear();
+  page.ask(envView("main"));
+  page.session.snapshot("env/main", { a: win("a", "2") });
+  page.frame();
+  page.batch();
+  page.session.commands[0].reply();
+  await settled();
+  assert.deepEqual([page.texts, page.bundle.view.feed], [{ a: "2" }, "env/main"]);
+});
+
 test("a readonly bundle, which refuses to close, loses the pane all the same and is readonly after it", async () => {
   const page = new FakePage({ readonly: true });
   await page.open({ a: win("a", "1"), b: win("b", "1") });
@@ -371,7 +395,7 @@ test("says after a server's restart how many windows are gone", async () => {
   page.frame();
   page.session.snapshot("env/main", { a: win("a", "1") });
   page.frame();
-  assert.deepEqual(page.restarts, [1]);
+  assert.deepEqual(page.restarts, [{ kept: 1, lost: 1 }]);
 });
 
 test("environments, saved layouts, undo and notifications are passed on", async () => {
