@@ -653,14 +653,31 @@ test("long poll: commands and answers travel beside the poll, one request at a t
   assert.equal(tab.net.open("/transport/poll").length, 1);
 });
 
-test("long poll: a new subscription does not wait for the held poll", async () => {
+test("long poll: new subscriptions replace the held poll, all in one", async () => {
   tab = await new Tab({ startWithPolling: true }).polling();
+  const { poll } = tab.net;
   tab.session.subscribe("shared", tab.listener("shared"));
+  tab.session.subscribe("env/x", tab.listener("env/x"));
+  tab.session.unsubscribe("env/x");
   await settled();
-  assert.deepEqual(tab.net.send.body.messages, [{ type: "subscribe", feed: "shared", position: null }]);
+  assert.equal(poll.signal.aborted, true);
+  assert.equal(tab.net.open("/transport/poll").length, 1);
+  assert.deepEqual(tab.net.poll.body.feeds, { [FEED]: { epoch: "e1", offset: 10 }, shared: null });
+  assert.equal(tab.net.send, undefined);
   await tab.net.poll.reply(subscribed("shared"), batch("shared", { to: 1, entries: [value("envs", 1, ["main"])], keys: ["envs"] }));
   await tab.screen.draw();
   assert.deepEqual(tab.heard.map(({ type }) => type), ["subscribed", "changes"]);
+  assert.deepEqual(tab.net.poll.body.feeds.shared, { epoch: "e1", offset: 1 });
+  assert.equal(tab.state.phase, "live");
+});
+
+test("long poll: a subscription while the page draws waits for the next poll", async () => {
+  tab = await new Tab({ startWithPolling: true }).polling();
+  await tab.net.poll.reply(batch(FEED, { from: 10, to: 11, entries: [value("a", 11, 1)] }));
+  tab.session.subscribe("shared", {});
+  await settled();
+  assert.equal(tab.net.poll, undefined);
+  await tab.screen.draw();
   assert.deepEqual(Object.keys(tab.net.poll.body.feeds), [FEED, "shared"]);
 });
 

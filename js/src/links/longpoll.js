@@ -33,7 +33,8 @@ export class LongPollLink {
   /** @type {string | null} */
   #secret = null;
   #waitSeconds = 0;
-  #polling = false;
+  /** Ends the poll that is being held, if there is one. @type {AbortController | null} */
+  #held = null;
   #sending = false;
   /** @type {any[]} */
   #unsent = [];
@@ -60,9 +61,14 @@ export class LongPollLink {
 
   /** @param {any} message */
   send(message) {
-    const changesSubscription = message.type === "subscribe" || message.type === "unsubscribe";
-    if (changesSubscription && !this.#polling && !this.#sending) {
-      // The next poll presents every subscription anyway.
+    if (message.type === "subscribe" || message.type === "unsubscribe") {
+      // Every poll presents all subscriptions, so a new poll says it all. A poll that is held makes way: its reply, should there be
+      // one already, is lost like any other.
+      if (this.#held !== null) {
+        this.#held.abort();
+        this.#held = null;
+        queueMicrotask(() => this.#pollNext());
+      }
       return;
     }
     this.#unsent.push(message);
@@ -84,18 +90,22 @@ export class LongPollLink {
   }
 
   #pollNext() {
-    if (this.#link !== null && !this.#polling && !this.#ending.signal.aborted && this.#acknowledged >= this.#received) {
+    if (this.#link !== null && this.#held === null && !this.#ending.signal.aborted && this.#acknowledged >= this.#received) {
       void this.#poll(this.#options.positions(), []);
     }
   }
 
   /** @param {Record<string, Position | null>} feeds @param {any[]} messages */
   async #poll(feeds, messages) {
-    this.#polling = true;
+    const held = new AbortController();
+    this.#held = held;
     const wait_s = this.#link === null ? 0 : this.#waitSeconds;
     const request = { link: this.#link, secret: this.#secret, wait_s, feeds, messages };
-    const reply = await this.#post(this.#options.pollUrl, request, wait_s * 1000 + MARGIN_MS);
-    this.#polling = false;
+    const reply = await this.#post(this.#options.pollUrl, request, wait_s * 1000 + MARGIN_MS, held);
+    if (this.#held !== held) {
+      return;
+    }
+    this.#held = null;
     if (reply !== null) {
       this.#deliver(reply);
       if (this.#link === null) {
@@ -110,7 +120,7 @@ export class LongPollLink {
     while (this.#unsent.length > 0 && !this.#ending.signal.aborted) {
       const request = { link: this.#link, secret: this.#secret, messages: this.#unsent };
       this.#unsent = [];
-      const reply = await this.#post(this.#options.sendUrl, request, MARGIN_MS);
+      const reply = await this.#post(this.#options.sendUrl, request, MARGIN_MS, new AbortController());
       if (reply !== null) {
         this.#deliver(reply);
       }
@@ -142,11 +152,14 @@ export class LongPollLink {
   }
 
   /**
-   * @param {string} url @param {any} request @param {number} timeoutMs
-   * @returns {Promise<any[] | null>} the messages of the reply; null when the link has ended
+   * @param {string} url @param {any} request @param {number} timeoutMs @param {AbortController} abort ends this request alone
+   * @returns {Promise<any[] | null>} the messages of the reply; null when the request was aborted or the link has ended
    */
-  async #post(url, request, timeoutMs) {
+  async #post(url, request, timeoutMs, abort) {
     const { fetch, time } = this.#options;
+    const { signal } = abort;
+    const ending = () => abort.abort();
+    this.#ending.signal.addEventListener("abort", ending);
     const timeout = new Alarm(time);
     timeout.set(timeoutMs, () => this.#end(CLOSE.SILENT, "no reply"));
     try {
@@ -156,18 +169,21 @@ export class LongPollLink {
         body: JSON.stringify(request),
         cache: "no-store",
         credentials: "same-origin",
-        signal: this.#ending.signal,
+        signal,
       });
       if (!reply.ok) {
         this.#end(closeCode(reply.status), `HTTP ${reply.status}`);
         return null;
       }
       const { messages } = await reply.json();
-      return this.#ending.signal.aborted ? null : messages;
+      return signal.aborted ? null : messages;
     } catch (error) {
-      this.#end(CLOSE.LOST, String(error));
+      if (!signal.aborted) {
+        this.#end(CLOSE.LOST, String(error));
+      }
       return null;
     } finally {
+      this.#ending.signal.removeEventListener("abort", ending);
       timeout.clear();
     }
   }
