@@ -30,7 +30,10 @@ class Package:
 
     def target(self, member: str) -> str | None:
         """Where a file of the tarball goes, or None if it is not used."""
-        inside = str(PurePosixPath(*PurePosixPath(member).parts[1:]))  # the first part is "package"
+        parts = PurePosixPath(member).parts[1:]  # the first part is "package"
+        if ".." in parts:
+            return None
+        inside = "/".join(parts)
         if inside in self.files:
             return self.files[inside]
         for source, target in self.files.items():
