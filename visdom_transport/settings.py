@@ -106,6 +106,9 @@ class Settings:
     max_old_content: int | None = _bound()
     """Former point sets of an embeddings window."""
 
+    embedding_points: int = _count(4_000)
+    """Points a streaming embedding keeps, over all clusters, first in first out. A window's own `max_points` goes before."""
+
     allowed_origins: tuple[str, ...] = _setting((), _words, "origins separated by commas")
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""
 

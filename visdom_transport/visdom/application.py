@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from visdom.server.defaults import DEFAULT_ENV_PATH
 
 from ..settings import Settings
 
@@ -34,6 +37,15 @@ def save_unread(serialize_env: Callable[..., Any]) -> Callable[..., Any]:
         return serialize_env(state, eids, *args, **kwargs)
 
     return read_first
+
+
+def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Wrap 0.2.4's gather_envs: a directory that does not exist holds no environments."""
+
+    def gather(state: Any, env_path: Any = DEFAULT_ENV_PATH) -> list[str]:
+        return gather_envs(state, env_path if env_path is not None and Path(env_path).is_dir() else None)
+
+    return gather
 
 
 def delete_environment(handler: Any, args: Any) -> None:

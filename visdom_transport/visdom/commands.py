@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,8 +147,9 @@ class Commands:
             content = content[frame]
         if not isinstance(content, dict):
             raise MessageError("failed", "the window has no plot", "win")
-        # The page that sends this has drawn it already, and stock tells no other.
         content.setdefault("layout", {}).update(patch)
+        window["contentID"] = str(uuid.uuid4())
+        self._transport.window_changed(str(command.get("eid")), str(command.get("win")))
 
     def _update_comment(self, session: Session, command: dict[str, Any]) -> None:
         eid, win, comment = command.get("eid"), command.get("win"), command.get("data")
@@ -156,6 +158,7 @@ class Commands:
         window = self._window(eid, win, "win")
         window["comment"] = comment
         window["version"] = window.get("version", 1) + 1
+        window["contentID"] = str(uuid.uuid4())
         self._transport.window_changed(str(eid), str(win))
         IOLoop.current().run_in_executor(None, self._app.storage.save_env, eid, copy.deepcopy(self._app.state[eid]))
 

@@ -16,6 +16,7 @@ from ..links.longpoll import reply
 from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
 from ..links.websocket import SUBPROTOCOL, SocketLink
+from .publishing import post_embedding
 from .transport import Transport
 
 logger = logging.getLogger("visdom_transport.handlers")
@@ -28,6 +29,7 @@ def routes(app: Any) -> list[Any]:
     """Our own routes, for Application.add_handlers."""
     base = app.base_url
     return [
+        (rf"{base}/embedding", EmbeddingHandler, {"app": app}),
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),
         (rf"{base}/transport/status", StatusHandler, {"app": app}),
@@ -116,9 +118,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             return
         hub = self.transport.hub
         try:
-            peer: Any = (
-                self.transport.converse("websocket") if own else StockPeer(self.transport, "websocket", self.role)
-            )
+            peer: Any = self.transport.converse("websocket") if own else StockPeer(self.transport, "websocket", self.role)
         except LinkClosed as closed:
             self.close(int(closed.code), closed.code.reason)
             return
@@ -225,6 +225,17 @@ class StatusHandler(TransportHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.finish(encode(self.transport.status()))
+
+
+class EmbeddingHandler(BaseHandler):  # type: ignore[misc]
+    """``/embedding``"""
+
+    def initialize(self, app: Any) -> None:
+        self.app = app
+        self.state = app.state
+        self.login_enabled = app.login_enabled
+
+    post = post_embedding
 
 
 # --- stock polling ---

@@ -24,9 +24,7 @@ class Script:
 
     def tag(self) -> str:
         kind = 'type="module" ' if self.is_module else ""
-        return (
-            f"""<script {kind}src="{{{{ static_url('{static_files.RUNTIME_PREFIX}/{self.path}') }}}}"></script>\n    """
-        )
+        return f"""<script {kind}src="{{{{ static_url('{static_files.RUNTIME_PREFIX}/{self.path}') }}}}"></script>\n    """
 
 
 #: In the order in which the page names them, all before Visdom's bundle.

@@ -1,4 +1,4 @@
-"""``POST /events`` and ``POST /update``: what publishers send goes into the state, and what changed goes to the feeds."""
+"""``POST /events``, ``/update`` and ``/embedding``: publishers change the state, and the feeds are told what changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from visdom.utils import server_utils
 
 from ..core.encoding import decode, encode
 from .delivery import register_window, transport_of
-from .updates import UnknownUpdate, UpdateRefused, apply_update, bound_window, refusal_text
+from .embedding import EmbeddingWindow, is_embedding, parse
+from .updates import UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
+from .updates.check import optional_object
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
 """Windows whose content is not a plot. Everything else needs a layout."""
@@ -78,8 +80,8 @@ def post_update(handler: Any, args: dict[str, Any]) -> None:
     handler.write(window["id"])
 
 
-def create_window(handler: Any, args: dict[str, Any], eid: str) -> None:
-    """Make a window as Visdom does, within its bounds, and register it."""
+def create_window(handler: Any, args: dict[str, Any], eid: str, **members: Any) -> None:
+    """Make a window as Visdom does, within its bounds, and register it. ``members`` are added to it."""
     data = args.get("data")
     if not isinstance(data, list) or not data or not isinstance(data[0], dict) or not isinstance(data[0].get("type"), str):
         raise refuse("data", "must be a list whose first item is an object with a type")
@@ -91,6 +93,7 @@ def create_window(handler: Any, args: dict[str, Any], eid: str) -> None:
         window = server_utils.window(args)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
+    window.update(members)
     bound_window(window, transport_of(handler).caps, args.get("opts"))
     register_window(handler, window, eid)
 
@@ -101,3 +104,31 @@ def environment_id(args: dict[str, Any]) -> str:
         raise refuse("eid", "must be an environment name")
     escaped: str = server_utils.extract_eid(args)
     return escaped
+
+
+@answering_refusals
+def post_embedding(handler: Any, args: dict[str, Any]) -> None:
+    """Add points to a streaming embedding, or replace them. The window is made by the first event."""
+    transport = transport_of(handler)
+    eid = environment_id(args)
+    win = "embedding" if args.get("win") is None else args["win"]
+    if not isinstance(win, str):
+        raise refuse("win", "must be a window id")
+    opts = optional_object(args, "opts")
+    bounds = read_bounds(opts)
+    environment = transport.environment(eid)
+    window = environment["jsons"].get(win) if environment is not None else None
+    held = window if window is not None else {}
+    max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points
+    batch = parse(args, max_points)
+    if window is None:
+        create_window(handler, {**EmbeddingWindow.creation(batch, opts), "win": win}, eid, embedding={"next": len(batch.points)})
+        return
+    if not is_embedding(window):
+        raise refuse("win", "is not a streaming embedding")
+    delta = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions).apply(batch, max_points)
+    if "max_points" in bounds:
+        window["max_points"] = max_points
+        delta.append(["set", ["max_points"], max_points])
+    transport.window_updated(eid, win, delta)
+    handler.write(window["id"])

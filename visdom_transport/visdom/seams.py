@@ -110,6 +110,14 @@ TABLE: Final = (
         only=("0.2.4",),
     ),
     Seam(
+        UTILS,
+        "gather_envs",
+        "the comparison page fails when there is no default directory",
+        wrap="visdom_transport.visdom.application:gather_existing",
+        also=(WEB,),
+        only=("0.2.4",),
+    ),
+    Seam(
         WEB,
         "DeleteEnvHandler.wrap_func",
         "deleting an environment that was never saved fails after the deletion",
