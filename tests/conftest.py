@@ -1,4 +1,4 @@
-"""What all tests share: the instruments in `support` can be imported, and the slow tests can be left out."""
+"""What all tests share: the instruments in `support` can be imported, and nothing is left out silently."""
 
 from __future__ import annotations
 
@@ -10,5 +10,21 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stock",
+        action="store_true",
+        help="run the servers of the browser tests without the transport: shows which of them stock Visdom fails",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than 20 s; leave out with -m 'not slow'")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
+    if skipped:
+        reason = skipped[0].longrepr[2] if isinstance(skipped[0].longrepr, tuple) else skipped[0].longrepr
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests: {reason}")

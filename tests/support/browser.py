@@ -45,6 +45,11 @@ NORMALISE = """
 const box = document.createElement('div');
 return arguments[0].map((text) => { box.innerHTML = text; return box.innerHTML; });
 """
+READ_BUTTON = """
+const button = arguments[0];
+const said = getComputedStyle(button, '::after').content;
+return /^".+"$/.test(said) ? JSON.parse(said) : button.textContent.trim();
+"""
 SESSION = """
 const session = window.visdomTransport && window.visdomTransport.session;
 return session ? JSON.parse(JSON.stringify(session.state)) : null;
@@ -77,9 +82,7 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.driver.quit()
 
     def open(self, url: str) -> Tab:
@@ -94,7 +97,7 @@ class Browser:
     def close_tabs(self) -> None:
         """Close what `open` opened, forget the console and the cookies."""
         for tab in self.tabs:
-            self.driver.switch_to.window(tab.handle)
+            tab.js("try { localStorage.clear() } catch { /* a page without storage */ }")
             self.driver.close()
         self.tabs.clear()
         self.driver.switch_to.window(self._home)
@@ -104,7 +107,7 @@ class Browser:
 
     def console(self) -> list[dict[str, Any]]:
         """What the pages of this test wrote to the console so far, oldest first."""
-        self._console += self.driver.get_log("browser")
+        self._console += self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return list(self._console)
 
     def save_evidence(self, directory: Path) -> None:
@@ -139,7 +142,7 @@ class Tab:
     def js(self, script: str, *arguments: object) -> Any:
         """The result of a script in the page."""
         self.show()
-        return self._driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self._driver.execute_script(script, *arguments)
 
     def go(self, url: str) -> None:
         """Load an address."""
@@ -192,6 +195,10 @@ class Tab:
 
         until(equal, f"the page equals /win_data of {env!r}", timeout_s=timeout_s, seen=lambda: last[0])
 
+    def wait_gone(self, *, timeout_s: float = 15.0) -> None:
+        """Wait until no pane is shown."""
+        until(lambda: not self.panes(), "no pane is shown", timeout_s=timeout_s, seen=lambda: sorted(self.panes()))
+
     # --- its connection ------------------------------------------------------------------------------------
 
     def session(self) -> dict[str, Any] | None:
@@ -209,12 +216,18 @@ class Tab:
         until(reached, f"session is {wanted}", timeout_s=timeout_s, seen=self.session)
 
     def button(self) -> str:
-        """What Visdom's own connection button says: online, readonly or offline."""
-        return self._indicator().text
+        """What Visdom's own connection button says to a person, e.g. online, readonly or offline."""
+        return str(self.js(READ_BUTTON, self._indicator()))
 
-    def wait_button(self, text: str, *, timeout_s: float = 15.0) -> None:
-        """Wait until the connection button says `text`."""
-        until(lambda: self.button() == text, f"the button says {text!r}", timeout_s=timeout_s, seen=self.button)
+    def is_live(self) -> bool:
+        """Whether the page believes that it hears the server."""
+        state = self.session()
+        return state["phase"] == "live" if state else self.button() != "offline"
+
+    def wait_live(self, live: bool = True, *, timeout_s: float = 20.0) -> None:
+        """Wait until the page believes that it hears the server, or that it does not."""
+        what = "the page is live" if live else "the page has noticed that its link is gone"
+        until(lambda: self.is_live() == live, what, timeout_s=timeout_s, seen=lambda: (self.session(), self.button()))
 
     def click_button(self) -> None:
         """Click the connection button."""
@@ -260,9 +273,7 @@ class Tab:
         field = until(lambda: self._visible(".ReactModal__Content input[type=text]"), "the dialogue opens")
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(name)
-        path = (
-            "//*[contains(@class, 'ReactModal__Content')]//button[normalize-space()='save' or normalize-space()='fork']"
-        )
+        path = "//*[contains(@class, 'ReactModal__Content')]//button[normalize-space()='save' or normalize-space()='fork']"
         self._click(By.XPATH, path)
         self._close_modal()
 

@@ -92,9 +92,7 @@ class FaultProxy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     # --- what can go wrong ---------------------------------------------------------------------------------
@@ -264,9 +262,7 @@ class FaultProxy:
                 connection.task = None
                 self._drop(connection)
 
-    async def _pump(
-        self, connection: _Connection, source: socket.socket, sink: socket.socket, direction: Direction
-    ) -> None:
+    async def _pump(self, connection: _Connection, source: socket.socket, sink: socket.socket, direction: Direction) -> None:
         pending = b""
         while chunk := await self._loop.sock_recv(source, 65536):
             pending += chunk

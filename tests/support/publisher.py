@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from visdom import Visdom
@@ -12,21 +13,24 @@ from support.server import REQUEST_TIMEOUT_S, VisdomServer
 class Publisher(Visdom):
     """Posts to one environment of a server. Unlike Visdom's client it raises when the server answers an error."""
 
+    # Visdom's own type stubs do not know these.
     session: Any
+    properties: Any
 
     def __init__(self, server: VisdomServer, env: str) -> None:
         login: dict[str, Any] = {}
         if server.login:
             login = {"username": server.login.username, "password": server.login.password}
-        super().__init__(
-            server="http://127.0.0.1",
-            port=server.port,
-            base_url=server.base_url or "/",
-            env=env,
-            use_incoming_socket=False,
-            raise_exceptions=True,
-            **login,
-        )
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            super().__init__(
+                server="http://127.0.0.1",
+                port=server.port,
+                base_url=server.base_url or "/",
+                env=env,
+                use_incoming_socket=False,
+                raise_exceptions=True,
+                **login,
+            )
 
     def _handle_post(self, url: str, data: Any = None) -> str:
         answer = self.session.post(url, data=data or {}, timeout=REQUEST_TIMEOUT_S)

@@ -82,9 +82,7 @@ class VisdomServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
 
     # --- its life ------------------------------------------------------------------------------------------
@@ -174,6 +172,13 @@ class VisdomServer:
         status: dict[str, Any] = answer.json()
         return status
 
+    @property
+    def cookie(self) -> str | None:
+        """The Cookie header of a client that has logged in; None where no login is asked for."""
+        if not self.login:
+            return None
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._client().cookies)
+
     # --- inside --------------------------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
@@ -181,9 +186,7 @@ class VisdomServer:
         home.mkdir(exist_ok=True)
         kept = "VISDOM_TRANSPORT_BROWSER_FILES_DIR"
         environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name == kept or not name.startswith(("VISDOM", "PYTEST"))
+            name: value for name, value in os.environ.items() if name == kept or not name.startswith(("VISDOM", "PYTEST"))
         }
         # The fetched browser files are shared by all servers: only what Visdom keeps at home is not.
         environment.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))

@@ -224,9 +224,7 @@ def test_websockets_refused_while_http_passes(proxy: FaultProxy, client: socket.
     assert proxy.traffic.websockets == 2
 
 
-def test_websocket_handshake_swallowed_also_in_pieces(
-    echo: EchoServer, proxy: FaultProxy, client: socket.socket
-) -> None:
+def test_websocket_handshake_swallowed_also_in_pieces(echo: EchoServer, proxy: FaultProxy, client: socket.socket) -> None:
     proxy.block_websockets("swallow")
     client.sendall(UPGRADE[:30])
     assert is_silent(client, 0.1)
