@@ -59,7 +59,7 @@ export class Choice {
       this.#failures = this.#options.maxFailures;
     } else {
       // One that delivered its welcome and was cut soon after proves less.
-      this.#failures += welcomed && !silent ? 0.5 : 1;
+      this.#failures += welcomed && !silent ? 0.25 : 1;
     }
   }
 

@@ -29,8 +29,8 @@ test("one mute WebSocket is enough", () => {
   assert.equal(choice.next(), "poll");
 });
 
-test("links cut soon after their welcome count half", () => {
-  for (let i = 0; i < 3; i++) {
+test("links cut soon after their welcome count a quarter", () => {
+  for (let i = 0; i < 7; i++) {
     choice.failed({ opened: true, welcomed: true, silent: false });
     assert.equal(choice.next(), "websocket");
   }
