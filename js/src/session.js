@@ -547,9 +547,7 @@ export class Session {
       // Later, so that one frame gives one acknowledgement.
       queueMicrotask(() => {
         connection.acknowledging = false;
-        if (connection === this.#current) {
-          connection.link.acknowledge(connection.drawn);
-        }
+        connection.link.acknowledge(connection.drawn);
       });
     }
   }
