@@ -58,7 +58,7 @@ class Chains:
                 return self._open(request)
             chain = self._find(request)
         except LinkClosed as closed:
-            return [_close_message(closed.code)]
+            return [close_message(closed.code)]
         conversation = chain.conversation
         link_id = conversation.link.id
         wait_s = request.get("wait_s")
@@ -77,7 +77,7 @@ class Chains:
                 return outbox
             if not await chain.wait(remaining_s):
                 return []
-        return [_close_message(self._ended[link_id])]
+        return [close_message(self._ended[link_id])]
 
     def send(self, request: Any) -> list[bytes]:
         """Answer a request that carries messages: with the direct answers to them."""
@@ -85,7 +85,7 @@ class Chains:
             check(request)
             chain = self._find(request)
         except LinkClosed as closed:
-            return [_close_message(closed.code)]
+            return [close_message(closed.code)]
         link = chain.conversation.link
         waiting = list(link.control)
         link.control.clear()
@@ -94,7 +94,7 @@ class Chains:
                 chain.conversation.act(message, clock())
         except LinkClosed as closed:
             self._hub.end(link, closed.code, clock())
-            return [_close_message(closed.code)]
+            return [close_message(closed.code)]
         answers = list(link.control)
         link.control.clear()
         # What was queued before belongs to the poll.
@@ -123,7 +123,7 @@ class Chains:
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
         except LinkClosed as closed:
             self._hub.end(link, closed.code, clock())
-            return [_close_message(closed.code)]
+            return [close_message(closed.code)]
         return link.outbox()
 
     def _find(self, request: dict[str, Any]) -> Chain:
@@ -144,7 +144,8 @@ def check(request: Any) -> None:
         raise LinkClosed(CloseCode.PROTOCOL, "a poll is an object with a list of messages")
 
 
-def _close_message(code: CloseCode) -> bytes:
+def close_message(code: CloseCode) -> bytes:
+    """The message that ends a chain."""
     return encode({"type": "close", "code": int(code), "reason": code.reason})
 
 

@@ -12,7 +12,7 @@ from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandl
 from ..core.encoding import decode, encode
 from ..core.errors import CloseCode, LinkClosed, MessageError
 from ..core.link import Link
-from ..links.longpoll import reply
+from ..links.longpoll import close_message, reply
 from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
 from ..links.websocket import SUBPROTOCOL, SocketLink
@@ -167,11 +167,14 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
     def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
         if self.app.login_enabled and not self.current_user:
-            self.set_status(UNAUTHORIZED_STATUS)
-            self.finish()
+            self.refuse(CloseCode.UNAUTHORIZED)
         elif not origin_allowed(self.transport, self.request.headers.get("Origin"), self.request.host):
-            self.set_status(403)
-            self.finish()
+            self.refuse(CloseCode.ORIGIN)
+
+    def refuse(self, code: CloseCode) -> None:
+        """Answer a request that is not allowed, as stock does."""
+        self.set_status(403 if code is CloseCode.ORIGIN else UNAUTHORIZED_STATUS)
+        self.finish()
 
     def body(self) -> Any:
         """The parsed body, or None after a 400 when it is not JSON."""
@@ -190,7 +193,18 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
 # --- our long poll ---
 
 
-class PollHandler(TransportHandler):
+class OwnHandler(TransportHandler):
+    """What the endpoints of our long poll share: they refuse as a WebSocket does, with a close code."""
+
+    def refuse(self, code: CloseCode) -> None:
+        self.finish(reply([close_message(code)]))
+
+    def finish(self, chunk: Any = None) -> Any:
+        self.set_header("Content-Type", "application/json")
+        return super().finish(chunk)
+
+
+class PollHandler(OwnHandler):
     """``/transport/poll``"""
 
     _gone = False
@@ -201,7 +215,6 @@ class PollHandler(TransportHandler):
             return
         messages = await self.transport.chains.poll(request)
         if not self._gone:
-            self.set_header("Content-Type", "application/json")
             self.finish(reply(messages))
 
     def on_connection_close(self) -> None:
@@ -209,13 +222,12 @@ class PollHandler(TransportHandler):
         self._gone = True
 
 
-class SendHandler(TransportHandler):
+class SendHandler(OwnHandler):
     """``/transport/send``"""
 
     def post(self) -> None:
         request = self.body()
         if not self._finished:
-            self.set_header("Content-Type", "application/json")
             self.finish(reply(self.transport.chains.send(request)))
 
 
