@@ -92,6 +92,27 @@ def test_plot(rules: Rules, caps: Caps, args: dict[str, Any]) -> None:
             assert len(repr(apply_update(window, args, caps, rules=rules))) < 1000
 
 
+class OtherTrace(dict[str, Any]):
+    """A trace that an update does not touch."""
+
+    def _looked_at(self, *_: object) -> NoReturn:
+        raise AssertionError("an update looked at a trace it does not touch")
+
+    __getitem__ = keys = items = values = _looked_at  # type: ignore[assignment]
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key != "name":
+            self._looked_at()
+        return super().get(key, default)
+
+
+@BOTH
+@CAPS
+def test_other_traces_are_asked_for_their_name_only(rules: Rules, caps: Caps) -> None:
+    window = plot(held_trace("a"), *(OtherTrace(held_trace("b")) for _ in range(5)))
+    apply_update(window, {"data": [POINT], "name": "a", "append": True, "opts": {"title": "t"}}, caps, rules=rules)
+
+
 @BOTH
 @CAPS
 @pytest.mark.parametrize("direction", ["appendRow", "prependRow"])

@@ -183,6 +183,13 @@ def test_x_may_begin_with_null(rules: Rules) -> None:
     assert window["content"]["data"][0]["x"] == [1, 2, None, 5]
 
 
+def test_z_is_updated_by_0_3_0_only() -> None:
+    for rules, z in ((V0_2_4, [5, 6]), (V0_3_0, [5, 6, 7])):
+        window = plot(trace("a", type="scatter3d", z=[5, 6]))
+        done(window, {"data": [{"x": [1], "y": [1], "z": [7]}], "append": True}, rules)
+        assert window["content"]["data"][0]["z"] == z
+
+
 def test_infinite_x_is_skipped_by_0_3_0_only() -> None:
     for rules, x in ((V0_2_4, [1, 2, float("inf")]), (V0_3_0, [1, 2])):
         window = plot(trace("a"))

@@ -17,9 +17,7 @@ from .errors import refuse
 from .operations import assign, carry_out
 
 
-def plan(
-    window: dict[str, Any], args: dict[str, Any], bound: int | None, bound_when_growing: int | None
-) -> list[Operation]:
+def plan(window: dict[str, Any], args: dict[str, Any], bound: int | None, bound_when_growing: int | None) -> list[Operation]:
     """Select a point (``EntitySelected``) or replace the points (``RegionSelected``)."""
     data = args.get("data")
     if not isinstance(data, dict):

@@ -34,9 +34,8 @@ def plan(
             return []
         operations = _grow(path, direction, z, data.get(axis))
         rest = {key: value for key, value in rest.items() if key != "z"}
-    grown = _LABELS.get(direction)
     for key, value in rest.items():
-        operations += [["set", [*path, key], value]] if key == grown else assign(trace, path, key, value)
+        operations += assign(trace, path, key, value)
     return operations
 
 

@@ -14,9 +14,7 @@ from .operations import assign
 SELECTIONS = {"image_history": "image_update_selected", "plot_history": "plot_update_selected"}
 
 
-def plan(
-    window: dict[str, Any], args: dict[str, Any], bound: int | None, bound_when_growing: int | None
-) -> list[Operation]:
+def plan(window: dict[str, Any], args: dict[str, Any], bound: int | None, bound_when_growing: int | None) -> list[Operation]:
     """Add an entry or select one."""
     if not isinstance(window.get("content"), list):
         refuse("win", "its content is not a history")

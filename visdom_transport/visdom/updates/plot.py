@@ -91,9 +91,7 @@ def _rename(traces: list[Any], legend: Any, name: Any, rules: Rules) -> tuple[li
     return names, operations
 
 
-def _data(
-    traces: list[Any], names: list[Any], args: dict[str, Any], rules: Rules
-) -> tuple[list[Operation], Sequence[int]]:
+def _data(traces: list[Any], names: list[Any], args: dict[str, Any], rules: Rules) -> tuple[list[Operation], Sequence[int]]:
     name, data = args.get("name"), args.get("data")
     matches: Sequence[int] = range(len(traces))
     if name is not None:

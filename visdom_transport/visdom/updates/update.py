@@ -60,9 +60,7 @@ def apply_update(
         growing = bound if bound is not None else rules.bounds[kind]
         bounds_only = args.get("data") is None and bounds
         if kind == "text":
-            operations = (
-                text.trim(window, bound) if bounds_only else text.update(window, args, growing, content_id, memo)
-            )
+            operations = text.trim(window, bound) if bounds_only else text.update(window, args, growing, content_id, memo)
             operations += _carried_out(window, assign_bounds(window, bounds))
         else:
             module = embeddings if kind == "embeddings" else history
