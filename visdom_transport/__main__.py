@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options, rest = parser.parse_known_args(arguments)
     if options.command == "demo":
-        from visdom_transport import demo
+        from visdom_transport.demo import main as demo
 
-        return int(demo.main(rest) or 0)
+        return demo(rest)
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
