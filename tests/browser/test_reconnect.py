@@ -119,6 +119,7 @@ def test_refresh_while_the_producer_runs(dash: Dashboard) -> None:
     fill(dash.vis)
     tab = dash.watch()
     for step in range(3):
+        fill(dash.vis)
         change(dash.vis)
         tab.refresh()
         dash.vis.line(Y=[step], X=[100 + step], win="loss", update="append")

@@ -96,10 +96,10 @@ class Browser:
 
     def close_tabs(self) -> None:
         """Close what `open` opened, forget the console and the cookies."""
-        for tab in self.tabs:
+        while self.tabs:
+            tab = self.tabs.pop()
             tab.js("try { localStorage.clear() } catch { /* a page without storage */ }")
             self.driver.close()
-        self.tabs.clear()
         self.driver.switch_to.window(self._home)
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.console()
@@ -136,8 +136,7 @@ class Tab:
 
     def show(self) -> None:
         """Let the driver speak to this tab."""
-        if self._driver.current_window_handle != self.handle:
-            self._driver.switch_to.window(self.handle)
+        self._driver.switch_to.window(self.handle)
 
     def js(self, script: str, *arguments: object) -> Any:
         """The result of a script in the page."""

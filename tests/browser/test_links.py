@@ -1,0 +1,87 @@
+"""Where a WebSocket does not get through, the page polls; when it gets through again, the page climbs back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+from support.browser import Browser
+from support.dashboard import Dashboard, change, fill
+from support.proxy import FaultProxy
+from support.server import VisdomServer
+from support.wait import until
+
+Block = Literal["refuse", "swallow", "mute"]
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., VisdomServer]) -> VisdomServer:
+    return serve()
+
+
+@pytest.fixture(scope="module")
+def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
+    with FaultProxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def dash(server: VisdomServer, proxy: FaultProxy, browser: Browser) -> Iterator[Dashboard]:
+    dashboard = Dashboard(server, proxy, browser)
+    yield dashboard
+    dashboard.close()
+
+
+@pytest.mark.parametrize("how", ["refuse", "swallow", "mute"])
+def test_page_opened_where_no_websocket_gets_through(dash: Dashboard, how: Block) -> None:
+    """`mute` is the mean one: the WebSocket opens, and nothing ever arrives."""
+    fill(dash.vis)
+    dash.proxy.block_websockets(how)
+    tab = dash.open()
+    tab.wait_session(phase="live", link="poll", timeout_s=30)
+    dash.assert_current(tab)
+    change(dash.vis)
+    dash.assert_current(tab)
+    dash.proxy.allow_websockets()
+    tab.wait_session(phase="live", link="websocket", timeout_s=40)
+    fill(dash.vis)
+    change(dash.vis)
+    dash.assert_current(tab)
+
+
+@pytest.mark.parametrize("how", ["refuse", "swallow", "mute"])
+def test_websocket_blocked_on_a_live_page(dash: Dashboard, how: Block) -> None:
+    """Appends go on all the time; none is lost or doubled on the way to polling and back."""
+    fill(dash.vis)
+    tab = dash.watch()
+    tab.wait_session(phase="live", link="websocket")
+    points = iter(range(10, 100_000))
+
+    def reached(link: str) -> bool:
+        dash.vis.line(Y=[0.5], X=[next(points)], win="loss", update="append")
+        state = tab.session() or {}
+        return state.get("phase") == "live" and state.get("link") == link
+
+    dash.proxy.block_websockets(how)
+    until(lambda: reached("poll"), "the page polls", timeout_s=40, seen=tab.session)
+    dash.assert_current(tab)
+    dash.proxy.allow_websockets()
+    until(lambda: reached("websocket"), "the page climbs back", timeout_s=40, seen=tab.session)
+    dash.assert_current(tab)
+
+
+def test_polls_only_as_the_server_says(browser: Browser, serve: Callable[..., VisdomServer]) -> None:
+    """With -use_frontend_client_polling no WebSocket is even tried."""
+    server = serve(polling=True)
+    with FaultProxy(server.port) as proxy:
+        dash = Dashboard(server, proxy, browser)
+        try:
+            fill(dash.vis)
+            tab = dash.watch()
+            change(dash.vis)
+            dash.assert_current(tab)
+            tab.wait_session(phase="live", link="poll")
+            assert proxy.traffic.websockets == 0
+        finally:
+            dash.close()
