@@ -24,6 +24,7 @@ class Chain:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self._waiter: asyncio.Future[None] | None = None
+        self._newest = 0
         conversation.link.on_news = self.wake
         conversation.link.on_ping = lambda: None  # the poll is the sign of life
 
@@ -32,13 +33,20 @@ class Chain:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for news. Returns False when a newer poll has taken over."""
+    def begin_poll(self) -> int:
+        """A poll takes over from those before it, whose client is gone: they must not take what it is there for."""
+        self._newest += 1
         self.wake()
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return self._newest
+
+    def is_newest(self, poll: int) -> bool:
+        return poll == self._newest
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait for news, or for a newer poll."""
+        self._waiter = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(waiter, timeout_s)
-        return self._waiter is waiter
+            await asyncio.wait_for(self._waiter, timeout_s)
 
 
 class Chains:
@@ -61,6 +69,7 @@ class Chains:
             return [close_message(closed.code)]
         conversation = chain.conversation
         link_id = conversation.link.id
+        this_poll = chain.begin_poll()
         wait_s = request.get("wait_s")
         wait_s = min(wait_s if isinstance(wait_s, int | float) else 0.0, self._hub.limits.poll_wait_s)
         try:
@@ -75,7 +84,8 @@ class Chains:
             remaining_s = deadline - clock()
             if outbox or remaining_s <= 0:
                 return outbox
-            if not await chain.wait(remaining_s):
+            await chain.wait(remaining_s)
+            if not chain.is_newest(this_poll):
                 return []
         return [close_message(self._ended[link_id])]
 

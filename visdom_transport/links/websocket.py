@@ -19,8 +19,9 @@ logger = logging.getLogger("visdom_transport.links")
 
 SUBPROTOCOL = "visdom-transport.v1"
 
-MAX_CONTROL_MESSAGES = 1_000
-"""Answers waiting for a peer that asks without reading. More is a breach of flow control."""
+MAX_WAITING_MESSAGES = 1_000
+"""As many messages may wait for the kernel, and as many answers behind them. A peer that asks for more without reading is in breach
+of flow control."""
 
 
 class Peer(Protocol):
@@ -44,6 +45,7 @@ class SocketLink:
         self._peer = peer
         self._written_is_applied = written_is_applied
         self._unwritten_bytes = 0
+        self._unwritten_messages = 0
         self._closing = False
         link = peer.link
         link.on_news = self.flush
@@ -65,9 +67,10 @@ class SocketLink:
         link = self._peer.link
         if self._closing:
             return
-        if self._unwritten_bytes > self._hub.limits.in_flight_bytes:
-            # The kernel takes no more: control messages wait as well, and there is a bound to what may wait.
-            if len(link.control) > MAX_CONTROL_MESSAGES:
+        if self._unwritten_bytes > self._hub.limits.in_flight_bytes or self._unwritten_messages > MAX_WAITING_MESSAGES:
+            # The kernel takes no more: control messages wait as well, and there is a bound to what may wait. Messages are
+            # counted too, because one that waits costs far more than its bytes.
+            if len(link.control) > MAX_WAITING_MESSAGES:
                 self._hub.end(link, CloseCode.TOO_SLOW, clock())
             return
         for message in link.outbox():
@@ -83,11 +86,13 @@ class SocketLink:
             return
         size = len(message)
         self._unwritten_bytes += size
+        self._unwritten_messages += 1
         future.add_done_callback(self._written(size))
 
     def _written(self, size: int) -> Callable[[asyncio.Future[None]], None]:
         def done(future: asyncio.Future[None]) -> None:
             self._unwritten_bytes -= size
+            self._unwritten_messages -= 1
             error = None if future.cancelled() else future.exception()
             if error is not None and not isinstance(error, WebSocketClosedError | StreamClosedError):
                 logger.error("writing to a WebSocket failed: %r", error)
