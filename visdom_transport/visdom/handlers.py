@@ -21,8 +21,13 @@ from .transport import Transport
 
 logger = logging.getLogger("visdom_transport.handlers")
 
-UNAUTHORIZED_STATUS = 401 if hasattr(BaseHandler, "is_authorized") else 400
-"""What Visdom answers without a login: 400 before 0.3.0."""
+STATUS = {
+    # What Visdom answers without a login: 400 before 0.3.0.
+    CloseCode.UNAUTHORIZED: 401 if hasattr(BaseHandler, "is_authorized") else 400,
+    CloseCode.ORIGIN: 403,
+    CloseCode.PROTOCOL: 413,
+}
+"""What HTTP calls the reasons for which a request is refused."""
 
 
 def routes(app: Any) -> list[Any]:
@@ -170,10 +175,12 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
             self.refuse(CloseCode.UNAUTHORIZED)
         elif not origin_allowed(self.transport, self.request.headers.get("Origin"), self.request.host):
             self.refuse(CloseCode.ORIGIN)
+        elif len(self.request.body) > self.transport.settings.max_message_bytes:
+            self.refuse(CloseCode.PROTOCOL)
 
     def refuse(self, code: CloseCode) -> None:
         """Answer a request that is not allowed, as stock does."""
-        self.set_status(403 if code is CloseCode.ORIGIN else UNAUTHORIZED_STATUS)
+        self.set_status(STATUS[code])
         self.finish()
 
     def body(self) -> Any:
