@@ -10,16 +10,19 @@ import orjson
 
 
 def encode(value: Any) -> bytes:
-    """Return ``value`` as JSON bytes. Every value that ``json.loads`` can produce is accepted.
+    """Return ``value`` as JSON bytes. Every value that ``json.loads`` can produce is accepted, unless hundreds of levels deep.
 
     Raises:
-        TypeError: for a value that is not JSON (a set, an object).
+        TypeError: for a value that is not JSON (a set, an object), or is nested too deeply.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
         # orjson refuses lone surrogates, integers beyond 64 bits and non-string keys, all of which json accepts.
-        return json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False).encode()
+        try:
+            return json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False).encode()
+        except RecursionError:
+            raise TypeError("nested too deeply") from None
 
 
 def decode(data: bytes | str) -> Any:
@@ -32,7 +35,10 @@ def decode(data: bytes | str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         # orjson refuses lone surrogate escapes, which JavaScript's JSON.stringify produces.
-        return json.loads(data, parse_constant=_refuse_constant)
+        try:
+            return json.loads(data, parse_constant=_refuse_constant)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def _refuse_constant(name: str) -> Any:
