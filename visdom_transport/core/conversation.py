@@ -94,13 +94,13 @@ class Conversation:
         feeds = message.get("feeds", {})
         if not isinstance(feeds, dict):
             raise LinkClosed(CloseCode.PROTOCOL, "feeds must map feed names to positions")
+        if "window" in message:
+            self._credit(message, now)
         hub = self._hub
         session = hub.resume_session(message.get("session"), message.get("secret"), role)
         resumed = session is not None
         if session is None:
             session = hub.open_session(role, now)
-        if "window" in message:
-            self._credit(message, now)
         hub.attach(session, self.link, now)
         limits = hub.limits
         self.link.say(
@@ -152,10 +152,10 @@ class Conversation:
         self.link.on_news()
 
     @staticmethod
-    def _count(message: dict[str, Any], field: str) -> int:
+    def _count(message: dict[str, Any], field: str, least: int = 0) -> int:
         value = message.get(field)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise MessageError("bad_field", f"{field} must be an integer of at least 0", field)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise MessageError("bad_field", f"{field} must be an integer of at least {least}", field)
         return value
 
     def _ping(self, message: dict[str, Any], now: float) -> None:
@@ -164,7 +164,7 @@ class Conversation:
     def _command(self, message: dict[str, Any], now: float) -> None:
         session = self.link.session
         assert session is not None
-        command_id = self._count(message, "id")
+        command_id = self._count(message, "id", least=1)
         if command_id > session.last_command:
             self._hub.totals["commands"] += 1
             session.remember_reply(command_id, self._carry_out(session, message.get("command")))

@@ -73,9 +73,12 @@ class Hub:
         self._mark(feed)
 
     def _mark(self, feed: str) -> None:
-        if not self._dirty:
-            self.wake()
+        if feed not in self._readers:
+            return
+        silent = not self._dirty
         self._dirty[feed] = None
+        if silent:
+            self.wake()
 
     def flush(self) -> None:
         """Tell every link whose session follows a changed feed that there is news, and keep the history within its bound."""
@@ -123,11 +126,13 @@ class Hub:
 
     def attach(self, session: Session, link: Link, now: float) -> None:
         """Give ``session`` a link; an older one is replaced. Cursors start anew with the link."""
-        if session.link is not None:
-            self.end(session.link, CloseCode.REPLACED, now)
-        session.link = link
+        replaced, session.link = session.link, link
         link.session = session
         link.hear(now)
+        for subscription in session.subscriptions.values():
+            subscription.cursor = None
+        if replaced is not None:
+            self.end(replaced, CloseCode.REPLACED, now)
 
     def detach(self, link: Link, now: float) -> None:
         """The connection is gone; its session waits for another one until its grace period is over."""
@@ -196,7 +201,7 @@ class Hub:
     # --- time ---
 
     def tick(self, now: float) -> None:
-        """The reaper: ping silent links, end dead ones, forget sessions past their grace period.
+        """The reaper: ping silent links, end dead ones, forget sessions past their grace period and history past its bound.
 
         Call it at least twice per heartbeat.
         """
@@ -215,6 +220,7 @@ class Hub:
                 link.pinged_at = now
                 link.on_ping()
                 link.on_news()
+        self._trim()
 
     def status(self, now: float) -> dict[str, Any]:
         """What docs/operations.md shows for ``/transport/status``."""

@@ -66,7 +66,7 @@ class Session:
     replies: OrderedDict[int, Any] = field(default_factory=OrderedDict)
 
     def knows_secret(self, secret: Any) -> bool:
-        return isinstance(secret, str) and secrets.compare_digest(secret.encode(), self.secret.encode())
+        return isinstance(secret, str) and secrets.compare_digest(secret.encode(errors="replace"), self.secret.encode())
 
     def remember_reply(self, command_id: int, reply: Any) -> None:
         self.last_command = command_id

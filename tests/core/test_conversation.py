@@ -1,0 +1,445 @@
+"""Conversations: what every message does, and what a wrong one is answered (docs/protocol.md, sections 2, 5, 6, 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core.world import World
+
+from visdom_transport.core.conversation import Conversation
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.limits import Limits
+from visdom_transport.core.session import REMEMBERED_REPLIES
+
+HELLO: dict[str, Any] = {"type": "hello", "role": "browser", "session": None, "secret": None, "window": 4, "feeds": {}}
+
+
+class Talk:
+    """One link to a world, spoken to by hand."""
+
+    def __init__(self, world: World, kind: str = "websocket", **hello: Any) -> None:
+        self.world = world
+        self.closed: CloseCode | None = None
+        self.conversation = Conversation(world.hub, kind, world.now, world.carry_out, {"server": "s", "readonly": False})
+        self.link = self.conversation.link
+        self.link.on_close = self.close
+        self.opening = self.say(HELLO | hello)
+
+    def close(self, code: CloseCode) -> None:
+        self.closed = code
+
+    def say(self, message: Any) -> list[dict[str, Any]]:
+        """Send one message; return what the link then says."""
+        self.conversation.receive(encode(message), self.world.now)
+        return self.heard()
+
+    def heard(self) -> list[dict[str, Any]]:
+        return [decode(message) for message in self.link.outbox()]
+
+    def present(self, feeds: Any) -> list[dict[str, Any]]:
+        self.conversation.present(feeds, self.world.now)
+        return self.heard()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {key: self.opening[0][key] for key in ("session", "secret")}
+
+
+@pytest.fixture
+def world() -> World:
+    return World(Limits(max_subscriptions=3, window_batches=2))
+
+
+# --- opening ---
+
+
+def test_welcome_tells_who_the_client_is_and_how_to_behave(world: World) -> None:
+    (welcome,) = Talk(world).opening
+    limits = world.limits
+    assert welcome["type"] == "welcome"
+    assert welcome["resumed"] is False
+    assert {welcome["session"]} == world.hub.sessions.keys()
+    assert welcome["secret"]
+    assert welcome["link"] not in (welcome["session"], welcome["secret"])
+    assert (welcome["heartbeat_s"], welcome["dead_after_s"]) == (limits.heartbeat_s, limits.dead_after_s)
+    assert (welcome["grace_s"], welcome["poll_wait_s"]) == (limits.grace_s, limits.poll_wait_s)
+    assert (welcome["server"], welcome["readonly"]) == ("s", False)
+
+
+def test_welcome_then_a_verdict_for_each_feed_then_batches(world: World) -> None:
+    world.set("env/a", "w", 10)
+    talk = Talk(world, feeds={"env/a": None, "events": None})
+    assert [(m["type"], m.get("feed")) for m in talk.opening] == [
+        ("welcome", None),
+        ("subscribed", "env/a"),
+        ("subscribed", "events"),
+        ("batch", "env/a"),
+    ]
+    assert talk.opening[1]["header"] == {"reload": {}}
+    assert [talk.opening[1][key] for key in ("offset", "recovered", "reason")] == [0, False, "new"]
+
+
+def test_a_known_session_is_resumed_with_its_secret(world: World) -> None:
+    first = Talk(world)
+    second = Talk(world, **first.identity)
+    assert second.opening[0]["resumed"] is True
+    assert second.identity == first.identity
+    assert (first.closed, second.closed) == (CloseCode.REPLACED, None)
+    assert len(world.hub.sessions) == 1
+    assert world.hub.totals["resumes"] == 1
+
+
+@pytest.mark.parametrize("secret", ["wrong", None, 5, "\ud800"])
+def test_a_wrong_secret_ends_the_link_and_leaves_the_session_alone(world: World, secret: Any) -> None:
+    first = Talk(world)
+    with pytest.raises(LinkClosed) as caught:
+        Talk(world, session=first.identity["session"], secret=secret)
+    assert caught.value.code == CloseCode.WRONG_SECRET
+    assert caught.value.code >= 4050, "the client must change something before it comes back"
+    assert first.closed is None
+    assert first.say({"type": "ping"}) == [{"type": "pong"}]
+
+
+@pytest.mark.parametrize("session", ["unknown", 5, {"a": 1}, None])
+def test_an_unknown_session_is_no_error(world: World, session: Any) -> None:
+    (welcome,) = Talk(world, session=session, secret="s").opening
+    assert welcome["resumed"] is False
+
+
+def test_a_session_is_not_resumed_in_another_role(world: World) -> None:
+    first = Talk(world)
+    second = Talk(world, role="source", **first.identity)
+    assert second.opening[0]["resumed"] is False
+    assert second.identity != first.identity
+
+
+def test_resuming_ends_the_subscriptions_that_are_not_named(world: World) -> None:
+    first = Talk(world, feeds={"env/a": None, "env/b": None})
+    Talk(world, feeds={"env/b": None}, **first.identity)
+    assert world.hub.feeds.keys() == {"events", "env/b"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ping"},
+        HELLO | {"role": "admin"},
+        {key: value for key, value in HELLO.items() if key != "role"},
+        HELLO | {"feeds": ["env/a"]},
+    ],
+)
+def test_a_wrong_opening_ends_the_link_as_not_this_protocol(world: World, message: Any) -> None:
+    conversation = Conversation(world.hub, "websocket", world.now, world.carry_out, {})
+    with pytest.raises(LinkClosed) as caught:
+        conversation.receive(encode(message), world.now)
+    assert caught.value.code == CloseCode.PROTOCOL
+    assert not world.hub.sessions
+
+
+def test_a_wrong_window_is_answered_before_a_session_is_made(world: World) -> None:
+    """A loop of such messages once filled the hub with sessions that nobody had."""
+    talk = Talk(world, window=-1)
+    assert talk.opening == [error("bad_field", "window", talk.opening)]
+    assert not world.hub.sessions
+    assert talk.say(HELLO)[0]["type"] == "welcome"
+
+
+def test_too_many_sessions(world: World) -> None:
+    world = World(Limits(max_sessions=1))
+    Talk(world)
+    with pytest.raises(LinkClosed) as caught:
+        Talk(world)
+    assert caught.value.code == CloseCode.LIMIT
+    assert caught.value.code < 4050
+
+
+def error(code: str, field: str | None, messages: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+    """The error that must have been answered; its text must say something."""
+    assert messages[0].get("message"), messages
+    return {"type": "error", "code": code, "message": messages[0]["message"], "field": field, **context}
+
+
+# --- messages that cannot be understood ---
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "field"),
+    [
+        (b"{", "bad_message", None),
+        (b"NaN", "bad_message", None),
+        (b"\xff", "bad_message", None),
+        (b"[" * 100_000, "bad_message", None),
+        (b"[]", "bad_message", "type"),
+        (b"{}", "bad_message", "type"),
+        (b'{"type":5}', "bad_message", "type"),
+        (b'{"type":"dance"}', "bad_message", "type"),
+        (b'{"type":"hello"}', "bad_message", "type"),
+        (b'{"type":"\\ud800"}', "bad_message", "type"),
+        (b'{"type":"ack"}', "bad_field", "batches"),
+        (b'{"type":"ack","batches":true}', "bad_field", "batches"),
+        (b'{"type":"ack","batches":1.5}', "bad_field", "batches"),
+        (b'{"type":"credit","window":-1}', "bad_field", "window"),
+        (b'{"type":"command","command":{"cmd":"note"}}', "bad_field", "id"),
+        (b'{"type":"command","id":0,"command":{"cmd":"note"}}', "bad_field", "id"),
+        (b'{"type":"subscribe"}', "bad_field", "feed"),
+        (b'{"type":"unsubscribe","feed":7}', "bad_field", "feed"),
+    ],
+)
+def test_a_message_that_is_not_understood_is_answered_and_the_link_stays(
+    world: World, data: bytes, code: str, field: str | None
+) -> None:
+    talk = Talk(world)
+    talk.conversation.receive(data, world.now)
+    messages = talk.heard()
+    assert messages == [error(code, field, messages)]
+    assert talk.say({"type": "ping"}) == [{"type": "pong"}]
+    assert world.hub.totals["errors"] == 1
+
+
+@pytest.mark.parametrize(
+    ("position", "field"),
+    [
+        ("here", "position"),
+        ({"offset": 0}, "position.epoch"),
+        ({"epoch": "e"}, "position.offset"),
+        ({"epoch": "e", "offset": -2}, "position.offset"),
+        ({"epoch": "e", "offset": True}, "position.offset"),
+        ({"epoch": "e", "offset": 0, "ahead": [1]}, "position.ahead"),
+        ({"epoch": "e", "offset": 0, "ahead": {"a": "1"}}, "position.ahead"),
+        ({"epoch": "e", "offset": 0, "have": {"a": 1}}, "position.have"),
+        ({"epoch": "e", "offset": 0, "have": []}, "position.have"),
+    ],
+)
+def test_a_malformed_position_is_refused_by_field_and_feed(world: World, position: Any, field: str) -> None:
+    talk = Talk(world)
+    messages = talk.say({"type": "subscribe", "feed": "env/a", "position": position})
+    assert messages == [error("bad_field", field, messages, feed="env/a")]
+    assert "env/a" not in world.hub.feeds
+    again = Talk(world, feeds={"env/a": position})
+    assert [message["type"] for message in again.opening] == ["welcome", "error"], "the link is open all the same"
+
+
+def test_an_unknown_feed_is_answered(world: World) -> None:
+    talk = Talk(world, feeds={"env/zoo": None, "env/a": None})
+    messages = talk.opening[1:2]
+    assert messages == [error("unknown_feed", "feed", messages, feed="env/zoo")]
+    assert talk.opening[2]["feed"] == "env/a"
+
+
+def test_more_subscriptions_than_allowed_are_refused(world: World) -> None:
+    talk = Talk(world, feeds={"env/a": None, "env/b": None, "bare": None})
+    messages = talk.say({"type": "subscribe", "feed": "events"})
+    assert messages == [error("limit", "feed", messages, feed="events")]
+    assert talk.say({"type": "subscribe", "feed": "env/a"})[0]["type"] == "subscribed", "an old one may begin again"
+
+
+def test_nothing_is_heard_after_the_session_went_to_another_link(world: World) -> None:
+    first = Talk(world)
+    Talk(world, **first.identity)
+    with pytest.raises(LinkClosed):
+        first.say({"type": "command", "id": 1, "command": {"cmd": "note", "number": 1}})
+    assert not world.applied
+
+
+# --- subscriptions ---
+
+
+def test_unsubscribing_ends_the_batches(world: World) -> None:
+    talk = Talk(world, feeds={"env/a": None})
+    talk.say({"type": "unsubscribe", "feed": "env/a"})
+    talk.say({"type": "unsubscribe", "feed": "never"})
+    world.set("env/a", "w", 0)
+    world.flush()
+    assert talk.heard() == []
+
+
+def test_a_resumed_reader_gets_the_change_and_not_the_window(world: World) -> None:
+    world.set("env/a", "w", 5_000)
+    world.set("env/a", "v", 5_000)
+    first = Talk(world, feeds={"env/a": None})
+    batch = first.opening[-1]
+    world.hub.detach(first.link, world.now)
+    for number in range(20):
+        world.update("env/a", "w", ["extend", ["x"], [number]])
+    position = {"epoch": batch["epoch"], "offset": batch["to"]}
+    second = Talk(world, feeds={"env/a": position}, **first.identity)
+    verdict, catch_up = second.opening[1:]
+    assert (verdict["recovered"], verdict["reason"]) == (True, "resumed")
+    (entry,) = catch_up["entries"]
+    assert (entry["key"], entry["base"], "value" in entry) == ("w", 0, False)
+    assert len(encode(catch_up)) < 400
+
+
+# --- credit ---
+
+
+def test_no_more_batches_than_the_window_until_they_are_acknowledged(world: World) -> None:
+    talk = Talk(world, feeds={"env/a": None})
+    assert len(talk.link.in_flight) == 1
+    world.set("env/a", "w", 0)
+    assert len(talk.heard()) == 1
+    for number in range(5):
+        world.update("env/a", "w", ["extend", ["x"], [number]])
+        assert talk.heard() == [], "the window of 2 is full"
+    (batch,) = talk.say({"type": "ack", "batches": 1})
+    assert batch["to"] == 6, "what came meanwhile is conflated"
+    assert talk.say({"type": "ack", "batches": 1}) == [], "an old number is no news"
+    talk.say({"type": "ack", "batches": 99})
+    assert talk.link.in_flight_bytes == 0
+    world.set("env/a", "w", 0)
+    assert len(talk.heard()) == 1
+    assert talk.link.in_flight_bytes > 0, "too large a number does not count for later batches"
+
+
+def test_credit_0_holds_all_batches_and_no_control_message(world: World) -> None:
+    talk = Talk(world, window=0, feeds={"env/a": None})
+    assert [message["type"] for message in talk.opening] == ["welcome", "subscribed"]
+    world.set("env/a", "w", 0)
+    world.flush()
+    assert talk.say({"type": "ping"}) == [{"type": "pong"}]
+    (batch,) = talk.say({"type": "credit", "window": 1})
+    assert batch["to"] == 1
+
+
+def test_the_server_grants_no_more_than_its_own_limit(world: World) -> None:
+    assert Talk(world, window=1_000).link.window == world.limits.window_batches
+    assert Talk(world, window=1).link.window == 1
+    hello = {key: value for key, value in HELLO.items() if key != "window"}
+    talk = Talk(world, window=0)
+    conversation = Conversation(world.hub, "websocket", world.now, world.carry_out, {})
+    conversation.receive(encode(hello), world.now)
+    assert conversation.link.window == world.limits.window_batches
+    talk.say({"type": "credit", "window": 1_000})
+    assert talk.link.window == world.limits.window_batches
+
+
+# --- commands ---
+
+
+def command(number: int, **command: Any) -> dict[str, Any]:
+    return {"type": "command", "id": number, "command": {"cmd": "note", "number": number * 10} | command}
+
+
+def test_a_command_is_carried_out_and_answered(world: World) -> None:
+    talk = Talk(world)
+    assert talk.say(command(1)) == [{"type": "reply", "id": 1, "error": None, "result": 10}]
+    assert list(world.applied.values()) == [[10]]
+
+
+def test_a_repeated_command_is_answered_again_and_applied_once(world: World) -> None:
+    first = Talk(world)
+    (reply,) = first.say(command(1))
+    first.say(command(2))
+    second = Talk(world, **first.identity)
+    assert second.say(command(1)) == [reply]
+    second.say(command(2)), second.say(command(3))
+    assert list(world.applied.values()) == [[10, 20, 30]]
+
+
+def test_a_command_that_fails_is_answered_the_same_every_time(world: World) -> None:
+    talk = Talk(world)
+    replies = [talk.say(command(1, cmd="fly"))[0] for _ in range(2)]
+    assert replies[0] == replies[1]
+    assert replies[0]["error"] == {"code": "unknown_command", "message": "no such command", "field": "cmd"}
+    assert replies[0]["result"] is None
+    assert world.hub.totals["commands"] == 1
+
+
+@pytest.mark.parametrize("wrong", [None, "close", {}, {"cmd": 5}])
+def test_a_command_that_is_none_is_answered(world: World, wrong: Any) -> None:
+    (reply,) = Talk(world).say({"type": "command", "id": 1, "command": wrong})
+    assert (reply["error"]["code"], reply["error"]["field"]) == ("bad_field", "command")
+
+
+def test_remembered_replies_are_bounded_and_older_commands_still_not_applied_again(world: World) -> None:
+    talk = Talk(world)
+    for number in range(1, 3 * REMEMBERED_REPLIES):
+        talk.say(command(number))
+    (session,) = world.hub.sessions.values()
+    assert len(session.replies) == REMEMBERED_REPLIES
+    (reply,) = talk.say(command(1))
+    assert reply == {"type": "reply", "id": 1, "error": None, "result": None}
+    assert len(next(iter(world.applied.values()))) == 3 * REMEMBERED_REPLIES - 1
+
+
+# --- polls ---
+
+
+def test_a_poll_that_stands_where_it_is_expected_hears_only_news(world: World) -> None:
+    talk = Talk(world, kind="poll", feeds={"env/a": None})
+    epoch = talk.opening[1]["epoch"]
+    here = {"epoch": epoch, "offset": 0}
+    assert talk.present({"env/a": here}) == []
+    world.set("env/a", "w", 0)
+    (batch,) = talk.present({"env/a": here | {"ahead": {}, "have": {}}})
+    assert batch["to"] == 1
+
+
+def test_after_a_lost_reply_the_same_changes_come_again_and_newer(world: World) -> None:
+    world.set("env/a", "w", 2_000)
+    talk = Talk(world, kind="poll", feeds={"env/a": None})
+    here = {"epoch": talk.opening[1]["epoch"], "offset": 0}
+    world.update("env/a", "w", ["extend", ["x"], [1]])
+    lost = talk.present({"env/a": here})
+    world.update("env/a", "w", ["extend", ["x"], [2]])
+    verdict, batch = talk.present({"env/a": here})
+    assert lost[-1]["to"] == 1
+    assert (verdict["type"], verdict["recovered"]) == ("subscribed", True)
+    (entry,) = batch["entries"]
+    assert (entry["base"], entry["offset"]) == (0, 2)
+    assert ["extend", ["x"], [1, 2]] in entry["delta"]
+
+
+def test_an_event_feed_owes_what_came_since_a_verdict_that_was_lost(world: World) -> None:
+    world.publish()
+    talk = Talk(world, kind="poll", feeds={"events": None})
+    world.publish()
+    verdict, batch = talk.present({"events": None})
+    assert (verdict["offset"], verdict["recovered"]) == (1, True)
+    assert (batch["from"], batch["missed"], batch["events"]) == (1, 0, [2])
+    _, batch = talk.present({"events": None})
+    assert batch["events"] == [2], "lost once more"
+    assert talk.present({"events": {"epoch": batch["epoch"], "offset": 2}}) == []
+
+
+def test_a_poll_begins_and_ends_subscriptions_by_what_it_presents(world: World) -> None:
+    talk = Talk(world, kind="poll", feeds={"env/a": None})
+    messages = talk.present({"env/b": None})
+    assert [(message["type"], message["feed"]) for message in messages] == [("subscribed", "env/b"), ("batch", "env/b")]
+    assert world.hub.feeds.keys() == {"events", "env/b"}
+
+
+def test_a_poll_acknowledges_everything(world: World) -> None:
+    talk = Talk(world, kind="poll", feeds={"env/a": None})
+    assert talk.link.in_flight_bytes > 0
+    talk.present({"env/a": None})
+    talk.present({"env/a": {"epoch": "other", "offset": 3}})
+    assert len(talk.link.in_flight) == 1
+
+
+@pytest.mark.parametrize("feeds", [None, [], "env/a"])
+def test_a_poll_without_positions_is_answered(world: World, feeds: Any) -> None:
+    talk = Talk(world, kind="poll")
+    messages = talk.present(feeds)
+    assert messages == [error("bad_field", "feeds", messages)]
+
+
+def test_a_malformed_position_in_a_poll_leaves_the_others_alone(world: World) -> None:
+    talk = Talk(world, kind="poll")
+    messages = talk.present({"env/a": {"epoch": 5}, "env/b": None})
+    assert messages[0] == error("bad_field", "position.epoch", messages, feed="env/a")
+    assert messages[1]["feed"] == "env/b"
+
+
+def test_a_commander_may_refuse_with_any_code(world: World) -> None:
+    def refuse(session: Any, command: dict[str, Any]) -> Any:
+        raise MessageError("readonly", "this server is readonly")
+
+    conversation = Conversation(world.hub, "websocket", world.now, refuse, {})
+    conversation.act(HELLO, world.now)
+    conversation.act(command(1), world.now)
+    conversation.act({"type": "pong"}, world.now)
+    reply = decode(conversation.link.outbox()[-1])
+    assert reply["error"] == {"code": "readonly", "message": "this server is readonly", "field": None}
