@@ -94,10 +94,11 @@ class EventFeed:
         """How many events the reader has not been sent."""
         return self.offset - cursor.offset
 
-    def collect(self, cursor: EventCursor, budget_bytes: int) -> EventBatch | None:
+    def collect(self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None) -> EventBatch | None:
         """Return the next events for ``cursor`` and move it, or None when it is up to date.
 
-        At least one event is taken, whatever its size.
+        At least one event is taken, whatever its size; but when it is larger than ``room_bytes``, None is returned until
+        there is room.
         """
         if not self.has_news(cursor):
             return None
@@ -107,6 +108,8 @@ class EventFeed:
         events: list[bytes] = []
         size = 0
         for event in islice(self._ring, first, None):
+            if not events and room_bytes is not None and len(event) > room_bytes:
+                return None
             if events and size + len(event) > budget_bytes:
                 break
             events.append(event)

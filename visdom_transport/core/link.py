@@ -125,13 +125,16 @@ class Link:
         if self.session is None:
             return None
         subscriptions = list(self.session.subscriptions.values())
-        budget = min(self._limits.batch_bytes, self._limits.in_flight_bytes - self.in_flight_bytes)
+        room = self._limits.in_flight_bytes - self.in_flight_bytes
+        budget = min(self._limits.batch_bytes, room)
+        # A value larger than the bound goes alone.
+        room_bytes = room if self.in_flight else None
         for step in range(len(subscriptions)):
             index = (self._turn + step) % len(subscriptions)
             subscription = subscriptions[index]
             if not subscription.has_news:
                 continue
-            batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget)
+            batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget, room_bytes)
             if batch is not None:
                 self._turn = index + 1
                 self.session.conflated += batch.conflated

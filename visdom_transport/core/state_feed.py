@@ -8,8 +8,9 @@ other gets the value.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,9 @@ NOTHING = -1
 
 UNKNOWN_VALUE_BYTES = 65_536
 """What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""
+
+SMALL_DELTA_BYTES = 1_024
+"""Up to this size a delta is not compared with a value whose size would have to be measured first."""
 
 CACHED_BATCHES = 8
 """Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""
@@ -62,6 +66,8 @@ class StateCursor:
     """Keys that are brought further than ``offset``, by a catch-up that goes in parts."""
     boundary: int | None = None
     """The offset that the catch-up under way ends at."""
+    sent: int = 0
+    """The entries that the catch-up under way has sent."""
     whole: bool = False
     """The catch-up is a snapshot: it must end with the list of all keys."""
     values_only: bool = False
@@ -89,10 +95,18 @@ class Entry:
 class StateBatch:
     """What moves a reader from ``start`` to ``end`` (when ``complete``), or part of it."""
 
-    __slots__ = ("_data", "complete", "end", "entries", "epoch", "feed", "keys", "start")
+    __slots__ = ("_data", "complete", "conflated", "end", "entries", "epoch", "feed", "keys", "start")
 
     def __init__(
-        self, feed: str, epoch: str, start: int, end: int, complete: bool, entries: list[Entry], keys: list[str] | None
+        self,
+        feed: str,
+        epoch: str,
+        start: int,
+        end: int,
+        complete: bool,
+        entries: list[Entry],
+        keys: list[str] | None,
+        conflated: int = 0,
     ) -> None:
         self.feed = feed
         self.epoch = epoch
@@ -101,6 +115,8 @@ class StateBatch:
         self.complete = complete
         self.entries = entries
         self.keys = keys
+        self.conflated = conflated
+        """How many changes of the range were not sent one by one; told when the range is complete."""
         self._data: bytes | None = None
 
     @property
@@ -120,11 +136,6 @@ class StateBatch:
             self._data = b'%b,"entries":[%b]}' % (encode(head)[:-1], b",".join(e.fragment for e in self.entries))
         return self._data
 
-    @property
-    def conflated(self) -> int:
-        """How many changes of this range the reader did not receive one by one."""
-        return max(0, self.end - self.start - len(self.entries)) if self.complete and self.keys is None else 0
-
 
 @dataclass(slots=True)
 class _Change:
@@ -140,6 +151,8 @@ class _Change:
     """The encoded value at ``offset``, if somebody asked for it."""
     value_bytes: int | None = None
     """The size of the value, as far as it is known."""
+    shrunk: bool = False
+    """The value may have become smaller than ``value_bytes``."""
     folded: tuple[int, bytes] | None = None
     """The base of the newest folded delta, and its fragment."""
 
@@ -181,8 +194,12 @@ class StateFeed:
         change.deltas.append((change.offset, encoded))
         change.deltas_bytes += len(encoded)
         self.retained_bytes += len(encoded)
-        if change.value_bytes is not None:
-            change.value_bytes += _growth(delta, len(encoded))
+        added, removed = _items(delta)
+        if change.value_bytes is not None and not removed and added:
+            change.value_bytes += len(encoded)
+        # A sliding window removes what it adds and is taken as neutral: an estimate that only ever grew would let the history
+        # of such a key grow with time.
+        change.shrunk |= removed > added
         allowed = UNKNOWN_VALUE_BYTES if change.value_bytes is None else change.value_bytes
         while change.deltas_bytes > allowed:
             self._drop_oldest_delta(change)
@@ -256,21 +273,30 @@ class StateFeed:
 
         ``live_only`` starts a reader without a position at the head: it sees only what changes from now on.
         """
-        if position is not None and position["epoch"] == self.epoch and NOTHING <= position["offset"] <= self.offset:
-            offset = position["offset"]
-            ahead = {key: at for key, at in (position.get("ahead") or {}).items() if offset < at <= self.offset}
-            recovered = offset >= self._tombstone_floor
-            cursor = StateCursor(offset, ahead, whole=not recovered, values_only=values_only)
-            if offset != NOTHING:
-                reason = "resumed" if recovered else "trimmed"
-                return cursor, Verdict(self.epoch, self.offset, recovered, reason, None)
-        if live_only and position is None:
+        if position is None and live_only:
             return StateCursor(self.offset, values_only=values_only), Verdict(self.epoch, self.offset, True, "resumed")
-        have = (position or {}).get("have") or {}
-        held = {key: self.offset for key, content_id in have.items() if self._holds(key, content_id)}
-        reason = "new" if position is None else "epoch"
-        verdict = Verdict(self.epoch, self.offset, False, reason, self._source.header())
-        return StateCursor(NOTHING, held, whole=True, values_only=values_only), verdict
+        cursor, reason = self._place(position)
+        cursor.values_only = values_only
+        header = self._source.header() if cursor.whole else None
+        return cursor, Verdict(self.epoch, self.offset, reason == "resumed", reason, header)
+
+    def _place(self, position: Mapping[str, Any] | None) -> tuple[StateCursor, str]:
+        """The cursor for ``position``, and the reason of the verdict."""
+        if position is None:
+            return StateCursor(NOTHING, whole=True), "new"
+        offset: int = position["offset"]
+        known = position["epoch"] == self.epoch and offset <= self.offset
+        ahead: dict[str, int] = {}
+        if known:
+            ahead = {key: at for key, at in (position.get("ahead") or {}).items() if offset < at <= self.offset}
+        if known and offset >= self._tombstone_floor:
+            return StateCursor(offset, ahead), "resumed"
+        if known and offset != NOTHING:
+            return StateCursor(offset, ahead, whole=True), "trimmed"
+        have = position.get("have") or {}
+        ahead |= {key: self.offset for key, content_id in have.items() if self._holds(key, content_id)}
+        # At nothing, but in this epoch: a snapshot that goes on where it was cut.
+        return StateCursor(NOTHING, ahead, whole=True), "resumed" if known else "epoch"
 
     def _holds(self, key: str, content_id: Any) -> bool:
         try:
@@ -285,10 +311,11 @@ class StateFeed:
         """How many changes the reader has not been sent."""
         return self.offset - max(cursor.offset, 0)
 
-    def collect(self, cursor: StateCursor, budget_bytes: int) -> StateBatch | None:
+    def collect(self, cursor: StateCursor, budget_bytes: int, room_bytes: int | None = None) -> StateBatch | None:
         """Return the next batch for ``cursor`` and move it, or None when it is up to date.
 
-        A batch is at most ``budget_bytes`` large unless a single entry is larger.
+        A batch is at most ``budget_bytes`` large unless a single entry is larger. Nor is an entry larger than ``room_bytes``
+        begun: then None is returned until there is room.
         """
         if not self.has_news(cursor):
             return None
@@ -297,24 +324,32 @@ class StateFeed:
         shared = None if cursor.ahead else (cursor.offset, cursor.whole, cursor.values_only, budget_bytes)
         batch = self._batches.get(shared) if shared is not None else None
         if batch is not None:
+            if room_bytes is not None and len(batch.data) > room_bytes:
+                return None
             self._move(cursor, batch.end)
             return batch
-        if cursor.boundary is None:
-            cursor.boundary = self.offset
+        start, end = cursor.offset, self.offset if cursor.boundary is None else cursor.boundary
         entries: list[Entry] = []
         size = 0
         complete = True
-        for key in self._outdated(cursor, budget_bytes):
+        for key in self._outdated(cursor, end, budget_bytes):
+            # The estimate comes first: a reader without room must not have every version of a large value encoded.
+            if not entries and room_bytes is not None and self._estimate(key, cursor) > room_bytes:
+                return None
             entry = self._entry(key, cursor)
+            if not entries and room_bytes is not None and len(entry.fragment) > room_bytes:
+                return None
             if entries and size + len(entry.fragment) > budget_bytes:
                 complete = False
                 break
             entries.append(entry)
             size += len(entry.fragment)
             cursor.ahead[key] = self.offset
-        start, end = cursor.offset, cursor.boundary
+        cursor.boundary = end
+        cursor.sent += len(entries)
         keys = list(self._source.keys()) if cursor.whole and complete else None
-        batch = StateBatch(self.name, self.epoch, start, end, complete, entries, keys)
+        conflated = max(0, end - start - cursor.sent) if complete and keys is None else 0
+        batch = StateBatch(self.name, self.epoch, start, end, complete, entries, keys, conflated)
         if complete:
             self._move(cursor, end)
             if shared is not None:
@@ -329,38 +364,48 @@ class StateFeed:
     def _move(cursor: StateCursor, end: int) -> None:
         cursor.offset = end
         cursor.boundary = None
+        cursor.sent = 0
         cursor.whole = False
         if cursor.ahead:
             cursor.ahead = {key: at for key, at in cursor.ahead.items() if at > end}
 
-    def _outdated(self, cursor: StateCursor, budget_bytes: int) -> Iterator[str]:
+    def _outdated(self, cursor: StateCursor, boundary: int, budget_bytes: int) -> list[str]:
         """The keys this catch-up still owes the reader: in creation order for a snapshot; else the oldest change first, but small
-        before large when one batch cannot hold them all."""
-        boundary = self.offset if cursor.boundary is None else cursor.boundary
-        if cursor.offset == NOTHING:
-            for key in list(self._source.keys()):
-                change = self._changes.get(key)
-                at = cursor.ahead.get(key)
-                if at is None or (at < boundary and change is not None and change.offset > at):
-                    yield key
-            return
-        found: list[tuple[str, _Change]] = []
-        for key, change in reversed(self._changes.items()):
-            if change.offset <= cursor.offset:
-                break
-            at = cursor.ahead.get(key, NOTHING)
-            if at < boundary and change.offset > at:
-                found.append((key, change))
-        found.reverse()
-        costs = {key: self._estimate(change, cursor.at_least(key)) for key, change in found}
-        if sum(costs.values()) > budget_bytes:
-            found.sort(key=lambda item: costs[item[0]])
-        for key, _ in found:
-            yield key
+        before large when one batch cannot hold them all.
 
-    @staticmethod
-    def _estimate(change: _Change, base: int) -> int:
-        if change.deltas and base >= change.floor:
+        In both, a key that was brought ahead by an earlier part comes last, the one brought least far first: keys that change
+        all the time must not keep the others from a reader whose every part is a new beginning (a poll).
+        """
+        if cursor.offset == NOTHING:
+            found = [key for key in list(self._source.keys()) if self._owes(cursor, key, boundary)]
+        else:
+            found = []
+            for key, change in reversed(self._changes.items()):
+                if change.offset <= cursor.offset:
+                    break
+                if self._owes(cursor, key, boundary):
+                    found.append(key)
+            found.reverse()
+            costs = {key: self._estimate(key, cursor) for key in found}
+            if sum(costs.values()) > budget_bytes:
+                found.sort(key=costs.__getitem__)
+        if cursor.ahead:
+            found.sort(key=lambda key: cursor.ahead.get(key, NOTHING))
+        return found
+
+    def _owes(self, cursor: StateCursor, key: str, boundary: int) -> bool:
+        at = cursor.ahead.get(key)
+        if at is None:
+            return True
+        change = self._changes.get(key)
+        return at < boundary and change is not None and change.offset > at
+
+    def _estimate(self, key: str, cursor: StateCursor) -> int:
+        """The size of the entry for ``key``, as far as it is known."""
+        change = self._changes.get(key)
+        if change is None:
+            return 0
+        if change.deltas and cursor.at_least(key) >= change.floor:
             return change.deltas_bytes
         return change.value_bytes or 0
 
@@ -376,14 +421,28 @@ class StateFeed:
             return Entry(key, change.offset, fragment, deleted=True)
         if change.deltas and base >= change.floor and not cursor.values_only:
             fragment = self._delta_fragment(key, change, base)
-            if change.value_bytes is None or len(fragment) <= change.value_bytes + 64:
+            if self._is_worthwhile(fragment, key, change):
                 return Entry(key, change.offset, fragment)
+        value = self._value(key, change)
+        fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], value)
+        return Entry(key, change.offset, fragment, value)
+
+    def _is_worthwhile(self, fragment: bytes, key: str, change: _Change) -> bool:
+        """Whether a delta is smaller than the value it replaces."""
+        size = change.value_bytes
+        if size is None or change.shrunk:
+            if len(fragment) <= SMALL_DELTA_BYTES:
+                return True
+            size = len(self._value(key, change))
+        return len(fragment) <= size + 64
+
+    def _value(self, key: str, change: _Change) -> bytes:
         if change.value is None:
             change.value = encode(self._source.value(key))
             change.value_bytes = len(change.value)
+            change.shrunk = False
             self.retained_bytes += len(change.value)
-        fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], change.value)
-        return Entry(key, change.offset, fragment, change.value)
+        return change.value
 
     def _delta_fragment(self, key: str, change: _Change, base: int) -> bytes:
         if change.folded is not None and change.folded[0] == base:
@@ -398,8 +457,16 @@ class StateFeed:
         return fragment
 
 
-def _growth(delta: Delta, encoded_bytes: int) -> int:
-    """By how much a delta makes a value larger, roughly. A delta that also drops (a sliding window) is taken as neutral: an
-    estimate that only ever grew would let the history of such a key grow with time."""
-    names = {operation[0] for operation in delta}
-    return encoded_bytes if names & {"extend", "append", "insert"} and "drop" not in names else 0
+def _items(delta: Delta) -> tuple[int, int]:
+    """How many items (or characters) a delta adds and removes. A deletion counts as more than anything added."""
+    added = removed = 0
+    for name, _, *arguments in delta:
+        if name in ("extend", "append"):
+            added += len(arguments[0])
+        elif name == "insert":
+            added += 1
+        elif name == "drop":
+            removed += arguments[0]
+        elif name == "delete":
+            removed = sys.maxsize
+    return added, removed

@@ -1,0 +1,547 @@
+"""State feeds, rule by rule (docs/protocol.md, sections 3 and 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core.replica import StateReplica
+from core.world import DictSource
+
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.state_feed import NOTHING, StateBatch, StateCursor, StateFeed
+
+BUDGET = 100_000
+
+
+class Board:
+    """A feed over windows, and readers of it."""
+
+    def __init__(self, max_tombstones: int = 10, **windows: int) -> None:
+        self.windows: dict[str, Any] = {}
+        self.source = DictSource("env/main", self.windows)
+        self.feed = StateFeed("env/main", self.source, max_tombstones=max_tombstones)
+        self.version = 0
+        for key, padding in windows.items():
+            self.windows[key] = self.window(padding)
+
+    def window(self, padding: int = 0) -> dict[str, Any]:
+        self.version += 1
+        return {"contentID": f"c{self.version}", "x": [], "padding": "p" * padding}
+
+    def set(self, key: str, padding: int = 0) -> None:
+        self.windows[key] = self.window(padding)
+        self.feed.set(key)
+
+    def append(self, key: str, *items: int) -> None:
+        self.version += 1
+        self.windows[key]["contentID"] = f"c{self.version}"
+        self.windows[key]["x"].extend(items)
+        self.feed.update(key, [["set", ["contentID"], f"c{self.version}"], ["extend", ["x"], list(items)]])
+
+    def delete(self, key: str) -> None:
+        del self.windows[key]
+        self.feed.delete(key)
+
+    def reader(self) -> Reader:
+        return Reader(self)
+
+
+class Reader:
+    """A replica, and the server's cursor for it."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.replica = StateReplica()
+        self.cursor = StateCursor(NOTHING)
+        self.subscribe()
+
+    def subscribe(self) -> str:
+        self.cursor, verdict = self.board.feed.begin(self.replica.position())
+        self.replica.subscribed(
+            {"epoch": verdict.epoch, "offset": verdict.offset, "recovered": verdict.recovered, "header": verdict.header}
+        )
+        return verdict.reason
+
+    def collect(self, budget_bytes: int = BUDGET, lost: bool = False) -> dict[str, Any]:
+        """The next batch, which the replica applies unless it is lost."""
+        batch = self.board.feed.collect(self.cursor, budget_bytes)
+        assert batch is not None
+        message: dict[str, Any] = decode(batch.data)
+        if not lost:
+            self.replica.apply(decode(batch.data))
+        return message
+
+    @property
+    def current(self) -> bool:
+        return not self.board.feed.has_news(self.cursor) and self.replica.values == self.board.windows
+
+
+def kinds(batch: dict[str, Any]) -> dict[str, str]:
+    """What a batch carries of each key."""
+    return {entry["key"]: next(k for k in ("value", "delta", "deleted") if k in entry) for entry in batch["entries"]}
+
+
+# --- verdicts ---
+
+
+def test_a_new_reader_gets_everything_in_creation_order_and_the_list_of_keys() -> None:
+    board = Board(b=0, a=0)
+    board.set("c")
+    reader = board.reader()
+    batch = reader.collect()
+    assert (batch["from"], batch["to"], batch["complete"]) == (NOTHING, 1, True)
+    assert kinds(batch) == {"b": "value", "a": "value", "c": "value"}
+    assert batch["keys"] == ["b", "a", "c"]
+    assert reader.current
+
+
+def test_an_empty_feed_is_a_complete_snapshot_of_nothing() -> None:
+    batch = Board().reader().collect()
+    assert (batch["entries"], batch["keys"], batch["complete"]) == ([], [], True)
+
+
+def test_the_verdict_tells_whether_and_why_a_gap_is_not_filled() -> None:
+    board = Board(max_tombstones=1, a=0, b=0, c=0)
+    feed = board.feed
+    assert verdict(board, None) == (False, "new")
+    assert verdict(board, {"epoch": feed.epoch, "offset": 0}) == (True, "resumed")
+    assert verdict(board, {"epoch": "other", "offset": 0}) == (False, "epoch")
+    assert verdict(board, {"epoch": feed.epoch, "offset": 1}) == (False, "epoch"), "an offset the feed has not reached"
+    board.delete("a")
+    board.delete("b")
+    assert verdict(board, {"epoch": feed.epoch, "offset": 1}) == (True, "resumed"), "the trimmed tombstone was seen"
+    assert verdict(board, {"epoch": feed.epoch, "offset": 0}) == (False, "trimmed")
+
+
+def verdict(board: Board, position: dict[str, Any] | None) -> tuple[bool, str]:
+    _, found = board.feed.begin(position)
+    assert (found.epoch, found.offset) == (board.feed.epoch, board.feed.offset)
+    return found.recovered, found.reason
+
+
+def test_the_header_comes_with_every_snapshot_and_only_then() -> None:
+    board = Board(max_tombstones=0, a=0, b=0)
+    epoch = board.feed.epoch
+    header: dict[str, Any] = {"reload": {}}
+    assert board.feed.begin(None)[1].header == header
+    assert board.feed.begin({"epoch": "other", "offset": 3})[1].header == header
+    assert board.feed.begin({"epoch": epoch, "offset": 0})[1].header is None
+    board.delete("a")
+    assert board.feed.begin({"epoch": epoch, "offset": 0})[1].header == header, "trimmed"
+
+
+def test_a_live_only_reader_begins_at_the_head() -> None:
+    board = Board(a=0)
+    cursor, found = board.feed.begin(None, live_only=True)
+    assert found.recovered
+    assert board.feed.collect(cursor, BUDGET) is None
+    board.append("a", 1)
+    batch = board.feed.collect(cursor, BUDGET)
+    assert batch is not None
+    assert kinds(decode(batch.data)) == {"a": "delta"}
+
+
+# --- what a reader that was away receives ---
+
+
+def test_a_resumed_reader_gets_the_appends_it_missed_folded_into_one_delta() -> None:
+    board = Board(a=1_000, b=1_000)
+    reader = board.reader()
+    reader.collect()
+    for number in range(20):
+        board.append("a", number)
+    assert reader.subscribe() == "resumed"
+    batch = reader.collect()
+    (entry,) = batch["entries"]
+    assert (entry["key"], entry["base"], entry["offset"]) == ("a", 0, 20)
+    assert sorted(entry["delta"]) == [["extend", ["x"], list(range(20))], ["set", ["contentID"], "c22"]]
+    assert "keys" not in batch
+    assert reader.current
+
+
+def test_a_set_outdates_the_deltas_before_it() -> None:
+    board = Board(a=0)
+    reader = board.reader()
+    reader.collect()
+    board.append("a", 1)
+    board.set("a")
+    board.append("a", 2)
+    assert kinds(reader.collect()) == {"a": "value"}
+    board.append("a", 3)
+    assert kinds(reader.collect()) == {"a": "delta"}
+    assert reader.current
+
+
+def test_a_tombstone_travels_until_it_is_trimmed_and_then_the_list_of_keys_does() -> None:
+    board = Board(max_tombstones=2, a=0, b=0, c=0, d=0)
+    near, far = board.reader(), board.reader()
+    near.collect(), far.collect()
+    board.delete("a")
+    assert kinds(near.collect()) == {"a": "deleted"}
+    board.delete("b")
+    board.delete("c")
+    batch = near.collect()
+    assert kinds(batch) == {"b": "deleted", "c": "deleted"}
+    assert "keys" not in batch
+    batch = far.collect()
+    assert batch["keys"] == ["d"]
+    assert near.current
+    assert far.current
+    assert far.subscribe() == "resumed"
+
+
+def test_a_key_that_is_made_again_has_no_tombstone() -> None:
+    board = Board(max_tombstones=1, a=0, b=0)
+    reader = board.reader()
+    reader.collect()
+    board.delete("a")
+    board.set("a")
+    board.delete("b")
+    batch = reader.collect()
+    assert kinds(batch) == {"a": "value", "b": "deleted"}
+    assert "keys" not in batch
+    assert reader.current
+
+
+def test_after_a_restart_only_windows_that_differ_are_sent() -> None:
+    board = Board(a=0, b=0, gone=0)
+    reader = board.reader()
+    reader.collect()
+    board.windows["b"] = board.window()
+    del board.windows["gone"]
+    board.feed = StateFeed("env/main", board.source)
+    assert reader.subscribe() == "epoch"
+    board.append("a", 1)
+    batch = reader.collect()
+    assert kinds(batch) == {"a": "delta", "b": "value"}
+    assert batch["keys"] == ["a", "b"]
+    assert reader.current
+
+
+def test_without_a_content_id_a_window_is_sent_again() -> None:
+    board = Board(a=0, b=0)
+    board.windows["a"]["contentID"] = None
+    position = {"epoch": "other", "offset": 4, "have": {"a": "c1", "b": "c2", "unknown": "c3"}}
+    cursor, _ = board.feed.begin(position)
+    batch = board.feed.collect(cursor, BUDGET)
+    assert batch is not None
+    assert kinds(decode(batch.data)) == {"a": "value"}
+
+
+# --- catch-ups in parts ---
+
+
+def test_a_large_catch_up_goes_in_parts_small_before_large() -> None:
+    board = Board(a=0, b=0, c=0)
+    reader = board.reader()
+    reader.collect()
+    for key, padding in (("a", 900), ("b", 500), ("c", 100)):
+        board.set(key, padding)
+    board.reader().collect()  # now the sizes are known
+    batches = [reader.collect(900) for _ in range(2)]
+    assert [list(kinds(batch)) for batch in batches] == [["c", "b"], ["a"]]
+    assert [(batch["from"], batch["to"], batch["complete"]) for batch in batches] == [(0, 3, False), (0, 3, True)]
+    assert reader.current
+
+
+def test_a_snapshot_goes_in_parts_in_creation_order_and_ends_with_the_keys() -> None:
+    board = Board(a=500, b=10, c=500, d=10)
+    reader = board.reader()
+    parts = [reader.collect(750), reader.collect(750)]
+    assert [list(kinds(part)) for part in parts] == [["a", "b"], ["c", "d"]]
+    assert ["keys" in part for part in parts] == [False, True]
+    assert reader.current
+
+
+def test_what_changes_during_a_catch_up_comes_after_it_by_delta() -> None:
+    board = Board(a=500, b=500)
+    reader = board.reader()
+    reader.collect(600)
+    board.append("a", 1)
+    board.append("b", 2)
+    assert kinds(reader.collect(600)) == {"b": "value"}
+    assert reader.replica.position() == {
+        "epoch": board.feed.epoch,
+        "offset": 0,
+        "ahead": {"b": 2},
+        "have": {"a": "c1", "b": "c4"},
+    }
+    batch = reader.collect()
+    assert kinds(batch) == {"a": "delta"}, "b was brought ahead already"
+    assert reader.current
+
+
+def test_a_cut_catch_up_goes_on_from_the_exact_offset_of_each_key() -> None:
+    board = Board(a=300, b=300, c=300)
+    reader = board.reader()
+    reader.collect()
+    for key in "abc":
+        board.append(key, 1)
+        board.append(key, 2)
+    reader.collect(100)
+    board.append("a", 3)
+    position = reader.replica.position()
+    assert position is not None
+    assert (position["offset"], position["ahead"]) == (0, {"a": 2})
+    assert reader.subscribe() == "resumed"
+    entries = {entry["key"]: entry for entry in reader.collect()["entries"]}
+    assert entries["a"]["base"] == 2
+    assert entries["a"]["delta"][-1] == ["extend", ["x"], [3]]
+    assert entries["b"]["base"] == 0
+    assert reader.current
+
+
+def test_a_cut_snapshot_goes_on_where_it_was_cut() -> None:
+    """It once began again at every cut; a poll, which begins anew each time, never reached the end."""
+    board = Board(**{f"w{number}": 500 for number in range(6)})
+    for window in board.windows.values():
+        del window["contentID"]
+    reader = board.reader()
+    sent: list[str] = []
+    while not reader.current:
+        sent += kinds(reader.collect(600))
+        reader.subscribe()
+    assert sent == list(board.windows)
+
+
+def test_keys_that_change_all_the_time_do_not_keep_the_others_from_a_reader_that_begins_anew() -> None:
+    board = Board(busy=400, other=600, lively=400)
+    reader = board.reader()
+    reader.collect()
+    for key in ("busy", "lively", "other"):
+        board.set(key, 400 if key != "other" else 600)
+    board.reader().collect()  # now the sizes are known
+    seen: set[str] = set()
+    for _ in range(3):
+        reader.subscribe()
+        seen |= set(kinds(reader.collect(450)))
+        board.set("busy", 400)
+        board.set("lively", 400)
+    assert seen == set(board.windows)
+
+
+def test_a_lost_part_is_sent_again() -> None:
+    board = Board(a=300, b=300)
+    reader = board.reader()
+    reader.collect()
+    board.append("a", 1)
+    board.append("b", 2)
+    reader.collect(50)
+    reader.collect(50, lost=True)
+    reader.subscribe()
+    assert kinds(reader.collect()) == {"b": "delta"}
+    assert reader.current
+
+
+def test_tombstones_trimmed_during_a_catch_up_end_it_with_the_keys() -> None:
+    board = Board(max_tombstones=1, a=300, b=300, c=0, d=0)
+    reader = board.reader()
+    reader.collect()
+    board.set("a", 300)
+    board.set("b", 300)
+    reader.collect(350)
+    board.delete("c")
+    board.delete("d")
+    batch = reader.collect()
+    assert batch["keys"] == ["a", "b"]
+    assert reader.replica.values == board.windows
+    reader.collect()
+    assert reader.current
+
+
+# --- encoded once, shared by all ---
+
+
+def test_readers_at_one_offset_share_the_very_same_bytes() -> None:
+    board = Board(a=1_000, b=1_000)
+    first, second = board.reader(), board.reader()
+    batches = [collect(board, reader) for reader in (first, second)]
+    assert batches[0].data is batches[1].data
+    assert sorted(board.source.reads) == ["a", "b"], "each version is read once"
+    board.append("a", 1)
+    batches = [collect(board, reader) for reader in (first, second)]
+    assert batches[0].data is batches[1].data
+    board.set("a")
+    third = board.reader()
+    for reader in (first, second, third):
+        collect(board, reader)
+    assert sorted(board.source.reads) == ["a", "a", "b"], "at another offset, too, a version is read once"
+
+
+def collect(board: Board, reader: Reader) -> StateBatch:
+    batch = board.feed.collect(reader.cursor, BUDGET)
+    assert batch is not None
+    return batch
+
+
+def test_readers_at_different_offsets_share_the_folded_delta_of_one_base() -> None:
+    board = Board(a=2_000, b=0)
+    first, second = board.reader(), board.reader()
+    first.collect(), second.collect()
+    board.set("b")
+    first.collect()
+    board.append("a", 1)
+    board.append("a", 2)
+    one = {entry.key: entry.fragment for entry in collect(board, first).entries}
+    two = {entry.key: entry.fragment for entry in collect(board, second).entries}
+    assert decode(one["a"])["base"] == 1
+    assert decode(two["a"])["base"] == 0
+    assert decode(one["a"])["delta"] == decode(two["a"])["delta"]
+
+
+def test_more_offsets_than_batches_are_kept_for() -> None:
+    board = Board(a=100)
+    readers = []
+    for number in range(12):
+        reader = board.reader()
+        reader.collect()
+        readers.append(reader)
+        board.append("a", number)
+    for reader in readers:
+        reader.collect()
+        assert reader.current
+
+
+def test_a_reader_of_values_gets_values() -> None:
+    board = Board(a=1_000)
+    cursor, _ = board.feed.begin(None, values_only=True)
+    board.feed.collect(cursor, BUDGET)
+    board.append("a", 1)
+    batch = board.feed.collect(cursor, BUDGET)
+    assert batch is not None
+    (entry,) = batch.entries
+    assert entry.value == encode(board.windows["a"])
+    assert kinds(decode(batch.data)) == {"a": "value"}
+
+
+# --- bounds ---
+
+
+def test_deltas_that_cost_more_than_the_value_are_given_up() -> None:
+    board = Board(a=50)
+    reader = board.reader()
+    reader.collect()
+    for number in range(50):
+        board.windows["a"]["title"] = f"title {number}"
+        board.feed.update("a", [["set", ["title"], f"title {number}"]])
+    assert board.feed.retained_bytes <= 2 * len(encode(board.windows["a"]))
+    assert kinds(reader.collect()) == {"a": "value"}
+    assert reader.current
+
+
+def test_a_delta_is_not_larger_than_a_value_that_nobody_has_read_yet() -> None:
+    """A short sliding window: 64 kB of deltas were once sent instead of 100 bytes."""
+    board = Board(a=0)
+    reader = board.reader()
+    reader.replica.values = {"a": decode(encode(board.windows["a"]))}
+    reader.subscribe()
+    assert kinds(reader.collect()) == {}, "the content id agrees"
+    for number in range(1_000):
+        board.windows["a"]["x"] = [number]
+        drop = ["drop", ["x"], 1 if number else 0]
+        board.feed.update("a", [["extend", ["x"], [number]], drop])
+    batch = reader.collect()
+    assert kinds(batch) == {"a": "value"}
+    assert reader.current
+
+
+def test_a_value_that_shrank_is_cheaper_than_the_deltas_before() -> None:
+    board = Board(a=0)
+    board.windows["a"]["x"] = list(range(5_000))
+    reader = board.reader()
+    reader.collect()
+    board.append("a", *range(2_000))
+    board.windows["a"]["x"] = [1]
+    board.feed.update("a", [["extend", ["x"], [1]], ["drop", ["x"], 7_000]])
+    assert kinds(reader.collect()) == {"a": "value"}
+    assert reader.current
+
+
+def test_shedding_frees_the_longest_unchanged_first_and_ends_at_nothing() -> None:
+    board = Board(a=500, b=500)
+    reader = board.reader()
+    reader.collect()
+    board.append("a", 1)
+    board.append("b", 2)
+    reader.collect()
+    freed = []
+    while board.feed.retained_bytes:
+        before = board.feed.retained_bytes
+        freed.append(board.feed.shed())
+        assert freed[-1] == before - board.feed.retained_bytes
+    assert len(freed) == 3
+    assert board.feed.shed() == 0
+    board.append("b", 3)
+    assert kinds(reader.collect()) == {"b": "delta"}, "a reader at the head still gets deltas"
+    late = board.reader()
+    late.collect()
+    assert late.current
+
+
+def test_a_value_without_room_waits_and_is_not_encoded_for_every_version() -> None:
+    board = Board(a=1_000)
+    reader = board.reader()
+    reader.collect()
+    board.source.reads.clear()
+    for _ in range(5):
+        board.set("a", 1_000)
+        assert board.feed.collect(reader.cursor, 500, room_bytes=500) is None
+    assert len(board.source.reads) <= 5
+    board.source.reads.clear()
+    board.windows["a"]["x"] = list(range(200))
+    for number in range(5):
+        board.windows["a"]["x"][0] = number
+        board.feed.update("a", [["set", ["x", 0], number]])
+        assert board.feed.collect(reader.cursor, 500, room_bytes=500) is None
+    assert not board.source.reads
+    assert reader.replica.offset == 0
+    reader.collect()
+    assert reader.current
+
+
+def test_a_shared_batch_without_room_waits() -> None:
+    board = Board(a=1_000)
+    first, second = board.reader(), board.reader()
+    first.collect()
+    assert board.feed.collect(second.cursor, BUDGET, room_bytes=500) is None
+    second.collect()
+    assert second.current
+
+
+# --- what status shows ---
+
+
+def test_behind_and_conflated_count_changes() -> None:
+    board = Board(a=0, b=0)
+    reader = board.reader()
+    assert collect(board, reader).conflated == 0
+    for number in range(4):
+        board.append("a", number)
+    board.set("b")
+    assert board.feed.behind(reader.cursor) == 5
+    assert collect(board, reader).conflated == 3
+    assert board.feed.behind(reader.cursor) == 0
+    assert board.feed.collect(reader.cursor, BUDGET) is None
+
+
+def test_conflated_counts_a_catch_up_in_parts_once() -> None:
+    board = Board(a=300, b=300)
+    reader = board.reader()
+    reader.collect()
+    for number in range(5):
+        board.append("a", number)
+        board.append("b", number)
+    parts = []
+    while (part := board.feed.collect(reader.cursor, 50)) is not None:
+        parts.append(part)
+    assert len(parts) == 2
+    assert sum(part.conflated for part in parts) == 8
+
+
+@pytest.mark.parametrize("position", [{"epoch": "e", "offset": -1}, {"epoch": "", "offset": 7, "have": {}}])
+def test_a_position_of_another_life_begins_at_nothing(position: dict[str, Any]) -> None:
+    board = Board(a=0)
+    cursor, found = board.feed.begin(position)
+    assert (found.recovered, found.reason) == (False, "epoch")
+    assert cursor.offset == NOTHING
