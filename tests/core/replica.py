@@ -1,0 +1,171 @@
+"""The client's half of docs/protocol.md, sections 3 to 6, without I/O: replicas of feeds and the outbox of commands.
+
+This is the reference that the core is tested against, written to be read beside the protocol's text.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from visdom_transport.core.delta import apply
+from visdom_transport.core.errors import GapError
+
+NOTHING = -1
+"""The offset of a replica, or of a key, of which nothing is known."""
+
+
+def window_content_id(value: Any) -> str | None:
+    """The content id that a window carries in itself."""
+    found = value.get("contentID") if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+class StateReplica:
+    """A copy of one state feed.
+
+    ``values`` belong to the replica: later deltas change them in place.
+
+    Args:
+        content_id: reads the content id out of a value, None when it has none.
+    """
+
+    def __init__(self, content_id: Callable[[Any], str | None] = window_content_id) -> None:
+        self.epoch: str | None = None
+        self.offset = NOTHING
+        self.values: dict[str, Any] = {}
+        self.header: Any = None
+        self._content_id = content_id
+        self._own: dict[str, int] = {}  # beyond ``offset``; also of deleted keys, until the position has passed them
+
+    def own(self, key: str) -> int:
+        """The offset up to which ``key`` is known: at least the position's, because nothing at or below it is outstanding."""
+        return max(self.offset, self._own.get(key, NOTHING))
+
+    def position(self) -> dict[str, Any] | None:
+        """What to present when subscribing; None when nothing is held."""
+        if self.epoch is None and not self.values:
+            return None
+        ids = {key: self._content_id(value) for key, value in self.values.items()}
+        return {
+            "epoch": self.epoch or "",
+            "offset": self.offset,
+            "ahead": {key: own for key, own in self._own.items() if own > self.offset},
+            "have": {key: content_id for key, content_id in ids.items() if content_id is not None},
+        }
+
+    def subscribed(self, verdict: Mapping[str, Any]) -> None:
+        """Take the server's verdict on the position that was presented."""
+        if not verdict["recovered"]:
+            self._forget_offsets()
+        if verdict["header"] is not None:
+            self.header = verdict["header"]
+        self.epoch = verdict["epoch"]
+
+    def apply(self, batch: Mapping[str, Any]) -> set[str]:
+        """Apply one batch and return the keys that changed or are gone.
+
+        Raises:
+            GapError: a delta does not fit. The key is dropped and the position lost: subscribe again with `position`.
+        """
+        if batch["epoch"] != self.epoch:
+            return set()
+        changed = {entry["key"] for entry in batch["entries"] if self._apply_entry(entry)}
+        if batch["complete"]:
+            if "keys" in batch:
+                changed |= self.values.keys() - set(batch["keys"])
+                self.values = {key: self.values[key] for key in batch["keys"] if key in self.values}
+            self.offset = max(self.offset, batch["to"])
+            self._own = {key: own for key, own in self._own.items() if own > self.offset}
+        return changed
+
+    def _apply_entry(self, entry: Mapping[str, Any]) -> bool:
+        key, offset = entry["key"], entry["offset"]
+        if offset <= self.own(key):
+            return False
+        if "delta" in entry:
+            self._apply_delta(key, entry["base"], entry["delta"])
+        elif entry.get("deleted"):
+            self.values.pop(key, None)
+        else:
+            self.values[key] = entry["value"]
+        self._own[key] = offset
+        return True
+
+    def _apply_delta(self, key: str, base: int, delta: Any) -> None:
+        try:
+            if key not in self.values or self.own(key) > base:
+                raise GapError(f"{key!r} is known to {self.own(key)}, the delta begins at {base}")
+            self.values[key] = apply(self.values[key], delta)
+        except GapError:
+            self.values.pop(key, None)
+            self._forget_offsets()
+            self.epoch = None
+            raise
+
+    def _forget_offsets(self) -> None:
+        self.offset = NOTHING
+        self._own.clear()
+
+
+class EventReplica:
+    """A reader of one event feed: every event at most once, every loss counted."""
+
+    def __init__(self) -> None:
+        self.epoch: str | None = None
+        self.offset = NOTHING
+
+    def position(self) -> dict[str, Any] | None:
+        return None if self.epoch is None else {"epoch": self.epoch, "offset": self.offset}
+
+    def subscribed(self, verdict: Mapping[str, Any]) -> None:
+        if not verdict["recovered"]:
+            self.offset = verdict["offset"]
+        self.epoch = verdict["epoch"]
+
+    def apply(self, batch: Mapping[str, Any]) -> tuple[int, list[Any]]:
+        """Return how many events were lost before the new ones, and the new ones."""
+        if batch["epoch"] != self.epoch:
+            return 0, []
+        first = batch["from"] + batch["missed"] + 1
+        missed = max(0, first - 1 - self.offset)
+        events = batch["events"][max(0, self.offset + 1 - first) :]
+        self.offset = max(self.offset, batch["to"])
+        return missed, events
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Commands that are kept until their reply arrives."""
+
+    session: str | None = None
+    last_id: int = 0
+    """The newest id used in this session; a client that comes back to a session must remember it."""
+    pending: deque[dict[str, Any]] = field(default_factory=deque)
+
+    def add(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep ``command`` and return the message that carries it."""
+        self.last_id += 1
+        message = {"type": "command", "id": self.last_id, "command": copy.deepcopy(dict(command))}
+        self.pending.append(message)
+        return message
+
+    def welcomed(self, session: str) -> list[dict[str, Any]]:
+        """A link is open: return the messages to send again. Another session counts from 1."""
+        if session != self.session:
+            self.session = session
+            for number, message in enumerate(self.pending, 1):
+                message["id"] = number
+            self.last_id = len(self.pending)
+        return list(self.pending)
+
+    def replied(self, command_id: int) -> dict[str, Any] | None:
+        """The command that is done, or None when it was already."""
+        for message in self.pending:
+            if message["id"] == command_id:
+                self.pending.remove(message)
+                return message
+        return None

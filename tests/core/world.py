@@ -1,0 +1,451 @@
+"""A whole deployment without I/O: one hub over a mutable state, and clients whose links lose, cut and repeat as told.
+
+Everything the protocol promises at all times is checked as it happens; `World.audit` checks the server's bounds from scratch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from typing import Any
+
+from core.replica import EventReplica, Outbox, StateReplica
+
+from visdom_transport.core.conversation import Conversation
+from visdom_transport.core.delta import apply
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, MessageError
+from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.hub import Hub
+from visdom_transport.core.limits import Limits
+from visdom_transport.core.session import REMEMBERED_REPLIES, Session
+from visdom_transport.core.state_feed import StateFeed
+
+LIMITS = Limits(
+    heartbeat_s=8,
+    dead_after_s=20,
+    grace_s=30,
+    window_batches=3,
+    batch_bytes=400,
+    in_flight_bytes=1_000,
+    history_bytes=3_000,
+    event_count=6,
+    event_bytes=200,
+    max_tombstones=2,
+)
+STATE_FEEDS = ("env/a", "env/b", "bare")
+"""The windows of ``bare`` carry no content ids."""
+
+HEAD_BYTES = 300
+"""What a batch costs beside its entries: its head and the list of keys."""
+SMALL_DELTA_BYTES = 1_100
+"""Up to this size a delta may be larger than the value it replaces."""
+
+
+class DictSource:
+    """A source that reads a plain dictionary and counts how often each version is read."""
+
+    def __init__(self, name: str, windows: dict[str, Any]) -> None:
+        self.name = name
+        self.windows = windows
+        self.reads: list[str] = []
+
+    def keys(self) -> list[str]:
+        return list(self.windows)
+
+    def value(self, key: str) -> Any:
+        self.reads.append(key)
+        return self.windows[key]
+
+    def content_id(self, key: str) -> str | None:
+        found = self.windows[key].get("contentID")
+        return found if isinstance(found, str) else None
+
+    def header(self) -> Any:
+        return {"reload": {}} if self.name.startswith("env/") else None
+
+
+class World:
+    """The server: state, hub, clock; and what every command did."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+        self.now = 1_000.0
+        self.counter = 0
+        self.life = 0
+        self.state: dict[str, dict[str, Any]] = {name: {} for name in STATE_FEEDS}
+        self.published: list[int] = []
+        self.clients: list[Client] = []
+        self.start()
+
+    def start(self) -> None:
+        self.life += 1
+        self.applied: dict[str, list[int]] = {}
+        self.published.clear()
+        self.sources = {name: DictSource(name, windows) for name, windows in self.state.items()}
+        self.hub = Hub(self.limits, self.source, event_feeds=("events",))
+
+    def source(self, name: str) -> DictSource:
+        if name not in self.sources:
+            raise MessageError("unknown_feed", f"no feed {name}", "feed")
+        return self.sources[name]
+
+    def restart(self, keep_state: bool) -> None:
+        if not keep_state:
+            for windows in self.state.values():
+                windows.clear()
+        for client in self.clients:
+            client.drop_link()
+        self.start()
+
+    def carry_out(self, session: Session, command: dict[str, Any]) -> Any:
+        if command["cmd"] != "note":
+            raise MessageError("unknown_command", "no such command", "cmd")
+        self.applied.setdefault(session.id, []).append(command["number"])
+        return command["number"]
+
+    def tick(self) -> None:
+        self.hub.tick(self.now)
+        for session in self.hub.sessions.values():
+            if session.link is None:
+                assert self.now - session.detached_at < self.limits.grace_s, "a session outlived its grace period"
+            else:
+                assert self.now - session.link.heard_at < self.limits.dead_after_s, "a dead link was kept"
+
+    # --- what publishers do ---
+
+    def count(self) -> int:
+        self.counter += 1
+        return self.counter
+
+    def set(self, feed: str, key: str, padding: int) -> None:
+        window = {"x": [self.count()], "text": "", "padding": "p" * padding}
+        if feed != "bare":
+            window["contentID"] = f"c{self.count()}"
+        self.state[feed][key] = window
+        self.hub.set(feed, key)
+
+    def update(self, feed: str, key: str, *operations: list[Any]) -> None:
+        """Change the window and report the very change."""
+        delta = list(operations)
+        if feed != "bare":
+            delta.insert(0, ["set", ["contentID"], f"c{self.count()}"])
+        self.state[feed][key] = apply(self.state[feed][key], copy.deepcopy(delta))
+        self.hub.update(feed, key, delta)
+
+    def delete(self, feed: str, key: str) -> None:
+        del self.state[feed][key]
+        self.hub.delete(feed, key)
+
+    def publish(self) -> None:
+        self.published.append(self.count())
+        self.hub.publish("events", self.counter)
+
+    # --- what must hold at all times ---
+
+    def flush(self) -> None:
+        self.hub.flush()
+        retained = sum(feed.retained_bytes for feed in self.hub.feeds.values() if isinstance(feed, StateFeed))
+        assert retained <= self.limits.history_bytes, "the history exceeds its budget"
+
+    def audit(self) -> None:
+        """Recompute from scratch what the hub keeps count of, and check every bound."""
+        limits, hub = self.limits, self.hub
+        subscribed = {name for session in hub.sessions.values() for name in session.subscriptions}
+        assert hub.feeds.keys() - {"events"} == subscribed - {"events"}, "a feed without readers, or readers without a feed"
+        for feed in hub.feeds.values():
+            assert feed.retained_bytes == recount(feed), f"{feed.name} miscounts what it retains"
+            if isinstance(feed, StateFeed):
+                tombstones = [change for change in feed._changes.values() if change.deleted]
+                assert len(tombstones) <= limits.max_tombstones, "too many tombstones"
+                assert len(feed._changes) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
+        for session in hub.sessions.values():
+            assert len(session.replies) <= REMEMBERED_REPLIES
+            link = session.link
+            if link is None:
+                assert all(subscription.cursor is None for subscription in session.subscriptions.values())
+                continue
+            assert link.session is session
+            assert link.in_flight_bytes == sum(link.in_flight)
+            assert len(link.in_flight) <= limits.window_batches, "more batches in flight than the window"
+            if len(link.in_flight) > 1:
+                allowed = limits.in_flight_bytes + HEAD_BYTES * len(link.in_flight)
+                assert link.in_flight_bytes <= allowed, "more bytes in flight than the bound"
+        for numbers in self.applied.values():
+            assert numbers == sorted(set(numbers)), "a command was applied twice or out of order"
+        for client in self.clients:
+            client.check()
+
+
+def recount(feed: StateFeed | EventFeed) -> int:
+    """The bytes a feed really keeps."""
+    if isinstance(feed, EventFeed):
+        return sum(map(len, feed._ring))
+    total = 0
+    for change in feed._changes.values():
+        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"")
+        total += len(change.folded[1]) if change.folded else 0
+    return total + sum(len(entry.fragment) for batch in feed._batches.values() for entry in batch.entries)
+
+
+class Client:
+    """A client of either kind of link. Frames wait in ``down`` and ``up`` until they are delivered, or lost with the link."""
+
+    def __init__(self, world: World, feeds: tuple[str, ...] = STATE_FEEDS) -> None:
+        self.world = world
+        self.session: str | None = None
+        self.secret: str | None = None
+        self.replicas: dict[str, StateReplica | EventReplica] = {}
+        for name in feeds:
+            self.follow(name)
+        self.awaiting: set[str] = set()
+        self.outbox = Outbox()
+        self.conversation: Conversation | None = None
+        self.down: deque[dict[str, Any]] = deque()
+        self.up: deque[dict[str, Any]] = deque()
+        self.batches = 0
+        self.window = world.limits.window_batches
+        self.draws = True
+        self.closed: CloseCode | None = None
+        self.deltas = 0
+        self.lost_position = 0
+        self.heard: list[int] = []
+        self.events: list[int] = []
+        self.missed = 0
+        world.clients.append(self)
+
+    def follow(self, name: str) -> None:
+        self.replicas[name] = EventReplica() if name == "events" else StateReplica()
+
+    # --- links ---
+
+    @property
+    def connected(self) -> bool:
+        return self.conversation is not None
+
+    @property
+    def polls(self) -> bool:
+        return self.conversation is not None and self.conversation.link.kind == "poll"
+
+    def connect(self, kind: str) -> None:
+        """Open a link. Whatever an older one still carried is lost; the server may not have noticed its end."""
+        self.drop_link()
+        conversation = Conversation(self.world.hub, kind, self.world.now, self.world.carry_out, {"server": str(self.world.life)})
+        conversation.link.on_close = lambda code: self._on_close(conversation, code)
+        self.conversation = conversation
+        feeds = {name: replica.position() for name, replica in self.replicas.items()}
+        self.awaiting = set(feeds)
+        hello = {"type": "hello", "role": "browser", "session": self.session, "secret": self.secret, "feeds": feeds}
+        # A poll is credit by itself.
+        self.up.append(hello if kind == "poll" else {**hello, "window": self.window})
+
+    def _on_close(self, conversation: Conversation, code: CloseCode) -> None:
+        if self.conversation is conversation:
+            self.closed = code
+            self.drop_link()
+            if code in (CloseCode.REPLACED, CloseCode.WRONG_SECRET):
+                self.session = self.secret = None
+
+    def drop_link(self) -> None:
+        """The client's end of the link is gone, with all that was under way. The server is not told."""
+        self.conversation = None
+        self.down.clear()
+        self.up.clear()
+        self.batches = 0
+
+    def cut(self) -> None:
+        """Both ends notice."""
+        conversation = self.conversation
+        self.drop_link()
+        if conversation is not None:
+            self.world.hub.detach(conversation.link, self.world.now)
+
+    # --- one step of the network ---
+
+    def send(self, count: int | None = None) -> None:
+        """Deliver what the client says, the first ``count`` messages of it."""
+        conversation = self.conversation
+        for _ in range(len(self.up) if count is None else min(count, len(self.up))):
+            if conversation is not None and conversation is self.conversation:
+                try:
+                    conversation.receive(encode(self.up.popleft()), self.world.now)
+                except LinkClosed as closed:
+                    self.world.hub.end(conversation.link, closed.code, self.world.now)
+
+    def pump(self) -> None:
+        """Put what the server may send on the wire."""
+        if self.conversation is not None:
+            self.down.extend(self._take(self.conversation))
+
+    def receive(self, count: int | None = None) -> None:
+        """Deliver what is on the wire, the first ``count`` frames of it. Drawing and acknowledging are one."""
+        drawn = False
+        for _ in range(len(self.down) if count is None else min(count, len(self.down))):
+            message = self.down.popleft()
+            drawn |= message["type"] == "batch"
+            self.handle(message)
+        if drawn and self.draws:
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        if self.conversation is not None:
+            self.up.append({"type": "ack", "batches": self.batches})
+
+    def poll(self, lost: bool = False, repeat_batches: bool = False) -> bool:
+        """Make one poll. Returns whether the reply, which may be lost, carried anything.
+
+        Only batches may arrive twice: a reply begins with verdicts, and HTTP never delivers a whole reply twice.
+        """
+        conversation = self.conversation
+        if conversation is None:
+            return False
+        opening = conversation.link.session is None
+        try:
+            if not opening:
+                # JSON in between, as on the wire.
+                feeds = decode(encode({name: replica.position() for name, replica in self.replicas.items()}))
+                conversation.present(feeds, self.world.now)
+            while self.up and conversation is self.conversation:
+                conversation.act(self.up.popleft(), self.world.now)
+        except LinkClosed as closed:
+            self.world.hub.end(conversation.link, closed.code, self.world.now)
+        if conversation is not self.conversation:
+            return False
+        reply = self._take(conversation)
+        if lost:
+            if opening:
+                self.drop_link()  # the client never learns the name of the chain
+            else:
+                self.up.extend(self.outbox.pending)
+            return bool(reply)
+        for message in reply:
+            self.handle(copy.deepcopy(message))
+        if repeat_batches:
+            for message in reply:
+                if message["type"] == "batch":
+                    self.handle(message)
+        return bool(reply)
+
+    def _take(self, conversation: Conversation) -> list[dict[str, Any]]:
+        link = conversation.link
+        batches = len(link.in_flight)
+        messages = [decode(message) for message in link.outbox()]
+        assert len(link.in_flight) in (batches, *range(link.window + 1)), "sent beyond the window that was granted"
+        for message in messages:
+            if message["type"] == "batch" and message["feed"] != "events":
+                self._check_batch(message)
+        return messages
+
+    def _check_batch(self, message: dict[str, Any]) -> None:
+        windows = self.world.state[message["feed"]]
+        for entry in message["entries"]:
+            if "delta" in entry:
+                self.deltas += 1
+                delta, value = len(encode(entry)), len(encode(windows[entry["key"]]))
+                assert delta <= max(value + 100, SMALL_DELTA_BYTES), "a delta larger than the snapshot it replaces"
+            elif "value" in entry:
+                assert entry["value"] == windows[entry["key"]]
+            else:
+                assert entry["key"] not in windows
+
+    # --- the protocol ---
+
+    def handle(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "welcome":
+            self.session, self.secret = message["session"], message["secret"]
+            self.up.extend(self.outbox.welcomed(message["session"]))
+        elif kind == "subscribed":
+            if message["feed"] in self.replicas:
+                self.awaiting.discard(message["feed"])
+                self.replicas[message["feed"]].subscribed(message)
+        elif kind == "batch":
+            self.batches += 1
+            # Until the verdict arrives, batches belong to the subscription before.
+            if message["feed"] in self.replicas and message["feed"] not in self.awaiting:
+                self._apply(message)
+        elif kind == "reply":
+            assert message["error"] is None
+            command = self.outbox.replied(message["id"])
+            assert command is None or message["result"] in (command["command"]["number"], None)
+        elif kind == "ping":
+            self.up.append({"type": "pong"})
+        else:
+            assert kind == "pong", message
+
+    def _apply(self, message: dict[str, Any]) -> None:
+        replica = self.replicas[message["feed"]]
+        if isinstance(replica, EventReplica):
+            missed, events = replica.apply(message)
+            self.missed += missed
+            self.events += events
+            return
+        try:
+            replica.apply(message)
+        except GapError:
+            self.lost_position += 1
+            self.subscribe(message["feed"])
+
+    def subscribe(self, name: str) -> None:
+        """Begin, or begin again, to follow a feed. A poll presents it; on any other link it is asked for."""
+        if name not in self.replicas:
+            self.follow(name)
+        if self.connected and not self.polls:
+            self.awaiting.add(name)
+            self.up.append({"type": "subscribe", "feed": name, "position": self.replicas[name].position()})
+
+    def unsubscribe(self, name: str) -> None:
+        self.replicas.pop(name, None)
+        self.awaiting.discard(name)
+        if self.connected and not self.polls:
+            self.up.append({"type": "unsubscribe", "feed": name})
+
+    def command(self) -> None:
+        message = self.outbox.add({"cmd": "note", "number": self.world.count()})
+        if self.connected and self.outbox.session is not None and self.session is not None:
+            self.up.append(message)
+
+    def grant(self, window: int) -> None:
+        self.window = window
+        if self.connected and not self.polls:
+            self.up.append({"type": "credit", "window": window})
+
+    # --- what must hold ---
+
+    def check(self) -> None:
+        assert self.lost_position == 0, "a delta did not fit"
+        for name, replica in self.replicas.items():
+            feed = self.world.hub.feeds.get(name)
+            if isinstance(replica, StateReplica) and feed is not None and feed.epoch == replica.epoch:
+                assert replica.offset <= feed.offset
+                if replica.offset == feed.offset:
+                    assert replica.values == self.world.state[name], f"{name} claims to be current and is not"
+
+    def settle(self) -> None:
+        """With a working network, and publishers at rest: come up to date, in finitely many steps."""
+        self.draws = True
+        if not self.connected:
+            self.connect("websocket")
+        self.grant(self.world.limits.window_batches)
+        if not self.polls:
+            self.acknowledge()
+        for _ in range(200):
+            if self.polls:
+                busy = self.poll()
+            else:
+                self.send()
+                self.pump()
+                busy = bool(self.down)
+                self.receive()
+            if not self.connected:
+                self.connect("websocket")
+            elif not busy and not self.up:
+                break
+        else:
+            raise AssertionError("no end of catching up")
+        assert not self.awaiting, "a subscription without a verdict"
+        assert not self.outbox.pending, "a command without a reply"
+        for name, replica in self.replicas.items():
+            if isinstance(replica, StateReplica):
+                assert replica.values == self.world.state[name], f"{name} did not converge"
+                assert replica.offset == self.world.hub.feeds[name].offset
