@@ -11,6 +11,7 @@ from ..updates.errors import refuse
 Label: TypeAlias = str | int | float | bool | None
 
 MAX_LABEL_CHARACTERS = 200
+MAX_LABEL_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Point:
     @property
     def agrees(self) -> bool | None:
         """Whether the prediction is the cluster; None when either is missing."""
-        return None if self.predicted is None or self.cluster is None else self.predicted == self.cluster
+        return agreement(self.predicted, self.cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class Batch:
 
     points: list[Point]
     replace: bool
+    first: str = "points[0]."
+    """Where in the event the first point is, for errors."""
+
+
+def agreement(predicted: Label, cluster: Label) -> bool | None:
+    """Whether a prediction is the cluster; None when either is missing."""
+    return None if predicted is None or cluster is None else predicted == cluster
 
 
 def parse(event: dict[str, Any], max_points: int) -> Batch:
@@ -46,7 +54,7 @@ def parse(event: dict[str, Any], max_points: int) -> Batch:
     """
     kind = event.get("type")
     if kind == "embedding":
-        return Batch([_point(event, "")], replace=False)
+        return Batch([_point(event, "")], replace=False, first="")
     if kind != "embedding_batch":
         refuse("type", f"must be embedding or embedding_batch, not {kind!r:.80}")
     points = event.get("points")
@@ -92,9 +100,11 @@ def _coordinate(value: Any, field: str) -> float:
 
 def _label(value: Any, field: str) -> Label:
     if value is not None and not isinstance(value, str | int | float):
-        refuse(field, f"must be a string, a number or null, not {value!r:.80}")
+        refuse(field, f"must be a string, a number, true, false or null, not {value!r:.80}")
     if isinstance(value, str) and len(value) > MAX_LABEL_CHARACTERS:
         refuse(field, f"must have at most {MAX_LABEL_CHARACTERS} characters")
+    if isinstance(value, int) and value.bit_length() > MAX_LABEL_BITS:
+        refuse(field, f"must have at most {MAX_LABEL_BITS} bits")
     if isinstance(value, float) and not math.isfinite(value):
         refuse(field, "must be finite")
     return value

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 from visdom_transport.core.delta import Operation
 
 from ..updates.errors import refuse
-from ..updates.operations import carry_out
-from .events import Batch, Label, Point
+from ..updates.operations import assign, carry_out
+from .events import Batch, Label, Point, agreement
 
 PALETTE = (
     "#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#bab0ac",
     "#1f4e79", "#a65200", "#1e6b1e", "#8c1c1c", "#2f6f6b",
 )  # fmt: skip
+TITLE = "Embedding"
 UNASSIGNED = "unassigned"
 HOVER = "phase %{customdata[1]}<br>predicted %{customdata[2]}"
 
@@ -46,26 +48,31 @@ class EmbeddingWindow:
     @staticmethod
     def creation(batch: Batch, opts: dict[str, Any]) -> dict[str, Any]:
         """The body of a ``POST /events`` that makes the window of ``batch``."""
-        title = str(opts.get("title") or "Embedding")
+        title = opts.get("title") or TITLE
         traces = _traces(batch.points, first=0)
         layout = {
             "title": title,
             "showlegend": True,
-            "legend": {"title": {"text": _agreement(traces)}, "itemsizing": "constant"},
+            "legend": {"title": {"text": _said(traces)}, "itemsizing": "constant"},
             "margin": {"l": 40, "r": 20, "t": 50, "b": 40},
             "hovermode": "closest",
         }
-        return {"data": traces or [_trace(None, False, 0)], "layout": layout, "opts": {"title": title} | opts}
+        return {"data": traces or [_trace(None, False, PALETTE[0])], "layout": layout, "opts": opts | {"title": title}}
 
     @property
     def _all(self) -> list[dict[str, Any]]:
         traces: list[dict[str, Any]] = self._window["content"]["data"]
         return traces
 
-    def apply(self, batch: Batch, max_points: int) -> list[Operation]:
+    def apply(self, batch: Batch, max_points: int, title: str | None = None) -> list[Operation]:
         """Add the points of ``batch``, or put them in the place of all that are there, and drop the oldest beyond ``max_points``.
 
         The cost of adding follows the number of points added and of clusters, not of the points held.
+
+        Args:
+            batch: at most ``max_points`` points.
+            max_points: over all clusters.
+            title: a new title for the window.
 
         Raises:
             UpdateRefused: the points have another number of dimensions than those that stay. Nothing is changed.
@@ -76,10 +83,13 @@ class EmbeddingWindow:
             operations = self._append(batch)
             operations += self._trim(max_points)
         operations += self._statistics()
+        operations += self._headings(title)
         return operations
 
     def _replace(self, batch: Batch) -> list[Operation]:
-        traces = _traces(batch.points, first=0, like=self._all) or [_trace(None, self._is_3d, 0)]
+        arriving = {_key_of(point.cluster) for point in batch.points}
+        staying = [trace for trace in self._all if _key(trace) in arriving]
+        traces = _traces(batch.points, first=0, like=staying) or [_trace(None, self._is_3d, PALETTE[0])]
         return self._do([["set", ["content", "data"], traces], ["set", ["embedding", "next"], len(batch.points)]])
 
     @property
@@ -89,24 +99,22 @@ class EmbeddingWindow:
     def _append(self, batch: Batch) -> list[Operation]:
         if not batch.points:
             return []
-        has_z = batch.points[0].z is not None
-        if has_z != self._is_3d and any(trace["x"] for trace in self._all):
-            held = 3 if self._is_3d else 2
-            refuse("z", f"the window holds points of {held} dimensions; replace them to change that")
         first = self._window["embedding"]["next"]
-        fresh = _traces(batch.points, first, like=self._all)
-        if has_z != self._is_3d:
-            fresh_operations: list[Operation] = [["set", ["content", "data"], fresh]]
+        operations: list[Operation] = []
+        if not any(trace["x"] for trace in self._all):
+            operations.append(["set", ["content", "data"], _traces(batch.points, first)])
+        elif (batch.points[0].z is not None) != self._is_3d:
+            held = 3 if self._is_3d else 2
+            refuse(f"{batch.first}z", f"the window holds points of {held} dimensions; replace them to change that")
         else:
             places = {_key(trace): index for index, trace in enumerate(self._all)}
-            fresh_operations = []
-            for trace in fresh:
+            for trace in _traces(batch.points, first, like=self._all):
                 index = places.get(_key(trace))
                 if index is None:
-                    fresh_operations.append(["extend", ["content", "data"], [trace]])
+                    operations.append(["extend", ["content", "data"], [trace]])
                 else:
-                    fresh_operations += self._extend(index, trace)
-        return self._do([*fresh_operations, ["set", ["embedding", "next"], first + len(batch.points)]])
+                    operations += self._extend(index, trace)
+        return self._do([*operations, ["set", ["embedding", "next"], first + len(batch.points)]])
 
     def _extend(self, index: int, addition: dict[str, Any]) -> list[Operation]:
         path = ["content", "data", index]
@@ -122,25 +130,28 @@ class EmbeddingWindow:
         if excess <= 0:
             return []
         dropped: Counter[int] = Counter()
-        heads = {index: trace["customdata"] for index, trace in enumerate(self._all) if trace["x"]}
+        oldest = [(trace["customdata"][0][0], index) for index, trace in enumerate(self._all) if trace["x"]]
+        heapify(oldest)
         for _ in range(excess):
-            oldest = min(heads, key=lambda index: heads[index][dropped[index]][0])
-            dropped[oldest] += 1
-            if dropped[oldest] == len(heads[oldest]):
-                del heads[oldest]
+            _, index = oldest[0]
+            dropped[index] += 1
+            held = self._all[index]["customdata"]
+            if dropped[index] < len(held):
+                heapreplace(oldest, (held[dropped[index]][0], index))
+            else:
+                heappop(oldest)
         operations: list[Operation] = []
-        for index, count in dropped.items():
-            operations += self._drop(index, count)
-        emptied = [index for index, count in dropped.items() if count == len(self._all[index]["x"])]
         # From the back, so that the indices of the others stay what they are.
-        operations += [["delete", ["content", "data", index]] for index in sorted(emptied, reverse=True)]
+        for index, count in sorted(dropped.items(), reverse=True):
+            is_all = count == len(self._all[index]["x"])
+            operations += [["delete", ["content", "data", index]]] if is_all else self._drop(index, count)
         return self._do(operations)
 
     def _drop(self, index: int, count: int) -> list[Operation]:
         path = ["content", "data", index]
         trace = self._all[index]
         cluster = trace["meta"]["cluster"]
-        verdicts = [_verdict(item[2], cluster) for item in trace["customdata"][:count]]
+        verdicts = [agreement(item[2], cluster) for item in trace["customdata"][:count]]
         judged = trace["meta"]["judged"] - sum(verdict is not None for verdict in verdicts)
         agree = trace["meta"]["agree"] - sum(verdict is True for verdict in verdicts)
         return [
@@ -150,18 +161,27 @@ class EmbeddingWindow:
         ]
 
     def _statistics(self) -> list[Operation]:
-        """What brings legend, version and content id up to date."""
+        """The counts in the legend, and what tells that the window has changed."""
         operations: list[Operation] = []
         for index, trace in enumerate(self._all):
             name = _name(trace["meta"]["cluster"], len(trace["x"]))
             if trace["name"] != name:
                 operations.append(["set", ["content", "data", index, "name"], name])
-        legend_title = _agreement(self._all)
-        if self._window["content"]["layout"]["legend"]["title"]["text"] != legend_title:
-            operations.append(["set", ["content", "layout", "legend", "title", "text"], legend_title])
         if self._counts_versions:
             operations.append(["set", ["version"], self._window.get("version", 1) + 1])
         operations.append(["set", ["contentID"], str(uuid.uuid4())])
+        return self._do(operations)
+
+    def _headings(self, title: str | None) -> list[Operation]:
+        """The titles of legend and window. Other requests may have put anything into the layout."""
+        layout, path = self._window["content"]["layout"], ["content", "layout"]
+        legend = {"title": {"text": _said(self._all)}}
+        if isinstance(layout.get("legend"), dict):
+            operations = assign(layout["legend"], [*path, "legend"], "title", legend["title"])
+        else:
+            operations = assign(layout, path, "legend", legend)
+        if title is not None:
+            operations += assign(layout, path, "title", title) + assign(self._window, [], "title", title)
         return self._do(operations)
 
     def _do(self, operations: list[Operation]) -> list[Operation]:
@@ -170,21 +190,30 @@ class EmbeddingWindow:
 
 
 def _key(trace: dict[str, Any]) -> tuple[type, Label]:
+    return _key_of(trace["meta"]["cluster"])
+
+
+def _key_of(cluster: Label) -> tuple[type, Label]:
     """What tells clusters apart: as keys of a dictionary alone 1, 1.0 and True would be one."""
-    cluster = trace["meta"]["cluster"]
     return type(cluster), cluster
 
 
 def _traces(points: Iterable[Point], first: int, like: Iterable[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """One trace per cluster, in order of appearance; clusters that ``like`` shows keep their colour."""
+    """One trace per cluster, in order of appearance.
+
+    Clusters that ``like`` shows keep their colour, others get the one that is used least.
+    """
     colours = {_key(trace): trace["marker"]["color"] for trace in like}
+    used = Counter(colours.values())
     traces: dict[tuple[type, Label], dict[str, Any]] = {}
     for number, point in enumerate(points, first):
-        key = (type(point.cluster), point.cluster)
+        key = _key_of(point.cluster)
         trace = traces.get(key)
         if trace is None:
-            trace = traces[key] = _trace(point.cluster, point.z is not None, len(colours))
-            trace["marker"]["color"] = colours.setdefault(key, trace["marker"]["color"])
+            if key not in colours:
+                colours[key] = min(PALETTE, key=lambda colour: used[colour])
+                used[colours[key]] += 1
+            trace = traces[key] = _trace(point.cluster, point.z is not None, colours[key])
         trace["x"].append(point.x)
         trace["y"].append(point.y)
         if point.z is not None:
@@ -197,7 +226,7 @@ def _traces(points: Iterable[Point], first: int, like: Iterable[dict[str, Any]] 
     return list(traces.values())
 
 
-def _trace(cluster: Label, is_3d: bool, colour: int) -> dict[str, Any]:
+def _trace(cluster: Label, is_3d: bool, colour: str) -> dict[str, Any]:
     return {
         "type": "scatter3d" if is_3d else "scatter",
         "mode": "markers",
@@ -205,7 +234,7 @@ def _trace(cluster: Label, is_3d: bool, colour: int) -> dict[str, Any]:
         "y": [],
         **({"z": []} if is_3d else {}),
         "name": _name(cluster, 0),
-        "marker": {"size": 3 if is_3d else 6, "color": PALETTE[colour % len(PALETTE)]},
+        "marker": {"size": 3 if is_3d else 6, "color": colour},
         "meta": {"cluster": cluster, "judged": 0, "agree": 0},
         "customdata": [],
         "hovertemplate": HOVER,
@@ -216,11 +245,7 @@ def _name(cluster: Label, count: int) -> str:
     return f"{UNASSIGNED if cluster is None else cluster} ({count})"
 
 
-def _verdict(predicted: Label, cluster: Label) -> bool | None:
-    return None if predicted is None or cluster is None else predicted == cluster
-
-
-def _agreement(traces: Iterable[dict[str, Any]]) -> str:
+def _said(traces: Sequence[dict[str, Any]]) -> str:
     judged = sum(trace["meta"]["judged"] for trace in traces)
     agree = sum(trace["meta"]["agree"] for trace in traces)
     return f"{100 * agree / judged:.1f} % of {judged} agree" if judged else ""
