@@ -159,6 +159,48 @@ def test_an_unknown_direction_is_refused(rules: Rules) -> None:
     assert refused(plot(heatmap), {"data": [heatmap], "updateDir": "appendDiagonal"}, rules) == "updateDir"
 
 
+HEATMAP = {"type": "heatmap", "z": [["a", "b"]], "x": ["k", "l"], "y": ["m"]}
+
+DAMAGED: dict[str, tuple[Window, dict[str, Any], str]] = {
+    "a marker that is a string": (plot(trace("a")), {"data": [trace("a", marker="red")]}, "data[0].marker"),
+    "colors joined to one word": (
+        plot(trace("a", marker={"color": "red"})),
+        {"data": [trace("a", marker={"color": "blue"})], "append": True},
+        "data[0].marker.color",
+    ),
+    "a column added letter by letter": (
+        plot(HEATMAP),
+        {"data": [{"z": ["cd"], "x": ["n", "o"]}], "updateDir": "appendColumn", "append": True},
+        "data[0].z",
+    ),
+    "labels added letter by letter": (
+        plot(HEATMAP),
+        {"data": [{"z": [["c", "d"]], "y": "no"}], "updateDir": "appendRow", "append": True},
+        "data[0].y",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_visdom_damages_the_window_and_we_refuse(stock: Stock, case: str) -> None:
+    window, args, field = DAMAGED[case]
+    stock.update(copy.deepcopy(window), args)
+    assert refused(window, args, stock.rules) == field
+
+
+@pytest.mark.parametrize("selected", [0.5, True])
+def test_a_selected_plot_has_a_whole_number(selected: object) -> None:
+    window: Window = {"type": "plot_history", "content": [1, 2], "selected": 1}
+    assert refused(window, {"data": [{"type": "plot_update_selected", "selected": selected}]}, V0_3_0) == "data[0].selected"
+    done({**window, "content": []}, {"data": [{"type": "plot_update_selected", "selected": 1}]}, V0_3_0)
+
+
+@BOTH
+def test_a_selection_is_not_added_as_text(rules: Rules) -> None:
+    data = [{"type": "image_update_selected", "selected": 1, "content": "a"}]
+    assert refused({"type": "text", "content": "a"}, {"data": data}, rules) == "win"
+
+
 @BOTH
 def test_x_may_be_dates(stock: Stock, rules: Rules) -> None:
     window = plot(trace("a", x=["2024-01-01", "2024-01-02"]))
