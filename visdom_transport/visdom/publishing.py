@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornado.escape import json_decode
 from visdom.utils import server_utils
 
-from ..core.encoding import decode, encode
+from ..core.encoding import encode
 from .delivery import register_window, transport_of
 from .embedding import EmbeddingWindow, is_embedding, parse
-from .updates import UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
+from .updates import Caps, UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
 from .updates.check import optional_object
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
 """Windows whose content is not a plot. Everything else needs a layout."""
+
+POINT_MEMBERS = frozenset({"data", "name", "append", "delete"})
+"""What makes an update more than one of layout and options."""
 
 
 def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
@@ -27,8 +34,9 @@ def answering_refusals(method: Any) -> Any:
     def post(handler: Any) -> None:
         try:
             try:
-                args = decode(handler.request.body)
-            except ValueError as error:
+                # As Visdom does: its client sends NaN.
+                args = json_decode(handler.request.body)
+            except (ValueError, RecursionError) as error:
                 raise refuse("body", f"not JSON: {error}") from error
             if not isinstance(args, dict):
                 raise refuse("body", "must be a JSON object")
@@ -67,12 +75,14 @@ def post_update(handler: Any, args: dict[str, Any]) -> None:
             handler.write("win does not exist")
         return
     window = environment["jsons"][win]
+    if is_embedding(window) and (args.keys() & POINT_MEMBERS or read_bounds(args.get("opts"))):
+        raise refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
     refusal = refusal_text(window, transport.rules)
     if refusal is not None:
         handler.write(refusal)
         return
     try:
-        delta = apply_update(window, args, transport.caps, rules=transport.rules, memo=transport.line_counts)
+        delta = apply_update(window, args, caps_of(window, transport), rules=transport.rules, memo=transport.line_counts)
     except UnknownUpdate:
         type(handler).wrap_func(handler, args)
         return
@@ -94,8 +104,13 @@ def create_window(handler: Any, args: dict[str, Any], eid: str, **members: Any) 
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
-    bound_window(window, transport_of(handler).caps, args.get("opts"))
+    bound_window(window, caps_of(window, transport_of(handler)), args.get("opts"))
     register_window(handler, window, eid)
+
+
+def caps_of(window: dict[str, Any], transport: Transport) -> Caps:
+    """The server's bounds for a window. A streaming embedding has its own, over all of its traces."""
+    return Caps() if is_embedding(window) else transport.caps
 
 
 def environment_id(args: dict[str, Any]) -> str:
@@ -115,7 +130,9 @@ def post_embedding(handler: Any, args: dict[str, Any]) -> None:
     if not isinstance(win, str):
         raise refuse("win", "must be a window id")
     opts = optional_object(args, "opts")
-    bounds = read_bounds(opts)
+    bounds, title = read_bounds(opts), opts.get("title")
+    if title is not None and not isinstance(title, str):
+        raise refuse("opts.title", f"must be a string, not {title!r:.80}")
     environment = transport.environment(eid)
     window = environment["jsons"].get(win) if environment is not None else None
     held = window if window is not None else {}
@@ -126,9 +143,7 @@ def post_embedding(handler: Any, args: dict[str, Any]) -> None:
         return
     if not is_embedding(window):
         raise refuse("win", "is not a streaming embedding")
-    delta = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions).apply(batch, max_points)
-    if "max_points" in bounds:
-        window["max_points"] = max_points
-        delta.append(["set", ["max_points"], max_points])
+    embedding = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
+    delta = embedding.apply(batch, max_points, title=title, bounds=bounds)
     transport.window_updated(eid, win, delta)
     handler.write(window["id"])
