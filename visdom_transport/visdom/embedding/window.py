@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 from visdom_transport.core.delta import Operation
 
+from ..updates.bounds import assign_bounds
 from ..updates.errors import refuse
 from ..updates.operations import assign, carry_out
 from .events import Batch, Label, Point, agreement
@@ -64,7 +65,9 @@ class EmbeddingWindow:
         traces: list[dict[str, Any]] = self._window["content"]["data"]
         return traces
 
-    def apply(self, batch: Batch, max_points: int, title: str | None = None) -> list[Operation]:
+    def apply(
+        self, batch: Batch, max_points: int, *, title: str | None = None, bounds: Mapping[str, int] | None = None
+    ) -> list[Operation]:
         """Add the points of ``batch``, or put them in the place of all that are there, and drop the oldest beyond ``max_points``.
 
         The cost of adding follows the number of points added and of clusters, not of the points held.
@@ -73,6 +76,7 @@ class EmbeddingWindow:
             batch: at most ``max_points`` points.
             max_points: over all clusters.
             title: a new title for the window.
+            bounds: to keep with the window.
 
         Raises:
             UpdateRefused: the points have another number of dimensions than those that stay. Nothing is changed.
@@ -84,6 +88,7 @@ class EmbeddingWindow:
             operations += self._trim(max_points)
         operations += self._statistics()
         operations += self._headings(title)
+        operations += self._do(assign_bounds(self._window, bounds or {}))
         return operations
 
     def _replace(self, batch: Batch) -> list[Operation]:
