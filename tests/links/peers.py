@@ -336,7 +336,7 @@ class StockSocket(RawSocket):
 
     def read_stream(self) -> list[Any]:
         messages: list[Any] = []
-        while not messages or messages[-1]["command"] != "layout":
+        while not messages or messages[-1].get("command") != "layout":
             messages.append(self.receive())
         return messages
 
@@ -354,9 +354,9 @@ class StockSocket(RawSocket):
         while not condition(held):
             assert time.monotonic() < deadline, f"{what}: {held}"
             message = self.receive()
-            if message["command"] == "window":
+            if message.get("command") == "window":
                 held[message["id"]] = message
-            elif message["command"] == "close":
+            elif message.get("command") == "close":
                 held.pop(message["data"], None)
         return held
 

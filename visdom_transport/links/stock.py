@@ -49,8 +49,9 @@ class StockBrowser:
             return [b'{"command":"layout_update","data":%b}' % value]
         kind, _, eid = key.partition("/")
         if kind == "undo":
-            self._undo[eid] = b'{"command":"undo_state","eid":%b,"count":%b}' % (encode(eid), value)
-            return [self._undo[eid]] if eid == self.showing else []
+            before = self._undo.get(eid, undo_state(eid, b"0"))
+            self._undo[eid] = undo_state(eid, value)
+            return [self._undo[eid]] if eid == self.showing and self._undo[eid] != before else []
         return []
 
     def _windows(self, batch: StateBatch) -> list[bytes]:
@@ -59,7 +60,7 @@ class StockBrowser:
         for entry in batch.entries:
             if entry.deleted:
                 messages += self._close(entry.key)
-            elif entry.value is not None:
+            elif entry.value is not None and is_window(entry.value):
                 self.held[entry.key] = None
                 # 0.3.0's page drops windows that do not name the environment it shows; older pages ignore the member.
                 messages.append(b'{"eid":%b,%b' % (encode(eid), entry.value[1:]) if kind == "env" else entry.value)
@@ -90,6 +91,16 @@ class StockBrowser:
         that has meanwhile been made again under the same id."""
         key = command.get("data")
         return command.get("cmd") == "close" and isinstance(key, str) and self._echoes.pop(key, False) is None
+
+
+def undo_state(eid: str, count: bytes) -> bytes:
+    """The message that tells how many closed windows can be brought back."""
+    return b'{"command":"undo_state","eid":%b,"count":%b}' % (encode(eid), count)
+
+
+def is_window(value: bytes) -> bool:
+    """Whether the encoded value is an object with members: through /win_data, anything can be put in a window's place."""
+    return value.startswith(b"{") and value != b"{}"
 
 
 class StockSource:

@@ -36,14 +36,14 @@ class Peer(Protocol):
 class SocketLink:
     """Moves messages between a tornado WebSocket handler and a peer.
 
-    ``written_is_applied`` says that the peer does not acknowledge: a batch then counts as applied once the kernel has taken it.
+    A ``stock`` peer does not acknowledge: a batch counts as applied once the kernel has taken it. It may also send binary frames.
     """
 
-    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, *, written_is_applied: bool = False) -> None:
+    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, *, stock: bool = False) -> None:
         self._hub = hub
         self._handler = handler
         self._peer = peer
-        self._written_is_applied = written_is_applied
+        self._stock = stock
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
         self._closing = False
@@ -56,7 +56,7 @@ class SocketLink:
         if self._closing:
             return
         try:
-            if isinstance(data, bytes):
+            if isinstance(data, bytes) and not self._stock:
                 raise LinkClosed(CloseCode.PROTOCOL, "binary frame")
             self._peer.receive(data, clock())
         except LinkClosed as closed:
@@ -75,7 +75,7 @@ class SocketLink:
             return
         for message in link.outbox():
             self._write(message)
-        if self._written_is_applied and not self._unwritten_bytes:
+        if self._stock and not self._unwritten_bytes:
             link.acknowledge_all()
 
     def _write(self, message: bytes) -> None:
@@ -97,7 +97,7 @@ class SocketLink:
             if error is not None and not isinstance(error, WebSocketClosedError | StreamClosedError):
                 logger.error("writing to a WebSocket failed: %r", error)
             if error is None and not self._unwritten_bytes:
-                if self._written_is_applied:
+                if self._stock:
                     self._peer.link.acknowledge_all()
                 self.flush()
 

@@ -9,6 +9,7 @@ from typing import Any
 from visdom.server.defaults import DEFAULT_ENV_PATH
 
 from ..settings import Settings
+from .state import is_unread
 
 
 def with_transport(init: Callable[..., None]) -> Callable[..., None]:
@@ -28,15 +29,17 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def save_unread(serialize_env: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap 0.2.4's serialize_env: it writes `null` over the file of an environment that it has not read."""
+    """Wrap 0.2.4's serialize_env: it writes `null` over the file of an environment that it has not read.
 
-    def read_first(state: Any, eids: Any, *args: Any, **kwargs: Any) -> Any:
-        for eid in eids:
-            if hasattr(state.get(eid), "lazy_load_data"):
-                state[eid].lazy_load_data()
-        return serialize_env(state, eids, *args, **kwargs)
+    What is on disk only is saved already.
+    """
 
-    return read_first
+    def save_read(state: Any, eids: Any, *args: Any, **kwargs: Any) -> Any:
+        known = [eid for eid in eids if eid in state]
+        serialize_env(state, [eid for eid in known if not is_unread(state[eid])], *args, **kwargs)
+        return known
+
+    return save_read
 
 
 def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list[str]]:

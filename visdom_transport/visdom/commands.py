@@ -106,7 +106,7 @@ class Commands:
         self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
         if hasattr(self._app, "storage"):
             server_utils.push_deleted(self._app.storage, eid, win, window)
-            self._tell_undo_count(eid)
+            self._transport.undo_changed(eid)
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
         eid = command.get("eid")
@@ -116,10 +116,7 @@ class Commands:
             win, window = popped
             window["i"] = max((other.get("i", -1) for other in windows.values()), default=-1) + 1
             windows[win] = window
-        self._tell_undo_count(str(eid))
-
-    def _tell_undo_count(self, eid: str) -> None:
-        self._transport.undo_count_changed(eid, server_utils.count_deleted(self._app.storage, eid))
+        self._transport.undo_changed(str(eid))
 
     def _layout_item_update(self, session: Session, command: dict[str, Any]) -> None:
         win = command.get("win")

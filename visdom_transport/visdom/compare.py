@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ..core.encoding import decode
+from ..core.errors import MessageError
 from .sources import creation_index
 
 if TYPE_CHECKING:
     from .transport import Transport
+
+logger = logging.getLogger("visdom_transport.compare")
 
 REFRESH_AFTER_S = 0.25
 """A comparison is made anew this long after a change, whatever their number: it costs as much as the environments hold."""
@@ -47,7 +51,11 @@ class Comparison:
     def refresh(self) -> None:
         """Combine anew and mark what differs."""
         before = self._windows
-        self._combine()
+        try:
+            self._combine()
+        except MessageError as error:
+            logger.warning("%s stays as it was: %s", self.feed, error)
+            return
         hub = self._transport.hub
         for win in before:
             if win not in self._windows:
@@ -61,7 +69,13 @@ class Comparison:
 
     def _combine(self) -> None:
         collector = Collector()
-        self._transport.combine(self.eids, collector, self._show_all)
+        try:
+            self._transport.combine(self.eids, collector, self._show_all)
+        except MessageError:
+            raise
+        except Exception as error:
+            # Visdom relies on parts that a window need not have.
+            raise MessageError("failed", f"Visdom cannot compare these: {type(error).__name__}: {error}", "feed") from error
         self._windows = {}
         for message in collector.messages:
             if message.get("command") == "reload":

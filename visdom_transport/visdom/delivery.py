@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import visdom.utils.server_utils as server_utils
+
 from ..core.encoding import decode
+from ..core.errors import MessageError
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -28,11 +31,11 @@ def broadcast(handler: Any, msg: Any, eid: str) -> None:
         transport.window_changed(eid, message["id"])
     elif command == "window_update":
         transport.window_changed(eid, message["win"])
-    elif command == "undo_state":
-        transport.undo_count_changed(eid, message["count"])
+    elif command in ("close", "undo_state"):
+        # Of the window itself the state has told.
+        transport.undo_changed(eid)
     elif command == "notification":
         transport.hub.publish("notifications", message["data"])
-    # "close" needs no note: the state told when the window was removed.
 
 
 def broadcast_envs(handler: Any, target_subs: Any = None) -> None:
@@ -52,16 +55,29 @@ def notify(
     eid: Any = None,
     target_subs: Any = None,
 ) -> None:
-    """Publish a message for people (0.3.0)."""
+    """Tell people something (0.3.0): those of some stock pages, or all."""
     data = {"message": message, "type": type}
     if duration is not None:
         data["duration"] = duration
-    transport_of(handler).hub.publish("notifications", data)
+    if target_subs is None:
+        transport_of(handler).hub.publish("notifications", data)
+        return
+    for subscriber in target_subs:
+        if subscriber.session.link is not None:
+            subscriber.session.link.say({"command": "notification", "data": data})
 
 
-def load_env(state: Any, eid: str, socket: Any, store: Any = None) -> None:
-    """A stock page asks for an environment."""
-    socket.transport.show(socket.session, f"env/{eid}")
+def load_env(state: Any, eid: str, socket: Any, *args: Any, **kwargs: Any) -> None:
+    """A stock page asks for an environment. Visdoms differ in what they say about where it may be read from."""
+    show(socket, f"env/{eid if eid in state else server_utils.escape_eid(eid)}")
+
+
+def show(socket: Any, feed: str) -> None:
+    try:
+        socket.transport.show(socket.session, feed)
+    except MessageError as error:
+        # What Visdom's handlers know: 0.3.0 tells the page, before that the request fails.
+        raise ValueError(error.message) from error
 
 
 def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
@@ -91,7 +107,7 @@ def compare_envs(original: Callable[..., None]) -> Callable[..., None]:
     _stock_compare_envs = original
 
     def show_comparison(state: Any, eids: list[str], socket: Any, store: Any = None, show_all: bool = False) -> None:
-        socket.transport.show(socket.session, f"compare/{'all:' if show_all else ''}{'+'.join(eids)}")
+        show(socket, f"compare/{'all:' if show_all else ''}{'+'.join(eids)}")
 
     return show_comparison
 

@@ -15,7 +15,7 @@ from ..core.link import Link
 from ..links.longpoll import close_message, reply
 from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
-from ..links.websocket import SUBPROTOCOL, SocketLink
+from ..links.websocket import MAX_WAITING_MESSAGES, SUBPROTOCOL, SocketLink
 from .publishing import post_embedding
 from .transport import Transport
 
@@ -128,7 +128,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self.close(int(closed.code), closed.code.reason)
             return
         self.set_nodelay(True)
-        self._socket = SocketLink(hub, self, peer, written_is_applied=not own)
+        self._socket = SocketLink(hub, self, peer, stock=not own)
         if not own:
             peer.link.on_ping = self._ping
             peer.greet()
@@ -277,11 +277,18 @@ class StockPollHandler(TransportHandler):
         except LinkClosed as closed:
             self._fail("closed", closed.code.reason)
             return
-        peer.link.on_ping = lambda: None
+        hub, link = self.transport.hub, peer.link
+
+        def bound() -> None:
+            if len(link.control) > MAX_WAITING_MESSAGES:
+                hub.end(link, CloseCode.TOO_SLOW, clock())
+
+        link.on_news = bound
+        link.on_ping = lambda: None
         session_id = peer.session.id
         polls = self.transport.stock_polls
         polls[session_id] = peer
-        peer.link.on_close = lambda code: polls.pop(session_id, None)
+        link.on_close = lambda code: polls.pop(session_id, None)
         peer.greet()
         self.finish(encode({"success": True, "sid": session_id}))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+import visdom.utils.server_utils as server_utils
+
 if TYPE_CHECKING:
     from .transport import Transport
 
@@ -35,10 +37,10 @@ class WindowSource:
         return {"reload": self._part("reload")}
 
 
-def creation_index(window: Any) -> tuple[bool, int]:
+def creation_index(window: Any) -> tuple[bool, float]:
     """Sort key of windows in creation order; those without an index come last."""
     index = window.get("i") if isinstance(window, dict) else None
-    return (index is None, index or 0)
+    return (False, index) if isinstance(index, int | float) else (True, 0)
 
 
 class SharedSource:
@@ -48,14 +50,14 @@ class SharedSource:
         self._transport = transport
 
     def keys(self) -> Collection[str]:
-        return ["layouts", "envs", *(f"undo/{eid}" for eid in self._transport.undo_counts)]
+        return ["layouts", "envs", *(f"undo/{eid}" for eid in self._transport.undoable)]
 
     def value(self, key: str) -> Any:
         if key == "layouts":
             return self._transport.app.layouts
         if key == "envs":
             return list(self._transport.app.state)
-        return self._transport.undo_counts[key.removeprefix("undo/")]
+        return server_utils.count_deleted(self._transport.app.storage, key.removeprefix("undo/"))
 
     def content_id(self, key: str) -> str | None:
         return None

@@ -30,11 +30,20 @@ class Observer(Protocol):
 class _Dict(dict[str, Any]):
     """A dict whose every change goes through ``__setitem__`` and ``__delitem__``. Copies of it are plain."""
 
-    pop = MutableMapping.pop
     popitem = MutableMapping.popitem
     clear = MutableMapping.clear
     update = MutableMapping.update
     setdefault = MutableMapping.setdefault
+
+    def pop(self, key: str, *default: Any) -> Any:
+        try:
+            value = self[key]
+        except KeyError:
+            if default:
+                return default[0]
+            raise
+        del self[key]
+        return value
 
     def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
         self.update(other)
@@ -99,6 +108,9 @@ class State(_Dict):
     def _observed(self, eid: str, content: Any) -> Any:
         if not is_lazy(content):
             return Environment(content, eid, self._observer)
+        if hasattr(content, "_observation"):
+            # A copy of another environment. Unread it would stand for whatever that one's file holds by the time it is read.
+            content.lazy_load_data()
         content._observation = _Observation(eid, self._observer)
         observe_loaded(content)
         return content

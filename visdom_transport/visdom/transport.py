@@ -44,7 +44,8 @@ class Transport:
     def __init__(self, app: Any, settings: Settings) -> None:
         self.app = app
         self.settings = settings
-        self.undo_counts: dict[str, int] = {}
+        self.undoable: set[str] = set()
+        """Environments of which somebody was told how many closed windows can be brought back."""
         limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)})
         self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
         self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
@@ -72,13 +73,20 @@ class Transport:
         kind, _, rest = name.partition("/")
         if name == "shared":
             return SharedSource(self)
-        if kind == "env" and rest and rest == escape_eid(rest):
+        # 0.2.4 makes environments under ids that it never stores them by.
+        if kind == "env" and rest and (rest in self.app.state or rest == escape_eid(rest)):
             self.find_on_disk(rest)
+            self.undo_changed(rest)
             return WindowSource(self, rest)
         if kind == "compare" and rest:
-            comparison = self._comparisons[name] = Comparison(self, name)
-            return comparison
+            return self._comparison(name)
         raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")
+
+    def _comparison(self, name: str) -> Comparison:
+        if name not in self._comparisons:
+            followed = {each: found for each, found in self._comparisons.items() if each in self.hub.feeds}
+            self._comparisons = {**followed, name: Comparison(self, name)}
+        return self._comparisons[name]
 
     def environment(self, eid: str) -> Any:
         """The environment, read from disk if need be, or None when there is none.
@@ -90,7 +98,7 @@ class Transport:
             environment = self.app.state.get(eid)
             if environment is not None:
                 environment["jsons"]
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:  # a file that is JSON, but not an environment
             logger.error("environment %s cannot be read: %s", eid, error)
             raise MessageError("unknown_env", f"environment {eid!r} cannot be read", "eid") from error
         return environment
@@ -123,6 +131,9 @@ class Transport:
 
     def environments_changed(self) -> None:
         self.hub.set("shared", "envs")
+        for eid in self.undoable.difference(self.app.state):
+            self.undoable.discard(eid)
+            self.hub.delete("shared", f"undo/{eid}")
 
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
         feed = f"env/{eid}"
@@ -157,10 +168,11 @@ class Transport:
     def layouts_changed(self) -> None:
         self.hub.set("shared", "layouts")
 
-    def undo_count_changed(self, eid: str, count: int) -> None:
-        """``count`` closed windows of ``eid`` can be brought back."""
-        self.undo_counts[eid] = count
-        self.hub.set("shared", f"undo/{eid}")
+    def undo_changed(self, eid: str) -> None:
+        """The number of closed windows of ``eid`` that can be brought back may be another (0.3.0)."""
+        if hasattr(self.app, "storage") and eid in self.app.state:
+            self.undoable.add(eid)
+            self.hub.set("shared", f"undo/{eid}")
 
     def _compare_later(self, eid: str) -> None:
         stale = {c.feed for c in self._comparisons.values() if eid in c.eids}
@@ -181,7 +193,14 @@ class Transport:
     # --- stock clients ---
 
     def show(self, session: Session, feed: str, *, live_only: bool = False) -> None:
-        """Have a stock page show the environment or comparison of ``feed`` instead of what it shows now."""
+        """Have a stock page show the environment or comparison of ``feed`` instead of what it shows now.
+
+        Raises:
+            MessageError: it cannot be shown; the page goes on with what it shows now.
+        """
+        source = self._source(feed)
+        if not live_only:
+            source.header()  # fails if it cannot be read
         for name in [name for name in session.subscriptions if name.partition("/")[0] in ("env", "compare")]:
             self.hub.unsubscribe(session, name)
         link = session.link
