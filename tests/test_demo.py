@@ -22,6 +22,8 @@ from support.wait import until
 
 pytest.importorskip("sklearn", reason="the demo needs scikit-learn: pip install '.[demo]'")
 
+from threadpoolctl import threadpool_limits
+
 from visdom_transport.demo import training
 
 START_TIMEOUT_S = 60.0
@@ -167,18 +169,21 @@ def test_a_signal_before_the_server_answers_stops_both(start: Callable[..., Demo
 # --- outages ---------------------------------------------------------------------------------------------------
 
 
-def test_it_goes_on_when_somebody_restarts_the_server(start: Callable[..., Demo], tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep_state", [False, True], ids=["empty", "saved"])
+def test_it_goes_on_when_somebody_restarts_the_server(start: Callable[..., Demo], tmp_path: Path, keep_state: bool) -> None:
     (tmp_path / "server").mkdir()
-    with VisdomServer(tmp_path / "server", settings={}) as server:
+    with VisdomServer(tmp_path / "server") as server:
         demo = start("--server", server.url("").rstrip("/"))
-        before = points(drawn(demo.server(), steps=5)["loss"])
-        server.kill()
+        saved = points(drawn(demo.server(), steps=3)["loss"])
+        server.post("/save", {"data": ["demo"]}).raise_for_status()
+        before = points(drawn(demo.server(), steps=saved + 5)["loss"])
+        server.restart(keep_state=keep_state)
         demo.wait_for("does not answer")
-        server.restart(keep_state=False)
         demo.wait_for("answers again")
         after = drawn(demo.server(), steps=before + 1)
-        steps = after["loss"]["content"]["data"][0]["x"]
-        assert steps == list(range(1, len(steps) + 1)), "the lines are whole again"
+        for win in ("loss", "accuracy"):
+            steps = after[win]["content"]["data"][0]["x"]
+            assert steps == list(range(1, len(steps) + 1)), "the lines are whole again"
         assert after["loss"]["title"] == "Loss"
         assert demo.end(signal.SIGINT) == 0
         assert "Traceback" not in demo.output
@@ -250,15 +255,26 @@ def test_help(start: Callable[..., Demo]) -> None:
 # --- training --------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    # Small products of matrices are slow when the cores of a busy machine wait for each other.
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_every_run_learns_ends_and_is_followed_by_another() -> None:
-    by_run = [list(steps)[-1] for _, steps in itertools.groupby(itertools.takewhile(lambda run: run.number < 4, training.runs()))]
-    assert [run.number for run in by_run] == [1, 2, 3]
-    assert len({run.plan for run in by_run}) == 3
+    steps = itertools.takewhile(lambda run: run.number < 3, training.runs())
+    by_run = [list(group)[-1] for _, group in itertools.groupby(steps)]
+    assert [run.number for run in by_run] == [1, 2]
+    assert by_run[0].plan != by_run[1].plan
     for run in by_run:
+        assert run.finished
         assert run.steps == len(run.losses) == len(run.accuracies) <= training.MAX_STEPS
         assert run.best > 0.93
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_embedding_does_not_jump() -> None:
     embedding = training.Embedding()
     before = None
