@@ -89,17 +89,19 @@ def test_refusal_names_the_field_and_changes_nothing(server: LocalServer, record
     assert server.windows() == before
 
 
-@pytest.mark.parametrize("body", ["", "{", '{"type": "embedding", "x": NaN, "y": 1}', "[1]", "null", "5"])
+@pytest.mark.parametrize("body", ["", "{", '{"type": "embedding", "x": 1, "y": 1', "[1]", "null", "5"])
 def test_what_is_no_json_object(server: LocalServer, records: Records, body: str) -> None:
     records.expect("400 POST /embedding")
     assert refusal(server.http.post(server.url("/embedding"), data=body, timeout=10)) == (400, "body")
     assert server.windows() == {}
 
 
-def test_infinity_written_as_a_number(server: LocalServer, records: Records) -> None:
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" + 400 * "0"])
+def test_what_python_writes_for_no_finite_number(server: LocalServer, records: Records, number: str) -> None:
     records.expect("400 POST /embedding")
-    body = '{"type": "embedding_batch", "points": [{"x": 1, "y": 2}, {"x": 1e999, "y": 2}]}'
-    assert refusal(server.http.post(server.url("/embedding"), data=body, timeout=10))[0] == 400
+    body = f'{{"type": "embedding_batch", "points": [{{"x": 1, "y": 2}}, {{"x": {number}, "y": 2}}]}}'
+    answer = server.http.post(server.url("/embedding"), data=body, timeout=10)
+    assert refusal(answer) == (400, "points[1].x")
     assert server.windows() == {}
 
 
