@@ -133,14 +133,14 @@ class State(_Dict):
 
 
 class _Observation:
-    """Whom a LazyEnvData belongs to. Shared by its copies until they are put into a `State` themselves."""
+    """Whom a LazyEnvData belongs to. Its copies belong to nobody, until they are put into a `State` themselves."""
 
     def __init__(self, eid: str, observer: Observer) -> None:
         self.eid = eid
         self.observer = observer
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Observation:
-        return self
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        return None
 
 
 def is_lazy(content: Any) -> bool:
@@ -165,6 +165,10 @@ def observing_load(lazy_load_data: Any) -> Any:
 
     def load(self: Any) -> None:
         lazy_load_data(self)
-        observe_loaded(self)
+        try:
+            observe_loaded(self)
+        except Exception:
+            self._raw_dict = None  # it is no environment, and must not pass for one that was read
+            raise
 
     return load
