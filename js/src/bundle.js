@@ -56,6 +56,8 @@ export class Bundle {
   /** @type {Set<string>} */ #sharedChanged = new Set();
   #reloadDue = false;
   #layoutDue = false;
+  /** 0.3.0 redraws a plot only when its version differs, but a window that is replaced begins again with version 1. */
+  #version = 0;
   /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
 
   /** @param {BundleOptions} options */
@@ -259,6 +261,7 @@ export class Bundle {
       this.#startBatch(() =>
         this.#socket?.deliver({
           ...window,
+          ...(window.version === undefined ? {} : { version: ++this.#version }),
           command: "window",
           ...(view.compare ? { has_compare: true } : { eid: view.envs[0] }),
         }),

@@ -182,6 +182,19 @@ test("delivers a window once per frame, with its newest content", async () => {
   assert.deepEqual(page.texts, { w: "3" });
 });
 
+test("a replaced plot has another version than before, or 0.3.0 does not draw it anew", async () => {
+  const page = new FakePage();
+  await page.open({ w: { ...win("w", "0"), version: 1 } });
+  const versions = [page.panes.get("w").version];
+  for (const content of ["1", "2"]) {
+    page.session.set("env/main", "w", { ...win("w", content), version: 1 });
+    page.frame();
+    page.batch();
+    versions.push(page.panes.get("w").version);
+  }
+  assert.equal(new Set(versions).size, 3, `versions ${versions}`);
+});
+
 test("a live change is delivered although the content id is the same", async () => {
   const page = new FakePage();
   await page.open({ w: win("w", "0", "id") });

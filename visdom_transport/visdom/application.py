@@ -21,6 +21,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
         settings = Settings.from_env()
         init(self, *args, **kwargs)
+        # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
+        self.settings["debug"] = False
         self.settings.setdefault("websocket_max_message_size", settings.max_message_bytes)
         self.transport = Transport(self, settings)
         self.add_handlers(".*", routes(self))
