@@ -42,8 +42,8 @@ SILENCE_S = 0.2
 class LocalServer:
     """One application on a free port of 127.0.0.1, in an event loop and thread of its own.
 
-    `options` are Application's arguments, `settings` become `VISDOM_TRANSPORT_<NAME>`. With `small_buffers` a client that does not
-    read holds up the server soon: its kernel takes a few kilobytes per connection rather than megabytes.
+    `options` are Application's arguments, `settings` become `VISDOM_TRANSPORT_<NAME>`. With `small_buffers` a client that
+    does not read holds up the server soon: its kernel takes a few kilobytes per connection rather than megabytes.
     """
 
     def __init__(

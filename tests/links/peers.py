@@ -1,4 +1,4 @@
-"""Clients on real sockets: our protocol and the stock dialect, each over WebSocket and polling. They answer nothing by themselves."""
+"""Clients on real sockets: our protocol and the stock dialect, each over WebSocket and polling. They read only when asked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import requests
 import websocket
 from core.replica import EventReplica, StateReplica
-
-from links.local import SILENCE_S, LocalServer
+from links.local import SILENCE_S
 
 Message = dict[str, Any]
 
@@ -22,6 +21,17 @@ TIMEOUT_S = 5.0
 SUBPROTOCOL = "visdom-transport.v1"
 SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
 """A client that does not read then holds up the server soon."""
+
+
+class Served(Protocol):
+    """A server to connect to, in whichever process."""
+
+    http: requests.Session
+
+    def url(self, path: str = "/", scheme: str = "http") -> str: ...
+    def post(self, path: str, body: Any) -> requests.Response: ...
+    def get(self, path: str) -> requests.Response: ...
+    def windows(self, eid: str = "main") -> dict[str, Any]: ...
 
 
 class Closed(Exception):
@@ -36,7 +46,7 @@ class Closed(Exception):
 class RawSocket:
     """A WebSocket to the server that reads only when it is asked to."""
 
-    def __init__(self, server: LocalServer, path: str, *, subprotocol: str | None = None, small: bool = False, **options: Any):
+    def __init__(self, server: Served, path: str, *, subprotocol: str | None = None, small: bool = False, **options: Any):
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in server.http.cookies)
         self.connection = websocket.create_connection(
             server.url(path, "ws"),
@@ -147,7 +157,7 @@ class OwnSocket(RawSocket):
 
     def __init__(
         self,
-        server: LocalServer,
+        server: Served,
         *feeds: str,
         role: str = "browser",
         replicas: Replicas | None = None,
@@ -224,7 +234,7 @@ class OwnPoll:
 
     def __init__(
         self,
-        server: LocalServer,
+        server: Served,
         *feeds: str,
         role: str = "browser",
         replicas: Replicas | None = None,
@@ -314,7 +324,7 @@ class HeldPoll:
 class StockSocket(RawSocket):
     """A stock browser page or, on `/vis_socket`, a stock Python client."""
 
-    def __init__(self, server: LocalServer, role: str = "browser", *, small: bool = False, **options: Any) -> None:
+    def __init__(self, server: Served, role: str = "browser", *, small: bool = False, **options: Any) -> None:
         super().__init__(server, "/socket" if role == "browser" else "/vis_socket", small=small, **options)
         self.server = server
         self.sid = ""
@@ -364,7 +374,7 @@ class StockSocket(RawSocket):
 class StockPoll:
     """A stock client that polls."""
 
-    def __init__(self, server: LocalServer, role: str = "browser") -> None:
+    def __init__(self, server: Served, role: str = "browser") -> None:
         self.server = server
         self.path = "/socket_wrap" if role == "browser" else "/vis_socket_wrap"
         answer = server.get(self.path) if role == "browser" else server.post(self.path, {"message_type": "init"})

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import requests
-from support.wait import until
-
 from links.local import SILENCE_S, LocalServer, Records
 from links.peers import OwnPoll, OwnSocket
+from support.wait import until
 
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5, "grace_s": 0.8}
@@ -236,7 +235,8 @@ def test_a_chain_needs_its_secret(server: LocalServer, secret: Any) -> None:
 )
 def test_a_bad_opening_is_refused_with_a_code(server: LocalServer, messages: Any, code: int) -> None:
     answer = server.post("/transport/poll", {"link": None, "secret": None, "wait_s": 5, "feeds": {}, "messages": messages})
-    assert [message for message in answer.json()["messages"] if message["type"] == "close"][0]["code"] == code
+    assert answer.json()["messages"][-1]["type"] == "close"
+    assert answer.json()["messages"][-1]["code"] == code
     assert server.sessions() == []
 
 

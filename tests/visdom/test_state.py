@@ -317,9 +317,9 @@ def test_undo_comment_and_experiment(server: LocalServer, viewer: OwnSocket) -> 
 
 
 def saved(path: Path, eid: str, **windows: str) -> None:
+    common = {"command": "window", "type": "text", "title": "", "version": 1}
     jsons = {
-        win: {"command": "window", "id": win, "type": "text", "title": "", "content": text, "contentID": text, "i": i, "version": 1}
-        for i, (win, text) in enumerate(windows.items())
+        win: {**common, "id": win, "content": text, "contentID": text, "i": i} for i, (win, text) in enumerate(windows.items())
     }
     (path / f"{eid}.json").write_text(json.dumps({"jsons": jsons, "reload": {}}))
 

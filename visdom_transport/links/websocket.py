@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketHandler
 
 from ..core.errors import CloseCode, LinkClosed
 from ..core.hub import Hub
 from ..core.link import Link
 from .pump import clock
 
-logger = logging.getLogger("visdom_transport.links")
-
 SUBPROTOCOL = "visdom-transport.v1"
 
 MAX_WAITING_MESSAGES = 1_000
-"""As many messages may wait for the kernel, and as many answers behind them. A peer that asks for more without reading is in breach
-of flow control."""
+"""As many messages may wait for the kernel, and as many answers behind them. A peer that asks for more without reading
+is in breach of flow control."""
 
 
 class Peer(Protocol):
@@ -73,30 +70,39 @@ class SocketLink:
             if len(link.control) > MAX_WAITING_MESSAGES:
                 self._hub.end(link, CloseCode.TOO_SLOW, clock())
             return
-        for message in link.outbox():
-            self._write(message)
+        self._write(link.outbox())
         if self._stock and not self._unwritten_bytes:
             link.acknowledge_all()
+            if link.held_back:
+                # In the next turn of the loop: one reader of much must not keep the others waiting.
+                asyncio.get_running_loop().call_soon(self.flush)
 
-    def _write(self, message: bytes) -> None:
-        try:
-            future = self._handler.write_message(message)
-        except WebSocketClosedError:
-            # The peer has gone and on_close is on its way.
+    def _write(self, messages: Sequence[bytes]) -> None:
+        """Hand all messages to the kernel at once, and remember what it does not take.
+
+        Tornado's `write_message` would make a task and a system call of each, which is most of what a message costs.
+        """
+        connection = self._handler.ws_connection
+        if not messages or connection is None or connection.is_closing():
+            # If there is no connection, the peer has gone and on_close is on its way.
             return
-        size = len(message)
-        self._unwritten_bytes += size
-        self._unwritten_messages += 1
-        future.add_done_callback(self._written(size))
+        stream = connection.stream
+        try:
+            future = stream.write(b"".join([part for message in messages for part in (text_head(len(message)), message)]))
+        except StreamClosedError:
+            return
+        if stream.writing():
+            size, count = sum(map(len, messages)), len(messages)
+            self._unwritten_bytes += size
+            self._unwritten_messages += count
+            future.add_done_callback(self._written(size, count))
 
-    def _written(self, size: int) -> Callable[[asyncio.Future[None]], None]:
+    def _written(self, size: int, count: int) -> Callable[[asyncio.Future[None]], None]:
         def done(future: asyncio.Future[None]) -> None:
             self._unwritten_bytes -= size
-            self._unwritten_messages -= 1
-            error = None if future.cancelled() else future.exception()
-            if error is not None and not isinstance(error, WebSocketClosedError | StreamClosedError):
-                logger.error("writing to a WebSocket failed: %r", error)
-            if error is None and not self._unwritten_bytes:
+            self._unwritten_messages -= count
+            # A write that failed is followed by on_close.
+            if not future.cancelled() and future.exception() is None and not self._unwritten_bytes:
                 if self._stock:
                     self._peer.link.acknowledge_all()
                 self.flush()
@@ -114,11 +120,19 @@ class SocketLink:
 
     def _close(self, code: CloseCode) -> None:
         self._closing = True
-        for message in self._peer.link.control:
-            self._write(message)
+        self._write(self._peer.link.control)
         self._handler.close(int(code), code.reason)
         if code is CloseCode.SILENT:
             # A dead peer does not take part in the closing handshake.
             connection = self._handler.ws_connection
             if connection is not None:
                 connection._abort()
+
+
+def text_head(size: int) -> bytes:
+    """The head of a server's WebSocket frame that carries a text of ``size`` bytes (RFC 6455, section 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    if size <= 0xFFFF:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
