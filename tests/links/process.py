@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,11 @@ class ServerProcess:
         self.http.close()
         self._process.kill()
         self._process.wait()
+
+    def interrupt(self) -> None:
+        """End the process as Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(10)
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

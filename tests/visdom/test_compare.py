@@ -1,0 +1,129 @@
+"""Compare views: Visdom's own combination, which here follows its environments."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from links.local import NEW_VISDOM, LocalServer, Records
+from links.peers import OwnSocket, StockSocket
+from support.wait import until
+
+Serve = Callable[..., LocalServer]
+
+
+@pytest.fixture
+def server(serve: Serve) -> LocalServer:
+    server = serve()
+    server.plot("p", [1, 2], eid="a", title="loss")
+    server.plot("q", [3, 4], eid="b", title="loss")
+    server.plot("only", [5], eid="a", title="other")
+    return server
+
+
+def curves(client: OwnSocket, feed: str) -> list[list[float]]:
+    """The y values of every trace that is shown."""
+    windows = client.replicas.state(feed).values()
+    return [trace["y"] for window in windows if window["type"] == "plot" for trace in window["content"]["data"]]
+
+
+def test_a_stock_page_gets_what_visdom_combines_and_then_live(server: LocalServer) -> None:
+    with StockSocket(server) as page:
+        page.register()
+        stream = page.compare("a", "b")
+        assert [message["command"] for message in stream] == ["reload", "window", "window", "layout"]
+        plot, legend = sorted((message for message in stream if message["command"] == "window"), key=lambda m: m["id"])
+        assert (plot["id"], legend["id"]) == ("p", "window_compare_legend")
+        assert plot["has_compare"] is True
+        assert [trace["y"] for trace in plot["content"]["data"]] == [[1, 2], [3, 4]]
+        server.append("q", 2, 9, eid="b")
+        changed = page.receive_command("window")
+        assert [trace["y"] for trace in changed["content"]["data"]] == [[1, 2], [3, 4, 9]]
+        server.text("x", "not shared", eid="a")
+        assert page.silent(0.6) == [], "what the comparison does not show changes nothing"
+
+
+def test_our_own_client_follows_every_change(server: LocalServer) -> None:
+    with OwnSocket(server, "compare/a+b") as client:
+        client.until(lambda: curves(client, "compare/a+b") == [[1, 2], [3, 4]], "both curves")
+        server.append("p", 2, 7, eid="a")
+        client.until(lambda: curves(client, "compare/a+b") == [[1, 2, 7], [3, 4]], "the first moved")
+        server.plot("second", [8], eid="b", title="other")
+        client.until(lambda: curves(client, "compare/a+b") == [[1, 2, 7], [3, 4], [5], [8]], "another title is shared")
+        server.post("/close", {"win": "q", "eid": "b"})
+        client.until(lambda: curves(client, "compare/a+b") == [[5], [8]], "a title is not shared any more")
+        server.post("/delete_env", {"eid": "b"})
+        client.until(lambda: curves(client, "compare/a+b") == [], "an environment is gone")
+
+
+def test_an_environment_made_later_joins(serve: Serve) -> None:
+    server = serve()
+    server.plot("p", [1], eid="a")
+    with OwnSocket(server, "compare/a+later", "compare/no+body") as client:
+        client.until(lambda: "window_compare_legend" in client.replicas.state("compare/a+later"), "the first answer")
+        server.plot("q", [2], eid="later")
+        client.until(lambda: curves(client, "compare/a+later") == [[1], [2]], "both curves")
+
+
+def test_a_storm_of_changes_is_combined_seldom(server: LocalServer) -> None:
+    """A comparison costs as much as its environments hold, whatever has changed."""
+    with OwnSocket(server, "compare/a+b") as client:
+        client.until(lambda: bool(curves(client, "compare/a+b")), "both curves")
+        before = client.batches
+        began = time.monotonic()
+        for number in range(100):
+            server.append("p", 2 + number, number, eid="a")
+        client.until(lambda: len(curves(client, "compare/a+b")[0]) == 102, "all points")
+        assert client.batches - before <= (time.monotonic() - began) / 0.25 + 2
+
+
+def test_windows_that_did_not_change_are_not_sent_again(server: LocalServer) -> None:
+    server.plot("r", [1], eid="a", title="third")
+    server.plot("s", [2], eid="b", title="third")
+    with OwnSocket(server, "compare/a+b") as client:
+        client.until(lambda: len(curves(client, "compare/a+b")) == 4, "both pairs")
+        server.append("s", 1, 7, eid="b")
+        batch = client.receive_type("batch")
+        assert [entry["value"]["title"] for entry in batch["entries"]] == ["third"]
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 shows only what is shared")
+def test_show_all(server: LocalServer) -> None:
+    with StockSocket(server) as page, OwnSocket(server, "compare/all:a+b") as client:
+        page.register()
+        shown = {message["id"] for message in page.compare("a", "b", show_all=True) if message["command"] == "window"}
+        assert {"a_env_only", "a_env_p", "b_env_q"} <= shown
+        client.until(lambda: {w["id"] for w in client.replicas.state("compare/all:a+b").values()} == shown, "the same windows")
+        server.plot("only", [6], eid="a", title="other")
+        assert page.receive_command("window")["content"]["data"][0]["y"] == [6]
+
+
+def test_leaving_a_comparison_ends_its_cost(server: LocalServer) -> None:
+    with StockSocket(server) as page:
+        page.register()
+        page.compare("a", "b")
+        page.load("a")
+        server.append("p", 2, 7, eid="a")
+        message = page.receive_command("window")
+        assert message["content"]["data"][0]["y"] == [1, 2, 7]
+        assert not any(name.startswith("compare/") for name in server.status()["feeds"])
+        until(lambda: not server.app.transport._comparisons, "nothing is combined any more")
+
+
+def test_what_visdom_cannot_compare_is_told_and_harms_nobody(server: LocalServer, records: Records) -> None:
+    records.expect("compare/a.b stays as it was")
+    with OwnSocket(server, "compare/a+b", "env/a") as client:
+        client.until(lambda: bool(curves(client, "compare/a+b")), "both curves")
+        odd = {"command": "window", "id": "odd", "i": 9, "type": "plot", "title": "loss", "content": {}}
+        server.post("/win_data", {"win": "odd", "eid": "b", "data": json.dumps(odd)}).raise_for_status()
+        server.text("t", "one", eid="a")
+        client.converge("a")
+        error = client.ask({"type": "subscribe", "feed": "compare/b+a", "position": None}, "error")
+        assert error["code"] == "failed"
+        client.silent(0.6)
+        assert len(curves(client, "compare/a+b")) == 2
+        server.post("/close", {"win": "odd", "eid": "b"})
+        server.append("p", 2, 7, eid="a")
+        client.until(lambda: curves(client, "compare/a+b")[0] == [1, 2, 7], "it goes on")
