@@ -33,10 +33,12 @@ def cut(dash: Dashboard, seconds: float) -> None:
     tab = dash.watch()
     dash.proxy.refuse()
     tab.wait_live(False)
+    until(lambda: tab.button() != "online", "the button tells that the page is not connected")
     change(dash.vis, appends=20)
     during(seconds, lambda: not tab.is_live(), "the page has no link")
     dash.proxy.accept()
     tab.wait_live()
+    until(lambda: tab.button() == "online", "the button tells that the page is connected", seen=tab.button)
     dash.assert_current(tab)
     dash.vis.text("live again", win="after", opts={"title": "After"})
     dash.assert_current(tab)
@@ -76,6 +78,19 @@ def test_slow_and_narrow_connection(dash: Dashboard) -> None:
         dash.vis.line(Y=list(range(300)), X=list(range(step, step + 300)), win="loss", opts={"title": f"Loss {step}"})
     dash.assert_current(tab)
     assert tab.is_live()
+
+
+def test_hidden_page_costs_little_and_catches_up(dash: Dashboard) -> None:
+    fill(dash.vis)
+    tab = dash.watch()
+    tab.hide()
+    before = dash.proxy.traffic
+    for step in range(100):
+        dash.vis.text(f"{step} " + "x" * 20_000, win="notes", opts={"title": "Notes"})
+    during(4.0, tab.is_live, "a hidden page keeps its link for longer than silence is allowed to last")
+    assert (dash.proxy.traffic - before).down_bytes < 500_000  # 2 MB were published
+    tab.unhide()
+    dash.assert_current(tab)
 
 
 def test_server_restarts_with_its_saved_state(dash: Dashboard) -> None:

@@ -11,7 +11,7 @@ from support.panes import Pane
 from support.proxy import FaultProxy
 from support.publisher import Publisher
 from support.server import Login, VisdomServer
-from support.wait import until
+from support.wait import during, until
 
 Make = Callable[..., Dashboard]
 
@@ -91,6 +91,20 @@ def test_slash_in_the_name_of_an_environment(make: Make) -> None:
     vis.close_session()
 
 
+@pytest.mark.slow
+def test_blackhole_for_30_seconds_with_the_default_settings(make: Make) -> None:
+    dash = make(settings={"heartbeat_s": "", "dead_after_s": "", "poll_wait_s": ""})
+    fill(dash.vis)
+    tab = dash.watch()
+    dash.proxy.blackhole()
+    change(dash.vis)
+    during(30.0, tab.assert_same_page, "the page stays")
+    assert not tab.is_live()
+    dash.proxy.heal()
+    tab.wait_live()
+    dash.assert_current(tab)
+
+
 def test_compare_view(make: Make) -> None:
     """A comparison follows its environments, also after an outage and after a restart."""
     dash = make()
@@ -141,11 +155,14 @@ def assert_compared(dash: Dashboard, tab: Tab, names: tuple[str, ...]) -> None:
     tab.assert_same_page()
 
 
-def test_environment_that_does_not_exist_yet(make: Make) -> None:
-    """A page may be there before its producer."""
+def test_page_that_is_there_before_its_producer(make: Make) -> None:
+    """The page of a new server shows an empty environment, and what is published there later."""
     dash = make()
-    tab = dash.open(f"/env/{dash.env}")
+    tab = dash.open("/")
     tab.wait_live()
-    fill(dash.vis)
-    tab.refresh()
-    dash.assert_current(tab)
+    vis = dash.publisher("main")
+    fill(vis)
+    dash.assert_current(tab, env="main")
+    dash.proxy.cut()
+    change(vis)
+    dash.assert_current(tab, env="main")

@@ -87,7 +87,7 @@ def test_replicas_converge(server: VisdomServer, proxy: FaultProxy, seed: int) -
         for _ in range(chance.randrange(4)):
             client.step()
     proxy.heal()
-    client.run_until(lambda: client.windows(env) == server.windows(env), "the replica is current", kind=chance.choice(KINDS))
+    client.assert_current(env, kind=chance.choice(KINDS))
     assert env in client.states["shared"].values["envs"]
     assert not client.errors
     client.drop()
@@ -102,7 +102,7 @@ def test_replicas_converge_over_restarts_of_the_server(server: VisdomServer, pro
     for keep_state in (True, False, True):
         vis = Publisher(server, env)
         fill(vis)
-        client.run_until(lambda: client.windows(env) == server.windows(env), "the replica is current", kind=kind)
+        client.assert_current(env, kind=kind)
         vis.save([env])
         change(vis)
         client.step()
@@ -110,7 +110,7 @@ def test_replicas_converge_over_restarts_of_the_server(server: VisdomServer, pro
         server.restart(keep_state=keep_state)
         vis = Publisher(server, env)
         vis.text("another life", win="notes", opts={"title": "Notes"})
-        client.run_until(lambda: client.windows(env) == server.windows(env), "the replica is current", kind=kind)
+        client.assert_current(env, kind=kind)
         vis.close_session()
     client.drop()
 

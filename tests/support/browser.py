@@ -45,6 +45,7 @@ NORMALISE = """
 const box = document.createElement('div');
 return arguments[0].map((text) => { box.innerHTML = text; return box.innerHTML; });
 """
+VISIBILITY = "return document.visibilityState"
 READ_BUTTON = """
 const button = arguments[0];
 const said = getComputedStyle(button, '::after').content;
@@ -154,6 +155,18 @@ class Tab:
         self.show()
         self._driver.refresh()
         self._mark()
+
+    def hide(self) -> None:
+        """Minimise the window: the page becomes hidden."""
+        self.show()
+        self._driver.minimize_window()
+        until(lambda: self.js(VISIBILITY) == "hidden", "the page is hidden")
+
+    def unhide(self) -> None:
+        """Bring the window back."""
+        self.show()
+        self._driver.set_window_rect(0, 0, 1280, 900)
+        until(lambda: self.js(VISIBILITY) == "visible", "the page is visible")
 
     def _mark(self) -> None:
         self.js("window.loadedByTheTest = true")

@@ -193,7 +193,15 @@ class ResumingClient:
             self.lost.append(str(error))
             self.drop()
 
-    def run_until(self, condition: Callable[[], object], what: str, *, kind: Kind, timeout_s: float = 15.0) -> None:
+    def run_until(
+        self,
+        condition: Callable[[], object],
+        what: str,
+        *,
+        kind: Kind,
+        timeout_s: float = 15.0,
+        seen: Callable[[], object] | None = None,
+    ) -> None:
         """Take in messages, connecting again as often as needed, until `condition` holds."""
 
         def stepped() -> bool:
@@ -202,7 +210,19 @@ class ResumingClient:
             self.step()
             return bool(condition())
 
-        until(stepped, what, timeout_s=timeout_s, seen=lambda: self.lost[-3:])
+        until(stepped, what, timeout_s=timeout_s, seen=seen or (lambda: self.lost[-3:]))
+
+    def assert_current(self, env: str, *, kind: Kind) -> None:
+        """Come back as often as needed, until the replica of an environment equals the server's `/win_data`."""
+
+        def seen() -> object:
+            held, wanted = self.windows(env), self.server.windows(env)
+            different = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]
+            return {key: (held.get(key), wanted.get(key)) for key in different[:2]}, self.lost[-3:]
+
+        self.run_until(
+            lambda: self.windows(env) == self.server.windows(env), f"the replica of {env!r} is current", kind=kind, seen=seen
+        )
 
     def command(self, **command: Any) -> None:
         """Give a command; it is sent now or with a later link, until it is answered."""

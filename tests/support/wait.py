@@ -33,13 +33,13 @@ def until(
         time.sleep(INTERVAL_S)
 
 
-def during(seconds: float, condition: Callable[[], bool], what: str) -> None:
-    """Let `seconds` pass while `condition` holds throughout. Raises AssertionError when it stops holding.
+def during(seconds: float, condition: Callable[[], bool | None], what: str) -> None:
+    """Let `seconds` pass while `condition` holds (is not False) throughout. Raises AssertionError when it stops holding.
 
     For the tests where the length of an outage is itself the point.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not condition():
+        if condition() is False:
             raise AssertionError(f"did not hold for {seconds:g} s: {what}")
         time.sleep(INTERVAL_S)
