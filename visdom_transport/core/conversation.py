@@ -145,7 +145,9 @@ class Conversation:
 
     def _ack(self, message: dict[str, Any], now: float) -> None:
         self.link.acknowledge(self._count(message, "batches"))
-        self.link.on_news()
+        # What changed since is collected with the next flush, for everybody at once.
+        if self.link.held_back:
+            self.link.on_news()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
         self.link.window = min(self._count(message, "window"), self._hub.limits.window_batches)

@@ -78,6 +78,8 @@ class Link:
         self.control: deque[bytes] = deque()
         self.in_flight: deque[int] = deque()
         self.in_flight_bytes = 0
+        self.held_back = False
+        """The last outbox left something behind for want of credit: an acknowledgement makes room for it."""
         self._limits = limits
         self._acknowledged = 0
         self._turn = 0
@@ -112,13 +114,21 @@ class Link:
         while self.has_credit:
             batch = self._next_batch()
             if batch is None:
+                # News that is not collected is a value larger than what is left of the in-flight bound.
+                self.held_back = bool(self.in_flight) and self._has_news
                 break
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
             self.in_flight.append(size)
             self.in_flight_bytes += size
             messages += encoded
+        else:
+            self.held_back = True
         return messages
+
+    @property
+    def _has_news(self) -> bool:
+        return self.session is not None and any(s.has_news for s in self.session.subscriptions.values())
 
     def _next_batch(self) -> StateBatch | EventBatch | None:
         """The next batch of the session's feeds, which take turns."""

@@ -19,13 +19,14 @@ clock = time.monotonic
 class Pump:
     """Runs one hub on the event loop that serves it.
 
-    Changes are flushed at once after a time of silence, and at most every ``flush_interval_s`` seconds in a storm of them.
+    Changes are flushed at once after a time of silence. In a storm of them they are collected for ``flush_interval_s`` seconds
+    after each flush, and for as long as that flush took: with many readers, at least half of the time is left to publishers.
     """
 
     def __init__(self, hub: Hub, flush_interval_s: float) -> None:
         self._hub = hub
         self._interval_s = flush_interval_s
-        self._flushed_at = 0.0
+        self._next_flush_at = 0.0
         self._loop: IOLoop | None = None
         self._flush_timer: Any = None
         hub.wake = self._schedule
@@ -42,13 +43,15 @@ class Pump:
     def _schedule(self) -> None:
         # Without a link there is nobody to flush to, and perhaps no loop yet.
         if self._loop is not None and self._flush_timer is None:
-            delay_s = max(0.0, self._flushed_at + self._interval_s - clock())
+            delay_s = max(0.0, self._next_flush_at - clock())
             self._flush_timer = self._loop.call_later(delay_s, self._flush)
 
     def _flush(self) -> None:
         self._flush_timer = None
-        self._flushed_at = clock()
+        began = clock()
         self._hub.flush()
+        ended = clock()
+        self._next_flush_at = ended + max(self._interval_s, ended - began)
 
     def _tick(self) -> None:
         self._hub.tick(clock())

@@ -83,10 +83,10 @@ class SocketLink:
         Tornado's `write_message` would make a task and a system call of each, which is most of what a message costs.
         """
         connection = self._handler.ws_connection
-        if not messages or connection is None or connection.is_closing():
-            # If there is no connection, the peer has gone and on_close is on its way.
+        stream = connection.stream if connection is not None and not connection.is_closing() else None
+        if not messages or stream is None:
+            # Without a stream the peer has gone, and on_close is on its way.
             return
-        stream = connection.stream
         try:
             future = stream.write(b"".join([part for message in messages for part in (text_head(len(message)), message)]))
         except StreamClosedError:
