@@ -5,6 +5,7 @@
  * session's replica of the environment in view; that one rule serves live updates, catching up, reopening and switching.
  */
 
+import { BundleBatch } from "./bundle/batch.js";
 import { BundleSocket } from "./bundle/socket.js";
 import { envView } from "./bundle/requests.js";
 
@@ -17,14 +18,12 @@ import { envView } from "./bundle/requests.js";
  * @typedef {object} BundleOptions
  * @property {BundleSession} session
  * @property {(run: () => void) => void} [requestFrame]
- * @property {(run: () => void, ms: number) => void} [setTimer]
+ * @property {import("./draw.js").Drawn} [afterDraw]
+ * @property {import("./bundle/batch.js").Timers} [timers] where the bundle's code finds setTimeout
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
  * @property {(panes: {kept: number, lost: number}) => void} [onrestarted]
  *   the server has restarted and the panes are current; what became of those the bundle held
  */
-
-/** The bundle collects windows for this long and then processes them at once. */
-const BATCH_MS = 100;
 
 /** Errors that say that there is nothing to close. */
 const GONE = new Set(["unknown_window", "unknown_env"]);
@@ -35,7 +34,8 @@ const STALE = Symbol("stale");
 export class Bundle {
   #session;
   #requestFrame;
-  #setTimer;
+  #afterDraw;
+  #batch;
   #onerror;
   #onrestarted;
   /** @type {BundleSocket | null} */ #socket = null;
@@ -45,12 +45,13 @@ export class Bundle {
   /** A restarted server has been met; then, its snapshot has arrived. @type {"" | "met" | "known"} */ #restart = "";
   /** @type {View | null} */ #view = null;
   #held = false;
-  #scheduled = false;
-  #batchPending = false;
+  /** There is something to flush. */ #due = false;
+  #frameRequested = false;
+  /** The bundle is still drawing what the last flush delivered. */ #drawing = false;
+  /** Whoever waits for the next flush to be drawn. @type {(() => void)[]} */ #waiting = [];
 
   /** Pane id -> content id of what the bundle holds. @type {Map<string, unknown>} */ #delivered = new Map();
   /** Keys changed since they were delivered, whatever their content id says. @type {Set<string>} */ #dirty = new Set();
-  /** Panes that the bundle's pending batch may bring back. @type {Set<string>} */ #ghosts = new Set();
   /** Panes the user closed, which must not come back by themselves. @type {Map<string, {contentID: unknown, pending: boolean}>} */
   #closed = new Map();
   /** @type {Set<string>} */ #sharedChanged = new Set();
@@ -61,10 +62,11 @@ export class Bundle {
   /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
 
   /** @param {BundleOptions} options */
-  constructor({ session, requestFrame, setTimer, onerror, onrestarted }) {
+  constructor({ session, requestFrame, afterDraw, timers, onerror, onrestarted }) {
     this.#session = session;
     this.#requestFrame = requestFrame ?? ((run) => void requestAnimationFrame(run));
-    this.#setTimer = setTimer ?? ((run, ms) => void setTimeout(run, ms));
+    this.#afterDraw = afterDraw ?? ((callback) => callback());
+    this.#batch = new BundleBatch(timers ?? globalThis);
     this.#onerror = onerror ?? (() => {});
     this.#onrestarted = onrestarted ?? (() => {});
     session.subscribe("shared", {
@@ -90,6 +92,17 @@ export class Bundle {
   get panes() {
     return this.#delivered.size;
   }
+
+  /**
+   * Calls back once the bundle has drawn what the replicas hold now. Nothing is flushed while it is still drawing, so a slow Plotly
+   * slows whoever waits for this, and versions that come meanwhile replace each other in the replica.
+   *
+   * @type {import("./draw.js").Drawn}
+   */
+  drawn = (callback) => {
+    if (this.#due) this.#waiting.push(callback);
+    else this.#afterDraw(callback);
+  };
 
   /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url */
   connect(url) {
@@ -121,8 +134,6 @@ export class Bundle {
     const answersRegister = sid !== this.#answered;
     this.#answered = sid;
     if (view.feed !== this.#view?.feed || this.#held) {
-      // A batch that is pending in the bundle still holds panes of the old view.
-      if (this.#batchPending) for (const pane of this.#delivered.keys()) this.#ghosts.add(pane);
       this.#delivered.clear();
       this.#subscribe(view);
     } else if (!answersRegister) this.#deliverAgain();
@@ -191,18 +202,33 @@ export class Bundle {
   }
 
   #schedule() {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+    this.#due = true;
+    if (this.#frameRequested || this.#drawing) return;
+    this.#frameRequested = true;
     this.#requestFrame(() => {
-      this.#scheduled = false;
+      this.#frameRequested = false;
       this.#flush();
     });
   }
 
   #flush() {
-    if (this.#socket?.readyState !== 1) return;
-    this.#flushShared();
-    if (this.#view && !this.#held) this.#flushView(this.#view);
+    this.#due = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      if (this.#socket?.readyState === 1) {
+        this.#flushShared();
+        if (this.#view && !this.#held) this.#flushView(this.#view);
+      }
+    } finally {
+      const drawing = this.#batch.process();
+      this.#drawing ||= drawing;
+      this.#afterDraw(() => {
+        if (drawing) this.#drawing = false;
+        if (this.#due) this.#schedule();
+        for (const drawn of waiting) drawn();
+      });
+    }
   }
 
   #flushShared() {
@@ -244,13 +270,11 @@ export class Bundle {
       if (window) wanted.set(window.id ?? key, { key, window });
     }
 
-    // Closing does not reach panes that wait in the bundle's batch: they would come back.
-    if (!this.#batchPending) {
-      const gone = replica.synced ? [...this.#delivered.keys()].filter((pane) => !wanted.has(pane)) : [];
-      this.#close(new Set([...this.#ghosts, ...gone]));
-      this.#ghosts.clear();
-      if (replica.synced) this.#settle(wanted, gone.length);
-    } else if (this.#ghosts.size) return;
+    if (replica.synced) {
+      const gone = [...this.#delivered.keys()].filter((pane) => !wanted.has(pane));
+      this.#close(gone);
+      this.#settle(wanted, gone.length);
+    }
 
     for (const [pane, { key, window }] of wanted) {
       const closed = this.#closed.get(pane);
@@ -258,7 +282,7 @@ export class Bundle {
       this.#closed.delete(pane);
       if (this.#delivered.has(pane) && this.#delivered.get(pane) === window.contentID && !this.#dirty.has(key)) continue;
       this.#delivered.set(pane, window.contentID);
-      this.#startBatch(() =>
+      this.#batch.collect(() =>
         this.#socket?.deliver({
           ...window,
           ...(window.version === undefined ? {} : { version: ++this.#version }),
@@ -284,22 +308,9 @@ export class Bundle {
     this.#onrestarted({ kept: this.#delivered.size, lost });
   }
 
-  /** Delivers a window into the bundle's batch. @param {() => void} deliver */
-  #startBatch(deliver) {
-    deliver();
-    if (this.#batchPending) return;
-    this.#batchPending = true;
-    // Set after the bundle's own timer of the same length, hence fires after it.
-    this.#setTimer(() => {
-      this.#batchPending = false;
-      this.#schedule();
-    }, BATCH_MS);
-  }
-
-  /** @param {Iterable<string>} panes */
+  /** @param {string[]} panes */
   #close(panes) {
-    const ids = [...panes];
-    if (!ids.length) return;
+    if (!panes.length) return;
     const readonly = this.#welcome?.readonly;
     // A readonly bundle refuses to remove a pane, whoever wants it, and has no other way. It is told that it may,
     // and that it may not, within one task: nothing is painted and nobody can click in between.
@@ -308,7 +319,7 @@ export class Bundle {
       // 0.3.0 lays its panes out anew after a register, but only when it renders next; after the close that would bring the pane back.
       this.#deliverEnvs();
     }
-    for (const pane of ids) {
+    for (const pane of panes) {
       this.#delivered.delete(pane);
       // The bundle answers, before deliver() returns, with a close command of its own, which would hit whatever has that id by now.
       this.#echo = pane;
@@ -346,7 +357,6 @@ export class Bundle {
     const contentID = this.#delivered.get(pane);
     this.#delivered.delete(pane);
     this.#closed.set(pane, { contentID, pending: true });
-    if (this.#batchPending) this.#ghosts.add(pane);
   }
 
   /** @param {string} pane @param {boolean} refused */

@@ -10,8 +10,11 @@ import { Bundle } from "./bundle.js";
 import { parseViewRequest, replaceXMLHttpRequest } from "./bundle/requests.js";
 import { replaceWebSocket } from "./bundle/socket.js";
 import { serveSprite } from "./bundle/sprite.js";
+import { afterDraw } from "./draw.js";
 import { Indicator } from "./indicator.js";
+import { browserPage } from "./page.js";
 import { Session } from "./session.js";
+import { browserTime } from "./time.js";
 
 /** Path of the page's server with the slash at its end, as the bundle finds it. @param {string} path */
 const rootOf = (path) => path.split("/env/")[0].split("/compare/")[0].replace(/\/?$/, "/");
@@ -24,7 +27,12 @@ const startWithPolling = page.USE_POLLING === true;
 // The bundle's own poller would go round its WebSocket, which is ours.
 page.USE_POLLING = false;
 
-const session = new Session({ baseUrl: root.slice(0, -1), role: "browser", startWithPolling });
+const session = new Session({
+  baseUrl: root.slice(0, -1),
+  role: "browser",
+  startWithPolling,
+  drawn: (callback) => bundle.drawn(callback),
+});
 const badge = new Badge({
   document,
   onhurry: () => session.reconnectNow(),
@@ -33,6 +41,7 @@ const badge = new Badge({
 const indicator = new Indicator(document);
 const bundle = new Bundle({
   session,
+  afterDraw: afterDraw({ page: browserPage, time: browserTime }),
   onerror: (error, command) => {
     console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
     badge.notice(TEXTS.refused(error.message));

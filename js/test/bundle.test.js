@@ -65,15 +65,19 @@ class FakePage {
   messages = [];
   panes = new Map();
   #frames = [];
-  #timers = [];
+  #draws = [];
   #batch = null;
+  /** What the bundle finds in its window. */
+  timers = { setTimeout: (run, ms) => assert.fail(`the bundle's timer of ${ms} ms was not taken over`) };
+  processed = 0;
 
   constructor({ readonly = false } = {}) {
     this.session.welcome = { readonly, server: "one" };
     this.bundle = new Bundle({
       session: this.session,
       requestFrame: (run) => this.#frames.push(run),
-      setTimer: (run) => this.#timers.push(run),
+      afterDraw: (callback) => this.#draws.push(callback),
+      timers: this.timers,
       onerror: (error) => this.errors.push(error.code),
       onrestarted: (panes) => this.restarts.push(panes),
     });
@@ -105,17 +109,26 @@ class FakePage {
     this.panes.delete(pane);
     this.socket.send(JSON.stringify({ cmd: "close", data: pane, eid }));
   }
+  /** One animation frame; the bundle is drawing after it. */
   frame() {
     for (const run of this.#frames.splice(0)) run();
   }
-  /** The 100 ms are over. */
-  batch() {
-    for (const [id, window] of this.#batch ?? []) this.panes.set(id, window);
-    this.#batch = null;
-    for (const run of this.#timers.splice(0)) run();
-    this.frame();
-    if (this.#batch) this.batch();
+  /** What was delivered is on the screen. */
+  drawn() {
+    for (const callback of this.#draws.splice(0)) callback();
   }
+  /** Frames until nothing more is delivered. */
+  batch() {
+    do {
+      this.drawn();
+      this.frame();
+    } while (this.#draws.length);
+  }
+  #process = () => {
+    this.processed += 1;
+    for (const [id, window] of this.#batch) this.panes.set(id, window);
+    this.#batch = null;
+  };
   get texts() {
     return Object.fromEntries([...this.panes].map(([id, { content }]) => [id, content]));
   }
@@ -129,7 +142,10 @@ class FakePage {
       this.sid = message.data;
       this.readonly = message.readonly;
       if (this.bundle.view) this.ask(this.bundle.view);
-    } else if (message.command === "window") (this.#batch ??= new Map()).set(message.id, message);
+    } else if (message.command === "window") {
+      if (!this.#batch) this.timers.setTimeout(this.#process, 100);
+      (this.#batch ??= new Map()).set(message.id, message);
+    }
     else if (message.command === "close" && !this.readonly) this.closeByUser(message.data);
   }
 }
@@ -453,4 +469,59 @@ test("in a compare view commands aim at the window behind the pane, or go nowher
       { cmd: "forward_to_vis", data: { target: "x", eid: "other", key: "k" } },
     ],
   );
+});
+
+test("what is drawn is acknowledged after the bundle has processed and drawn it, not before", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "0") });
+  const log = [];
+  page.session.set("env/main", "a", win("a", "1"));
+  page.bundle.drawn(() => log.push("1"));
+  assert.deepEqual([page.processed, log], [1, []]);
+  page.frame();
+  assert.deepEqual([page.texts, log], [{ a: "1" }, []], "rendered within the frame, not yet drawn");
+  page.drawn();
+  assert.deepEqual(log, ["1"]);
+});
+
+test("while the bundle draws, newer versions replace each other, and are drawn together", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "0"), b: win("b", "0") });
+  const log = [];
+  const change = (content) => {
+    page.session.set("env/main", "a", win("a", content));
+    page.bundle.drawn(() => log.push(content));
+  };
+  change("1");
+  page.frame();
+  page.messages.length = 0;
+  change("2");
+  page.frame();
+  change("3");
+  page.frame();
+  assert.deepEqual([page.commands, log], [[], []]);
+  page.drawn();
+  assert.deepEqual(log, ["1"]);
+  page.frame();
+  assert.deepEqual([page.commands, page.texts.a, log], [["window a"], "3", ["1"]]);
+  page.drawn();
+  assert.deepEqual(log, ["1", "2", "3"]);
+});
+
+test("what brings the bundle nothing waits for a frame only", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "0") });
+  const log = [];
+  page.bundle.drawn(() => log.push("drawn"));
+  page.drawn();
+  assert.deepEqual([log, page.processed], [["drawn"], 1]);
+});
+
+test("many windows of one frame are rendered at once", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "0"), b: win("b", "0") });
+  page.session.set("env/main", "a", win("a", "1"));
+  page.session.set("env/main", "b", win("b", "1"));
+  page.frame();
+  assert.deepEqual([page.processed, page.texts], [2, { a: "1", b: "1" }]);
 });
