@@ -63,7 +63,7 @@ def notify(
         transport_of(handler).hub.publish("notifications", data)
         return
     for subscriber in target_subs:
-        if subscriber.session.link is not None:
+        if subscriber.session.dialect == "stock" and subscriber.session.link is not None:
             subscriber.session.link.say({"command": "notification", "data": data})
 
 
@@ -73,6 +73,8 @@ def load_env(state: Any, eid: str, socket: Any, *args: Any, **kwargs: Any) -> No
 
 
 def show(socket: Any, feed: str) -> None:
+    if socket.session.dialect != "stock":
+        return  # subscribes by itself, with its secret: whoever knows only its id gets nothing
     try:
         socket.transport.show(socket.session, feed)
     except MessageError as error:
@@ -81,8 +83,13 @@ def show(socket: Any, feed: str) -> None:
 
 
 def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
-    """Put a window into the state, in the place of one with the same id, and reply with its id."""
-    state = handler.state
+    """Put a window into the state and reply with its id."""
+    put_window(handler.state, p, eid)
+    handler.write(p["id"])
+
+
+def put_window(state: Any, p: dict[str, Any], eid: str) -> None:
+    """Put a window into the state, in the place of one with the same id."""
     if eid not in state:
         state[eid] = {"jsons": {}, "reload": {}}
     windows = state[eid]["jsons"]
@@ -95,7 +102,6 @@ def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
         if "comment" in p:
             p["comment"] = previous.get("comment", p["comment"])
     windows[p["id"]] = p
-    handler.write(p["id"])
 
 
 _stock_compare_envs: Callable[..., None] | None = None
