@@ -17,6 +17,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         from .handlers import routes
+        from .publish_endpoint import PublishHandler
         from .transport import Transport
 
         settings = Settings.from_env()
@@ -25,7 +26,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         self.settings["debug"] = False
         self.settings.setdefault("websocket_max_message_size", settings.max_message_bytes)
         self.transport = Transport(self, settings)
-        self.add_handlers(".*", routes(self))
+        publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
+        self.add_handlers(".*", [publish, *routes(self)])
 
     return __init__
 

@@ -1,20 +1,32 @@
-"""``POST /events``, ``/update`` and ``/embedding``: publishers change the state, and the feeds are told what changed."""
+"""``POST /events``, ``/update``, ``/close`` and ``/embedding``: publishers change the state, and the feeds are told what changed.
+
+Each endpoint is a plain function of the transport and the parsed body. It returns the text of the reply, or raises
+`UpdateRefused` with nothing changed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tornado.escape import json_decode
+from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
 from ..core.encoding import encode
-from .delivery import register_window, transport_of
+from ..core.errors import MessageError
+from .delivery import put_window, transport_of
 from .embedding import EmbeddingWindow, is_embedding, parse
 from .updates import Caps, UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
 from .updates.check import optional_object
 
 if TYPE_CHECKING:
     from .transport import Transport
+
+logger = logging.getLogger("visdom_transport.publishing")
+
+Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
 """Windows whose content is not a plot. Everything else needs a layout."""
@@ -27,71 +39,128 @@ def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
     return UpdateRefused(status, field, message)
 
 
-def answering_refusals(method: Any) -> Any:
-    """Wrap a method that takes the parsed body, with Visdom's login check: a refusal is answered as JSON that names the field."""
+def parsed_body(handler: Any) -> dict[str, Any]:
+    """The JSON object a request carries.
+
+    Raises:
+        UpdateRefused: it carries something else.
+    """
+    try:
+        # As Visdom does: its client sends NaN.
+        args = json_decode(handler.request.body)
+    except (ValueError, RecursionError) as error:
+        raise refuse("body", f"not JSON: {error}") from error
+    if not isinstance(args, dict):
+        raise refuse("body", "must be a JSON object")
+    return args
+
+
+def answer_error(handler: Any, status: int, error: dict[str, str | None]) -> None:
+    """Answer with JSON that says what is wrong and where."""
+    handler.set_status(status)
+    handler.set_header("Content-Type", "application/json")
+    handler.write(encode({"error": error}))
+
+
+def posted(endpoint: Endpoint) -> Any:
+    """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field."""
 
     @server_utils.check_auth  # type: ignore[untyped-decorator]
     def post(handler: Any) -> None:
         try:
-            try:
-                # As Visdom does: its client sends NaN.
-                args = json_decode(handler.request.body)
-            except (ValueError, RecursionError) as error:
-                raise refuse("body", f"not JSON: {error}") from error
-            if not isinstance(args, dict):
-                raise refuse("body", "must be a JSON object")
-            method(handler, args)
+            handler.write(endpoint(transport_of(handler), parsed_body(handler)))
         except UpdateRefused as refusal:
-            handler.set_status(refusal.status)
-            handler.set_header("Content-Type", "application/json")
-            handler.write(encode({"error": {"code": "bad_field", "message": refusal.message, "field": refusal.field}}))
+            answer_error(handler, refusal.status, as_json(refusal))
+        except MessageError as error:
+            answer_error(handler, 500, error.as_json())
 
     return post
 
 
-@answering_refusals
-def post_events(handler: Any, args: dict[str, Any]) -> None:
+def as_json(refusal: UpdateRefused) -> dict[str, str | None]:
+    return {"code": "bad_field", "message": refusal.message, "field": refusal.field}
+
+
+def events(transport: Transport, args: dict[str, Any]) -> str:
     """Create a window, or replace the one of the same id."""
     if args.get("func") is not None:
         raise refuse("func", "Lua Torch is not supported")
-    create_window(handler, args, environment_id(args))
+    return create_window(transport, args, environment_id(args))
 
 
-@answering_refusals
-def post_update(handler: Any, args: dict[str, Any]) -> None:
+def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. An append to one that does not exist creates it."""
     win = args.get("win")
     if not isinstance(win, str):
         raise refuse("win", "must be a window id")
-    transport = transport_of(handler)
     eid = environment_id(args)
     environment = transport.environment(eid)
     if environment is None and hasattr(transport.app, "storage"):
         transport.app.state[eid] = {"jsons": {}, "reload": {}}
     if environment is None or win not in environment["jsons"]:
-        if args.get("append"):
-            create_window(handler, args, eid)
-        else:
-            handler.write("win does not exist")
-        return
+        return create_window(transport, args, eid) if args.get("append") else "win does not exist"
     window = environment["jsons"][win]
     if is_embedding(window) and (args.keys() & POINT_MEMBERS or read_bounds(args.get("opts"))):
         raise refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
     refusal = refusal_text(window, transport.rules)
     if refusal is not None:
-        handler.write(refusal)
-        return
+        return refusal
     try:
         delta = apply_update(window, args, caps_of(window, transport), rules=transport.rules, memo=transport.line_counts)
     except UnknownUpdate:
-        type(handler).wrap_func(handler, args)
-        return
+        return _left_to_visdom(transport, args)
     transport.window_updated(eid, win, delta)
-    handler.write(window["id"])
+    return str(window["id"])
 
 
-def create_window(handler: Any, args: dict[str, Any], eid: str, **members: Any) -> None:
-    """Make a window as Visdom does, within its bounds, and register it. ``members`` are added to it."""
+def _left_to_visdom(transport: Transport, args: dict[str, Any]) -> str:
+    answer = _Answer(transport.app)
+    web_handlers.UpdateHandler.wrap_func(answer, args)
+    if answer.status != 200:
+        raise refuse("win", answer.text, answer.status)
+    return answer.text
+
+
+class _Answer:
+    """Stands in for a request handler of Visdom's: has what the application has, and keeps the answer."""
+
+    def __init__(self, app: Any) -> None:
+        self.application = app
+        self.status = 200
+        self.text = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.application, name)
+
+    def set_status(self, status: int, reason: str | None = None) -> None:
+        self.status = status
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+
+def close(transport: Transport, args: dict[str, Any]) -> str:
+    """Close a window, or all windows of the environment. What is not there is closed already."""
+    eid, win = environment_id(args), args.get("win")
+    if win is not None and not isinstance(win, str):
+        raise refuse("win", "must be a window id, or null for all windows")
+    environment = transport.environment(eid)
+    if environment is None:
+        return ""
+    windows = environment["jsons"]
+    for each in list(windows) if win is None else [win]:
+        window = windows.pop(each, None)
+        if window is not None and hasattr(transport.app, "storage"):
+            try:
+                server_utils.push_deleted(transport.app.storage, eid, each, window)
+            except OSError as error:
+                logger.error("window %s of environment %s cannot be brought back: %s", each, eid, error)
+    transport.undo_changed(eid)
+    return ""
+
+
+def create_window(transport: Transport, args: dict[str, Any], eid: str, **members: Any) -> str:
+    """Make a window as Visdom does, within its bounds, and put it into the state. ``members`` are added to it. Returns its id."""
     data = args.get("data")
     if not isinstance(data, list) or not data or not isinstance(data[0], dict) or not isinstance(data[0].get("type"), str):
         raise refuse("data", "must be a list whose first item is an object with a type")
@@ -104,8 +173,9 @@ def create_window(handler: Any, args: dict[str, Any], eid: str, **members: Any) 
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
-    bound_window(window, caps_of(window, transport_of(handler)), args.get("opts"))
-    register_window(handler, window, eid)
+    bound_window(window, caps_of(window, transport), args.get("opts"))
+    put_window(transport.app.state, window, eid)
+    return str(window["id"])
 
 
 def caps_of(window: dict[str, Any], transport: Transport) -> Caps:
@@ -121,10 +191,8 @@ def environment_id(args: dict[str, Any]) -> str:
     return escaped
 
 
-@answering_refusals
-def post_embedding(handler: Any, args: dict[str, Any]) -> None:
+def embedding(transport: Transport, args: dict[str, Any]) -> str:
     """Add points to a streaming embedding, or replace them. The window is made by the first event."""
-    transport = transport_of(handler)
     eid = environment_id(args)
     win = "embedding" if args.get("win") is None else args["win"]
     if not isinstance(win, str):
@@ -139,11 +207,18 @@ def post_embedding(handler: Any, args: dict[str, Any]) -> None:
     max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points
     batch = parse(args, max_points)
     if window is None:
-        create_window(handler, {**EmbeddingWindow.creation(batch, opts), "win": win}, eid, embedding={"next": len(batch.points)})
-        return
+        creation = {**EmbeddingWindow.creation(batch, opts), "win": win}
+        return create_window(transport, creation, eid, embedding={"next": len(batch.points)})
     if not is_embedding(window):
         raise refuse("win", "is not a streaming embedding")
-    embedding = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
-    delta = embedding.apply(batch, max_points, title=title, bounds=bounds)
-    transport.window_updated(eid, win, delta)
-    handler.write(window["id"])
+    held_points = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
+    transport.window_updated(eid, win, held_points.apply(batch, max_points, title=title, bounds=bounds))
+    return str(window["id"])
+
+
+ENDPOINTS: dict[str, Endpoint] = {"events": events, "update": update, "close": close, "embedding": embedding}
+
+post_events = posted(events)
+post_update = posted(update)
+post_close = posted(close)
+post_embedding = posted(embedding)

@@ -143,6 +143,12 @@ TABLE: Final = (
         "an update costs what it changes, not what the window holds",
         by="visdom_transport.visdom.publishing:post_update",
     ),
+    Seam(
+        WEB,
+        "CloseHandler.post",
+        "closing what is not there is no error, and does not fail when the disk is full",
+        by="visdom_transport.visdom.publishing:post_close",
+    ),
     # Telling subscribers
     Seam(
         UTILS,

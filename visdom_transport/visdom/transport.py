@@ -28,6 +28,7 @@ from ..settings import Settings
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
+from .producers import Producers
 from .sources import SharedSource, WindowSource
 from .state import State
 from .updates import Caps, Memo, rules_for
@@ -50,6 +51,7 @@ class Transport:
         self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
         self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
         self.commands = Commands(self)
+        self.producers = Producers()
         self.chains = Chains(self.hub, lambda: self.converse("poll"))
         self.stock_polls: dict[str, Any] = {}
         self.rules = rules_for(web_handlers.UpdateHandler, server_utils, app)
