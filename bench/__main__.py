@@ -1,0 +1,87 @@
+"""Run stock Visdom and ours side by side, print what comes out, and write it to a Markdown page with charts."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+NAMES = ("append", "text", "sliding", "images", "fanout", "stalled", "reconnect", "ghosts", "startup")
+PAGE = Path("docs/benchmarks.md")
+BUDGET_S = 70.0
+QUICK_BUDGET_S = 7.0
+
+
+def title(name: str) -> str:
+    """The first line of a benchmark's docstring, read without importing what it needs."""
+    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return source.partition('"""')[2].partition("\n")[0]
+
+
+def parser() -> argparse.ArgumentParser:
+    arguments = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog="The exit status is 1 when a promise is not kept. Progress goes to stderr, results to stdout.",
+    )
+    arguments.add_argument("--list", action="store_true", help="name the benchmarks and end")
+    arguments.add_argument(
+        "--only", action="append", choices=NAMES, metavar="NAME", help="run only this benchmark (may be repeated)"
+    )
+    arguments.add_argument("--quick", action="store_true", help="less than 2 minutes instead of 12: fewer rounds, smaller sizes")
+    arguments.add_argument(
+        "--out", type=Path, help=f"the page to write, with charts in a folder of its name; default {PAGE}, if all is run in full"
+    )
+    return arguments
+
+
+def main() -> int:
+    """Run what the command line asks for. Returns the exit status."""
+    options = parser().parse_args()
+    if options.list:
+        for name in NAMES:
+            print(f"{name:10} {title(name)}")
+        return 0
+    try:
+        from .support import plots, report
+        from .support.measure import Bench
+        from .support.result import Result
+    except ImportError as error:
+        print(f"{error}. Install this package with its extras: pip install '.[visdom,bench]'", file=sys.stderr)
+        return 2
+    names = [name for name in NAMES if not options.only or name in options.only]
+    out: Path | None = options.out or (PAGE if names == list(NAMES) and not options.quick else None)
+    about = report.machine()
+    print(" ".join(about), file=sys.stderr)
+    results: dict[str, tuple[str, Result]] = {}
+    began = time.monotonic()
+    for index, name in enumerate(names, 1):
+        print(f"[{index}/{len(names)}] {title(name)}", file=sys.stderr)
+        module = importlib.import_module(f"bench.{name}")
+        result: Result = module.run(Bench(name, options.quick, QUICK_BUDGET_S if options.quick else BUDGET_S))
+        results[name] = (module.__doc__ or "", result)
+        for table in [*result.tables, report.target_table(result.targets)]:
+            print(f"\n{report.text_table(table)}")
+        print(flush=True)
+    targets = [target for _, result in results.values() for target in result.targets]
+    missed = [target for target in targets if not target.met]
+    print(f"{len(targets) - len(missed)} of {len(targets)} promises kept, in {time.monotonic() - began:.0f} s.")
+    for target in missed:
+        print(f"missed: {report.target_table([target]).rows[0]}")
+    if out is not None:
+        folder = out.with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        charts = {}
+        for name, (_, result) in results.items():
+            if result.chart is not None:
+                charts[name] = folder / f"{name}.svg"
+                plots.draw(result.chart, charts[name])
+        out.write_text(report.page(results, charts, out, about=about, quick=options.quick), encoding="utf-8")
+        print(f"written: {out}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Many WebSocket clients in one process, as cheap as they can be, so that they leave the CPU to the server.
+
+Usage: swarm.py PORT DIALECT, with DIALECT "ours" or "stock". Reads one command per line (JSON) and answers each with one line:
+
+    {"connect": n}        open n more connections; answered when every one of them has been greeted
+    {"current": {mark}}   how many clients have received every mark, and what all received: {"current", "messages", "bytes"}
+
+A mark is "mark-<window>-<number>" somewhere in a message; a client is current when it has seen at least the given number of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from typing import Any
+
+PORT, DIALECT = int(sys.argv[1]), sys.argv[2]
+FEEDS = ("shared", "notifications", "env/main")
+MARK = re.compile(rb"mark-(\d+)-(\d+)")
+
+
+def frame(text: bytes, opcode: int = 1) -> bytes:
+    """A client's frame. Its mask is zero, which is allowed and costs nothing."""
+    size = len(text)
+    head = bytes([0x80 | opcode, 0x80 | size]) if size < 126 else bytes([0x80 | opcode, 0xFE]) + size.to_bytes(2, "big")
+    return head + b"\0\0\0\0" + text
+
+
+HELLO = frame(json.dumps({"type": "hello", "role": "browser", "window": 4, "feeds": dict.fromkeys(FEEDS)}).encode())
+UPGRADE = (
+    f"GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    + ("Sec-WebSocket-Protocol: visdom-transport.v1\r\n" if DIALECT == "ours" else "")
+    + "\r\n"
+).encode()
+
+
+class Client(asyncio.Protocol):
+    """Takes frames apart, remembers marks, and acknowledges batches as docs/protocol.md asks."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.messages = 0
+        self.bytes = 0
+        self.marks: dict[bytes, int] = {}
+        self._buffer = bytearray()
+        self._upgraded = False
+        self._verdicts = 0
+        self._batches = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(UPGRADE)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.greeted.done():
+            self.greeted.set_exception(error or ConnectionError("closed before the greeting"))
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        if not self._upgraded:
+            end = buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            if not buffer.startswith(b"HTTP/1.1 101"):
+                raise ConnectionError(buffer[:100].decode())
+            del buffer[: end + 4]
+            self._upgraded = True
+            if DIALECT == "ours":
+                self.transport.write(HELLO)
+        acknowledged = self._batches
+        position = 0
+        while len(buffer) >= position + 2:
+            start, size = position + 2, buffer[position + 1]
+            if size >= 126:
+                width = 2 if size == 126 else 8
+                size = int.from_bytes(buffer[start : start + width], "big")
+                start += width
+            if len(buffer) < start + size:
+                break
+            self._take(buffer[position] & 0x0F, bytes(buffer[start : start + size]))
+            position = start + size
+        del buffer[:position]
+        if self._batches > acknowledged:
+            self.transport.write(frame(b'{"type":"ack","batches":%d}' % self._batches))
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == 9:
+            self.transport.write(frame(payload, opcode=10))
+        if opcode != 1:
+            return
+        self.messages += 1
+        self.bytes += len(payload)
+        for window, number in MARK.findall(payload):
+            self.marks[window] = int(number)
+        if DIALECT == "ours":
+            if payload.startswith(b'{"type":"batch"'):
+                self._batches += 1
+            elif payload.startswith(b'{"type":"subscribed"'):
+                self._verdicts += 1
+            elif payload.startswith(b'{"type":"ping"'):
+                self.transport.write(frame(b'{"type":"pong"}'))
+        if not self.greeted.done() and (DIALECT == "stock" or self._verdicts == len(FEEDS)):
+            self.greeted.set_result(None)
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    commands = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    clients: list[Client] = []
+    while line := await commands.readline():
+        command = json.loads(line)
+        if "connect" in command:
+            for _ in range(command["connect"]):
+                _, client = await loop.create_connection(Client, "127.0.0.1", PORT)
+                clients.append(client)
+            await asyncio.gather(*(client.greeted for client in clients))
+            answer = {"clients": len(clients)}
+        else:
+            wanted = {window.encode(): number for window, number in command["current"].items()}
+            current = sum(all(client.marks.get(w, -1) >= n for w, n in wanted.items()) for client in clients)
+            total = [sum(client.messages for client in clients), sum(client.bytes for client in clients)]
+            answer = {"current": current, "messages": total[0], "bytes": total[1]}
+        print(json.dumps(answer), flush=True)
+
+
+asyncio.run(main())

@@ -1,0 +1,1 @@
+"""What the benchmarks share: servers, clients, producers, results and the report."""
