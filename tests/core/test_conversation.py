@@ -404,6 +404,21 @@ def test_an_event_feed_owes_what_came_since_a_verdict_that_was_lost(world: World
     assert talk.present({"events": {"epoch": batch["epoch"], "offset": 2}}) == []
 
 
+def test_a_poll_that_gives_up_its_position_of_an_event_feed_begins_at_the_head(world: World) -> None:
+    """What it has heard before would otherwise come twice."""
+    talk = Talk(world, kind="poll", feeds={"events": None})
+    position = {"epoch": talk.opening[1]["epoch"], "offset": 0}
+    world.publish()
+    talk.present({"events": position})
+    (verdict,) = talk.present({"events": None})
+    assert (verdict["offset"], verdict["reason"]) == (1, "new")
+    world.publish()
+    _, batch = talk.present({"events": position})
+    assert batch["events"] == [1, 2]
+    (verdict,) = talk.present({"events": None})
+    assert verdict["offset"] == 2
+
+
 def test_a_poll_begins_and_ends_subscriptions_by_what_it_presents(world: World) -> None:
     talk = Talk(world, kind="poll", feeds={"env/a": None})
     messages = talk.present({"env/b": None})

@@ -80,12 +80,18 @@ class Conversation:
             self._hub.unsubscribe(session, name)
         for name, position in feeds.items():
             subscription = session.subscriptions.get(name)
-            if subscription is not None and subscription.presents(position):
-                continue
-            if position is None and subscription is not None and isinstance(subscription.feed, EventFeed):
-                # The reply with the verdict was lost: what happened since the subscription began is still owed.
-                position = {"epoch": subscription.feed.epoch, "offset": subscription.began}
+            began = None
+            if subscription is not None:
+                if subscription.presents(position):
+                    subscription.began = None
+                    continue
+                if position is None and subscription.began is not None and isinstance(subscription.feed, EventFeed):
+                    # The reply with the verdict was lost: what happened since the subscription began is still owed.
+                    began = subscription.began
+                    position = {"epoch": subscription.feed.epoch, "offset": began}
             self._try_subscribe(session, name, position)
+            if began is not None:
+                session.subscriptions[name].began = began
 
     def _hello(self, message: dict[str, Any], now: float) -> None:
         role = message.get("role")

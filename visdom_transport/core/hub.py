@@ -174,7 +174,9 @@ class Hub:
         link = session.link
         values_only = link is not None and link.dialect.values_only
         cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
-        session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, verdict.offset)
+        session.subscriptions[name] = Subscription(
+            feed, cursor if link is not None else None, verdict.offset if position is None else None
+        )
         self._readers.setdefault(name, {})[session] = None
         if link is not None:
             link.control.extend(link.dialect.subscribed(name, verdict))

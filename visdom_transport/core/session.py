@@ -23,8 +23,8 @@ class Subscription:
 
     feed: StateFeed | EventFeed
     cursor: Any = None
-    began: int = 0
-    """The offset of the verdict that the subscription began with."""
+    began: int | None = None
+    """The offset that it began at without a position; None once the client has presented one, and so has heard the verdict."""
 
     @property
     def behind(self) -> int:
