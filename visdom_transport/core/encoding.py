@@ -26,7 +26,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes | str) -> Any:
-    """Parse JSON.
+    """Parse JSON. Integers beyond 64 bits become floats, as they do in a browser.
 
     Raises:
         ValueError: when ``data`` is not JSON.
