@@ -46,12 +46,14 @@ export class Heartbeat {
     }
   }
 
-  /** A pong was received. */
+  /** A pong was received. @returns {number | null} the round trip in milliseconds, if it was asked for */
   ponged() {
-    if (this.#pingedAt !== null) {
-      this.roundTripMs = this.#options.time.now() - this.#pingedAt;
-      this.#pingedAt = null;
+    if (this.#pingedAt === null) {
+      return null;
     }
+    this.roundTripMs = Math.max(0, this.#options.time.now() - this.#pingedAt);
+    this.#pingedAt = null;
+    return this.roundTripMs;
   }
 
   /** Ask for a pong, for the sake of the round trip. */

@@ -1,11 +1,38 @@
+import { Alarm, browserTime } from "./time.js";
+
 /**
  * What happens to the page, as one source of events.
  *
- * @typedef {"visible" | "hidden" | "online" | "offline" | "pagehide" | "pageshow" | "freeze" | "resume"} PageEvent
+ * @typedef {"visible" | "hidden" | "online" | "offline" | "pagehide" | "pageshow" | "freeze" | "resume" | "wake"} PageEvent
  * @typedef {object} Page
  * @property {boolean} hidden
  * @property {(listener: (event: PageEvent) => void) => () => void} listen returns the function that ends listening
  */
+
+/** A timer that is this late says that the machine was asleep: no event does. */
+const ASLEEP_MS = 4_000;
+const LOOK_EVERY_MS = 2_000;
+
+/**
+ * Tells when the machine wakes up: alarms do not go on while it sleeps, so they would ring as much later as they have left.
+ *
+ * @param {import("./time.js").Time} time
+ * @param {() => void} woken
+ * @returns {() => void} ends the watch
+ */
+export function watchSleep(time, woken) {
+  const alarm = new Alarm(time);
+  const look = (/** @type {number} */ since) =>
+    alarm.set(LOOK_EVERY_MS, () => {
+      const now = time.now();
+      look(now);
+      if (now - since >= LOOK_EVERY_MS + ASLEEP_MS) {
+        woken();
+      }
+    });
+  look(time.now());
+  return () => alarm.clear();
+}
 
 /** @type {Page} */
 export const browserPage = {
@@ -27,6 +54,11 @@ export const browserPage = {
     for (const name of /** @type {PageEvent[]} */ (["online", "offline", "pagehide", "pageshow"])) {
       window.addEventListener(name, () => listener(name), { signal });
     }
-    return () => ending.abort();
+    // A hidden page is looked at seldom by its timers, and checked anyway when it is shown.
+    const awake = watchSleep(browserTime, () => browserPage.hidden || listener("wake"));
+    return () => {
+      ending.abort();
+      awake();
+    };
   },
 };

@@ -1,6 +1,7 @@
 import { Backoff } from "./backoff.js";
 import { Choice } from "./choice.js";
 import { Outbox } from "./commands.js";
+import { Credit } from "./credit.js";
 import { afterDraw } from "./draw.js";
 import { Feeds } from "./feeds.js";
 import { Heartbeat } from "./heartbeat.js";
@@ -36,19 +37,25 @@ import { Alarm, browserTime } from "./time.js";
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
+ * @property {number} behindMs how long the oldest change that the page has not drawn has been waiting for it
+ * @property {number} behindChanges how many changes the page has not drawn, as far as it knows
+ * @property {number} conflated changes that were replaced by newer ones before they were sent, since the page was loaded
+ * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
+ *   sign of life, and whether the server knew the session
  *
  * @typedef {object} Connection one link and what belongs to it alone
  * @property {Link} link
  * @property {Hello} hello
  * @property {boolean} welcomed
  * @property {number} openedAt
- * @property {number} batches received
- * @property {number} drawn of these
+ * @property {number} granted unacknowledged batches that the server may have in flight
+ * @property {number} received batches
+ * @property {{at: number, changes: number}[]} undrawn the newest of these: when they came, and what they brought
  * @property {boolean} acknowledging
  */
 
-/** Batches the server may have in flight before we say that one is drawn. */
-const WINDOW = 4;
+/** A link that delivers is pinged this often to measure the round trip. */
+const MEASURE_EVERY_MS = 5_000;
 /** How long a link may take to be welcomed. A poll gets longer, so that a slow server is not taken for a blocked path twice. */
 const WELCOME_WITHIN_MS = { websocket: 5_000, poll: 10_000 };
 /** Periods of looking for a better link than the poll. Each is shortened by up to a half at random. */
@@ -76,6 +83,7 @@ export class Session {
   #feeds;
   #choice;
   #backoff;
+  #credit = new Credit();
 
   /** @type {Phase} */
   #phase = "connecting";
@@ -88,6 +96,13 @@ export class Session {
   #lastHeardAt = null;
   /** @type {number | null} */
   #roundTripMs = null;
+  #measuredAt = 0;
+  #drawnAt = 0;
+  /** Changes that the server held when it was last asked. */
+  #heldByServer = 0;
+  #conflated = 0;
+  /** @type {State["lastReturn"]} */
+  #lastReturn = null;
 
   /** The connection in use. @type {Connection | null} */
   #current = null;
@@ -281,7 +296,19 @@ export class Session {
       lastHeardAt: this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.#heartbeat?.roundTripMs ?? this.#roundTripMs,
+      ...this.#behind(),
+      conflated: Math.max(0, this.#conflated),
+      lastReturn: this.#lastReturn,
     };
+  }
+
+  #behind() {
+    const undrawn = this.#current?.undrawn ?? [];
+    if (undrawn.length === 0) {
+      return { behindMs: 0, behindChanges: 0 };
+    }
+    const here = undrawn.reduce((sum, { changes }) => sum + changes, 0);
+    return { behindMs: Math.max(0, this.#time.now() - undrawn[0].at), behindChanges: here + this.#heldByServer };
   }
 
   // --- connecting ---
@@ -307,13 +334,14 @@ export class Session {
         role: this.#role,
         session: this.#identity.session,
         secret: this.#identity.secret,
-        window: WINDOW,
+        window: this.#wantedWindow,
         feeds: this.#feeds.positions(),
       },
       welcomed: false,
       openedAt: this.#time.now(),
-      batches: 0,
-      drawn: 0,
+      granted: this.#wantedWindow,
+      received: 0,
+      undrawn: [],
       acknowledging: false,
     };
     // Callbacks of links that were given up may come at any time: only the current one and the probe are listened to.
@@ -453,7 +481,7 @@ export class Session {
         connection.link.send({ type: "pong" });
         break;
       case "pong":
-        this.#heartbeat?.ponged();
+        this.#ponged(message);
         break;
       case "error":
         if (typeof message.feed === "string") {
@@ -480,9 +508,16 @@ export class Session {
       this.#outbox.renumber();
     }
     this.#identity.keep(welcome.session, welcome.secret, this.#outbox.lastId);
+    const lastHeardAt = this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt;
+    if (lastHeardAt !== null) {
+      this.#lastReturn = { at: now, awayMs: Math.max(0, now - lastHeardAt), resumed: welcome.resumed };
+    }
     this.#heartbeat?.stop();
     this.#heartbeat = this.#watch(link, welcome);
-    this.#heartbeat.measure();
+    this.#credit.forgetTrips();
+    this.#measure();
+    // The page may have been hidden or shown since the hello.
+    this.#grant();
     this.#feeds.awaitOnly(Object.keys(hello.feeds));
     this.#catchUpWithHello(hello);
     for (const message of this.#outbox.messages()) {
@@ -530,26 +565,89 @@ export class Session {
 
   /** @param {Connection} connection @param {any} batch */
   #onBatch(connection, batch) {
-    const number = ++connection.batches;
+    const number = ++connection.received;
+    const changes = Math.max(0, batch.to - Math.max(0, batch.from));
+    connection.undrawn.push({ at: this.#time.now(), changes: batch.complete ? changes : 0 });
+    if (batch.entries !== undefined && batch.from >= 0) {
+      this.#conflated += (batch.complete ? changes : 0) - batch.entries.length;
+    }
     const gap = this.#feeds.onBatch(batch);
     if (gap !== null) {
       this.#say({ type: "subscribe", feed: batch.feed });
     }
-    // Asked for after the listeners have planned their drawing, so that it follows theirs in the same frame.
-    this.#drawn(() => this.#acknowledge(connection, number));
+    if (this.#page.hidden) {
+      // Nothing will be drawn, and there is no credit for more.
+      this.#acknowledge(connection, number);
+    } else {
+      // Asked for after the listeners have planned their drawing, so that it follows theirs.
+      this.#drawn(() => {
+        if (connection.received - connection.undrawn.length < number) {
+          this.#measureDrawing(connection);
+          this.#acknowledge(connection, number);
+        }
+      });
+    }
   }
 
-  /** @param {Connection} connection @param {number} number */
+  /** Batches up to this number are drawn. @param {Connection} connection @param {number} number */
   #acknowledge(connection, number) {
-    connection.drawn = Math.max(connection.drawn, number);
+    connection.undrawn.splice(0, number - (connection.received - connection.undrawn.length));
     if (!connection.acknowledging) {
       connection.acknowledging = true;
       // Later, so that one frame gives one acknowledgement.
       queueMicrotask(() => {
         connection.acknowledging = false;
-        connection.link.acknowledge(connection.drawn);
+        connection.link.acknowledge(connection.received - connection.undrawn.length);
       });
     }
+  }
+
+  /** The oldest batch is drawn: it took as long as it was here and the page had nothing older to draw. @param {Connection} connection */
+  #measureDrawing({ undrawn }) {
+    const now = this.#time.now();
+    // What is drawn together with another batch took no time of its own.
+    if (now > this.#drawnAt) {
+      this.#credit.drew(now - Math.max(undrawn[0].at, this.#drawnAt));
+      this.#drawnAt = now;
+    }
+    if (now - this.#measuredAt >= MEASURE_EVERY_MS) {
+      this.#measure();
+    }
+  }
+
+  // --- credit ---
+
+  #measure() {
+    this.#measuredAt = this.#time.now();
+    this.#heartbeat?.measure();
+  }
+
+  /** @param {{behind?: number}} pong */
+  #ponged({ behind }) {
+    this.#heldByServer = behind ?? 0;
+    const trip = this.#heartbeat?.ponged() ?? null;
+    if (trip !== null) {
+      this.#credit.travelled(trip);
+      this.#grant();
+    }
+  }
+
+  /** A hidden page draws nothing, so it takes nothing: the server keeps the newest state for it. */
+  get #wantedWindow() {
+    return this.#page.hidden ? 0 : this.#credit.window;
+  }
+
+  #grant() {
+    const connection = this.#current;
+    const window = this.#wantedWindow;
+    if (connection === null || !connection.welcomed || connection.granted === window) {
+      return;
+    }
+    // For a poll the poll is the credit. Only that there is none has to be said.
+    if (connection.link.kind === "websocket" || window === 0 || connection.granted === 0) {
+      connection.link.send({ type: "credit", window });
+    }
+    connection.granted = window;
   }
 
   // --- sending ---
@@ -631,10 +729,20 @@ export class Session {
           this.#enter("waiting");
         }
         break;
+      case "hidden":
+        this.#grant();
+        if (this.#current !== null && this.#current.undrawn.length > 0) {
+          this.#acknowledge(this.#current, this.#current.received);
+        }
+        break;
+      case "visible":
+        this.#grant();
+        this.#awake();
+        break;
       case "pageshow":
       case "online":
       case "resume":
-      case "visible":
+      case "wake":
         this.#awake();
         break;
       case "offline":

@@ -952,3 +952,96 @@ test("climbing: the loss of the poll ends the probe, and the next attempt is a p
   await tab.time.pass(500);
   assert.equal(tab.net.poll.body.messages[0].type, "hello");
 });
+
+// --- credit ---
+
+test("the window follows drawing and the round trip", async () => {
+  await tab.live();
+  const ping = async (ms) => {
+    await tab.time.pass(ms);
+    await tab.socket.say({ type: "pong" });
+  };
+  const draw = async (ms) => {
+    await tab.socket.say(batch(FEED, { from: tab.session.replica(FEED).offset, to: tab.session.replica(FEED).offset + 1 }));
+    await tab.time.pass(ms);
+    await tab.screen.draw();
+  };
+  await ping(200);
+  const settle = async (ms) => {
+    for (let i = 0; i < 60; i++) await draw(ms);
+    await tab.time.pass(5_000);
+    await draw(ms);
+    await ping(200);
+    return tab.socket.last("credit").window;
+  };
+  assert.equal(await settle(105), 3);
+  assert.equal(await settle(42), 6);
+  assert.equal(tab.state.roundTripMs, 200);
+});
+
+test("a page opened in the background takes nothing before it is shown", async () => {
+  tab.page.hidden = true;
+  tab.session.subscribe(FEED, {});
+  tab.session.start();
+  await tab.welcome();
+  assert.equal(tab.socket.last("hello").window, 0);
+  await tab.page.say("visible");
+  assert.deepEqual(tab.socket.last("credit"), { type: "credit", window: 4 });
+});
+
+test("a page that is hidden between hello and welcome says so", async () => {
+  tab.session.start();
+  await tab.page.say("hidden");
+  await tab.welcome();
+  assert.deepEqual(tab.socket.last("credit"), { type: "credit", window: 0 });
+});
+
+test("a hidden page goes on polling, without credit", async () => {
+  tab.options.startWithPolling = true;
+  tab.open();
+  await tab.polling();
+  await tab.net.poll.reply(batch(FEED, { from: 10, to: 11 }));
+  assert.equal(tab.net.poll, undefined);
+  await tab.page.say("hidden");
+  assert.deepEqual(tab.net.send.body.messages, [{ type: "credit", window: 0 }]);
+  await tab.net.send.reply();
+  assert.equal(tab.net.poll.body.feeds[FEED].offset, 11);
+  await tab.net.poll.reply();
+  assert.ok(tab.net.poll);
+  await tab.page.say("visible");
+  assert.ok(tab.net.send.body.messages.some(({ type, window }) => type === "credit" && window > 0));
+});
+
+test("tells how far the page is behind", async () => {
+  await tab.live();
+  assert.deepEqual([tab.state.behindMs, tab.state.behindChanges], [0, 0]);
+  await tab.socket.say({ type: "pong", behind: 7 }, batch(FEED, { from: 10, to: 15, entries: [delta("a", 5, 15, ["extend", ["x"], [2]])] }));
+  await tab.time.pass(3_000);
+  await tab.socket.say(batch(FEED, { from: 15, to: 16 }));
+  assert.deepEqual([tab.state.behindMs, tab.state.behindChanges, tab.state.conflated], [3_000, 13, 5]);
+  await tab.screen.draw();
+  assert.deepEqual([tab.state.behindMs, tab.state.behindChanges], [0, 0]);
+});
+
+test("tells how long it was away when it came back", async () => {
+  await tab.live();
+  assert.equal(tab.state.lastReturn, null);
+  await tab.time.pass(1_000);
+  await tab.socket.cut();
+  await tab.retry();
+  await tab.time.pass(500);
+  await tab.welcome({ resumed: true });
+  const { awayMs, resumed } = tab.state.lastReturn;
+  assert.equal(resumed, true);
+  assert.ok(awayMs >= 1_500 && awayMs < 3_000, `${awayMs} ms`);
+});
+
+test("when the machine wakes up, the link is checked at once", async () => {
+  await tab.live();
+  await tab.time.pass(1_000);
+  const before = tab.socket.told("ping").length;
+  await tab.page.say("wake");
+  assert.equal(tab.socket.told("ping").length, before + 1);
+  await tab.time.pass(3_000);
+  assert.equal(tab.state.phase, "waiting");
+});
