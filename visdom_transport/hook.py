@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+BACKGROUND = "VISDOM_TRANSPORT_BACKGROUND"
+
 #: Module name -> what to call once the module has been executed, as "module:function".
 #: Visdom's `run_server` imports `visdom.server.app` before anything else of the server.
 WATCHED = {"visdom.server.app": "visdom_transport.visdom.seams:apply"}
+
+#: What is watched in addition when `background_wanted`.
+CLIENT = {"visdom": "visdom_transport.client:visdom_imported"}
+
+
+def background_wanted() -> bool:
+    """Whether the environment asks that Visdom's clients publish in the background: `VISDOM_TRANSPORT_BACKGROUND=1`."""
+    return os.environ.get(BACKGROUND, "").strip().lower() in ("1", "on", "true", "yes")
 
 
 def enabled() -> bool:
@@ -41,6 +51,8 @@ def install(watched: "Mapping[str, str]" = WATCHED) -> None:
     if finder is None:
         finder = PostImportFinder()
         sys.meta_path.insert(0, finder)
+    if background_wanted():
+        watched = {**watched, **CLIENT}
     for name, callback in watched.items():
         if finder.watched.get(name) != callback:
             finder.watched[name] = callback

@@ -7,13 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .embedding import EmbeddingRefused, EmbeddingStream
+    from .publisher import Publisher, background
 
-__all__ = ["EmbeddingRefused", "EmbeddingStream"]
+__all__ = ["EmbeddingRefused", "EmbeddingStream", "Publisher", "background"]
 
-_MODULES = {"EmbeddingRefused": "embedding", "EmbeddingStream": "embedding"}
+_MODULES = {
+    "EmbeddingRefused": "embedding",
+    "EmbeddingStream": "embedding",
+    "Publisher": "publisher",
+    "background": "publisher",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def visdom_imported() -> None:
+    """Publish in the background, as the environment asks. The import hook calls this."""
+    publisher = import_module(".publisher", __name__)
+    # While our module imports Visdom itself it is not complete, and does this at its end.
+    if hasattr(publisher, "background"):
+        publisher.background()

@@ -1,0 +1,176 @@
+"""Visdom's client, except that what only publishes does not wait for the server.
+
+    from visdom_transport.client import Publisher
+
+    vis = Publisher(env="training")             # takes what visdom.Visdom takes, and the members of Options
+    vis.line(X=[0], Y=[1.0], win="loss", update="append")
+
+`docs/publisher.md` says what is sent when, and what is kept until when.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import uuid
+import weakref
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import visdom
+
+from visdom_transport.hook import background_wanted
+
+from .calls import ENDPOINTS, capture, window_of
+from .connection import Address
+from .outbox import Counters
+from .sender import Options, Sender
+
+ANSWER_TIMEOUT_S = 10.0
+"""How long a call that must know an answer waits for what was published before it."""
+
+# The class as it is before `background` puts ours in its place.
+_Visdom: Any = visdom.Visdom
+
+
+class Publisher(_Visdom):  # type: ignore[misc]
+    """A `visdom.Visdom` whose publishing calls return at once.
+
+    They return the window's id, and a thread sends them in the background, each exactly once. What must know an answer
+    (`win_exists`, `get_window_data`, `save` ...) first waits until what was published before has arrived, and then does what
+    Visdom's client does. Any thread may call any method.
+
+    Takes every argument of `visdom.Visdom`, and the members of `Options`: ``max_bytes``, ``when_full``, ``spill_dir`` and
+    ``exit_timeout_s``.
+
+    Raises:
+        ValueError: an option cannot be used.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {}
+    """Options for publishers that are not given them."""
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        own = Publisher.defaults | {name: arguments.pop(name) for name in Options.names() & arguments.keys()}
+        self._made_of = (args, dict(arguments), own)
+        self._sender: Sender | None = None
+        self._options = Options(**own)
+        # What Visdom's constructor sends comes before the sender can know where to.
+        self._early: list[str] = []
+        super().__init__(*args, **arguments)
+        if not self.send or self.offline:
+            return
+        address = Address(
+            url=f"{self.server}:{self.port}{self.base_url}",
+            proxies=self.proxies,
+            verify=getattr(self, "ssl_verify", True),
+            username=self.username,
+            password=getattr(self, "password", None),
+        )
+        self._sender = Sender(address, self._options)
+        weakref.finalize(self, self._sender.leave).atexit = False
+        for eid in self._early:
+            self._sender.make_environment(eid)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process publishes for itself. It has no event stream: those who started it have."""
+        args, arguments, own = self._made_of
+        given = inspect.signature(_Visdom).bind(*args, **arguments).arguments
+        return _made_again, (given | own | {"use_incoming_socket": False, "use_polling": False},)
+
+    # --- the background ---
+
+    def flush(self, timeout: float | None = None, *, durable: bool = False) -> bool:
+        """Wait until the server has applied everything that was published so far. Returns whether it has.
+
+        Args:
+            timeout: in seconds; None waits as long as it takes.
+            durable: wait until the server has it on disk, if it keeps anything there.
+        """
+        return self._sender is None or self._sender.flush(timeout, durable=durable)
+
+    def finish(self, timeout: float | None = None) -> bool:
+        """Flush, durably, and give back the thread and the connection. Publishing again takes new ones.
+
+        Visdom's own `close` is another thing: it closes windows.
+        """
+        return self._sender is None or self._sender.finish(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._sender is not None:
+            self._sender.finish_at_exit(self._options.exit_timeout_s)
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the calls so far."""
+        return self._sender.counters if self._sender is not None else Counters()
+
+    # --- what Visdom's methods call ---
+
+    def _send(
+        self, msg: dict[str, Any], endpoint: str = "events", quiet: bool = False, from_log: bool = False, create: bool = True
+    ) -> Any:
+        sender = self._sender
+        if sender is None:
+            if endpoint.startswith("env/") and self.send and not self.offline:
+                self._early.append(str(msg["eid"]))
+                return ""
+            return super()._send(msg, endpoint, quiet, from_log, create)
+        if endpoint not in ENDPOINTS:
+            if not sender.is_away:
+                sender.flush(ANSWER_TIMEOUT_S)
+            answer = super()._send(msg, endpoint, quiet, from_log, create)
+            if endpoint in ("delete_env", "win_data"):
+                sender.forget(window_of(msg["eid"], None))
+            return answer
+        if msg.get("eid") is None:
+            msg["eid"] = self.env
+        self.env_list.add(msg["eid"])
+        if msg.get("win") is None and (endpoint == "events" or ("win" in msg and create and endpoint == "update")):
+            msg["win"] = f"window_{uuid.uuid4().hex}"
+        if not from_log:
+            self._log(msg, endpoint)
+        sender.put(capture(endpoint, msg))
+        if endpoint == "close":
+            return ""
+        return "embedding" if msg.get("win") is None else msg["win"]
+
+    def win_exists(self, win: str, env: str | None = None) -> bool | None:
+        """Whether the server has the window; None if it cannot be asked."""
+        sender = self._sender
+        # Visdom's methods ask before each append. What this publisher made or fed itself need not be asked for.
+        if sender is None or sys._getframe(1).f_globals is not _Visdom.__init__.__globals__:
+            exists: bool | None = super().win_exists(win, env)
+            return exists
+        window = window_of(self.env if env is None else env, win)
+        exists = sender.windows.exists(window) if win else None
+        if exists is None:
+            exists = sender.exists(window)
+            if exists is not None and win:
+                sender.learned(window, exists)
+        return exists
+
+
+def _made_again(arguments: dict[str, Any]) -> Publisher:
+    return Publisher(**arguments)
+
+
+def background(**options: Any) -> None:
+    """From now on `visdom.Visdom` makes publishers, with these members of `Options` unless they are given others.
+
+    Raises:
+        ValueError: an option cannot be used.
+    """
+    try:
+        Options(**options)
+    except TypeError as error:
+        raise ValueError(f"{error}; options are {', '.join(sorted(Options.names()))}") from None
+    Publisher.defaults = dict(options)
+    setattr(visdom, "Visdom", Publisher)  # noqa: B010 (to a type checker, a class is not a variable)
+
+
+if background_wanted():
+    background()

@@ -1,0 +1,406 @@
+"""The thread that sends what a publisher's calls left behind."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import random
+import sys
+import threading
+import time
+import weakref
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from .calls import Message, Window
+from .connection import Address, Away, Connection, TooLarge
+from .outbox import Counters, Item, Outbox, WhenFull
+from .spill import Spill
+from .windows import Windows, creation_of
+
+logger = logging.getLogger("visdom_transport.client")
+
+INTERVAL_S = 0.05
+"""Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
+QUESTION_INTERVAL_S = 0.5
+"""How often a server is asked how much it keeps for good, when there is nothing to send."""
+MAX_BACKOFF_S = 5.0
+MAX_CAUSES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a publisher holds what was not sent yet.
+
+    Raises:
+        ValueError: a value cannot be used.
+    """
+
+    max_bytes: int = 64_000_000
+    """At most this much is held in memory. A single larger message is held alone."""
+    when_full: WhenFull = "block"
+    """`block`: calls wait, and nothing is lost. `drop`: the oldest messages are lost, and counted. `spill`: to a file."""
+    spill_dir: Path | None = None
+    """Where that file is; the system's directory for temporary files by default."""
+    exit_timeout_s: float = 10.0
+    """How long the end of the process waits until the server has everything for good."""
+
+    def __post_init__(self) -> None:
+        if self.when_full not in get_args(WhenFull):
+            raise ValueError(f"when_full must be one of {', '.join(get_args(WhenFull))}, not {self.when_full!r}")
+        if isinstance(self.max_bytes, bool) or not isinstance(self.max_bytes, int) or self.max_bytes < 1:
+            raise ValueError(f"max_bytes must be a whole number above 0, not {self.max_bytes!r}")
+        if not self.exit_timeout_s >= 0:
+            raise ValueError(f"exit_timeout_s must be a number of seconds, not {self.exit_timeout_s!r}")
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        return frozenset(each.name for each in fields(cls))
+
+
+class Sender:
+    """Takes messages from any thread and sends them from one of its own, which begins with the first message.
+
+    A process forked from this one begins with nothing to send, under a name of its own.
+    """
+
+    def __init__(self, address: Address, options: Options) -> None:
+        self.address = address
+        self.options = options
+        self.windows = Windows()
+        self._begin()
+        _senders.add(self)
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        options = self.options
+        self._outbox = Outbox(max_bytes=options.max_bytes, when_full=options.when_full, spill=Spill(options.spill_dir))
+        self._environments: dict[str, None] = {}
+        """Those still to be made."""
+        self._made: dict[str, None] = {}
+        self._connection = Connection(self.address)
+        self._question = Connection(self.address)
+        self._asking = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._idle = False
+        self._ending = False
+        self._hurry = 0
+        self._failures = 0
+        self._away_since: float | None = None
+        self._warned_full = False
+        self._causes: set[tuple[str, ...]] = set()
+
+    # --- for callers ---
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last request got no answer."""
+        return self._failures > 0
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the calls so far."""
+        with self._changed:
+            return self._outbox.snapshot()
+
+    def put(self, message: Message) -> None:
+        """Send a message, some time. Waits only if there is no room and nothing may be lost."""
+        with self._changed:
+            while not self._offer(message):
+                self._changed.wait()
+            self.windows.published(message)
+            self._wake()
+
+    def make_environment(self, eid: str) -> None:
+        """Make an environment if there is none of this name, before anything that is sent later."""
+        with self._changed:
+            self._environments[eid] = None
+            self._wake()
+
+    def flush(self, timeout_s: float | None = None, *, durable: bool = False) -> bool:
+        """Wait until the server has applied, or keeps for good, everything put so far. Returns whether it does."""
+        with self._changed:
+            mark = self._outbox.mark
+            self._hurry += 1
+            try:
+                self._changed.notify_all()
+                return self._changed.wait_for(
+                    lambda: not self._environments and self._outbox.settled(mark, durable=durable), timeout_s
+                )
+            finally:
+                self._hurry -= 1
+
+    def learned(self, window: Window, exists: bool) -> None:
+        """Note whether a window is there."""
+        with self._changed:
+            self.windows.learned(window, exists)
+
+    def forget(self, window: Window) -> None:
+        """Note that it is not known any more whether the window is there; without an id, all of its environment."""
+        with self._changed:
+            self.windows.forget(window)
+
+    def exists(self, window: Window) -> bool | None:
+        """Ask the server whether a window is there. None if it does not answer."""
+        if self.is_away:
+            return None
+        with self._asking:
+            try:
+                return self._question.exists(window)
+            except Away:
+                return None
+
+    def finish(self, timeout_s: float | None = None) -> bool:
+        """Flush, and end the thread. Returns whether the server has everything for good."""
+        settled = self.flush(timeout_s, durable=True)
+        with self._changed:
+            thread = self._thread
+            self._ending = True
+            self._changed.notify_all()
+        if thread is not None and thread is not threading.current_thread() and settled:
+            thread.join(timeout_s)
+        with self._asking:
+            self._question.close()
+        return settled
+
+    def finish_at_exit(self, timeout_s: float) -> None:
+        """Flush as long as this allows, and say what is lost then."""
+        if self.finish(timeout_s):
+            return
+        with self._changed:
+            lost = self._outbox.unsent_calls
+            self._outbox.counters.dropped += lost
+        if lost:
+            logger.warning(
+                "the process ends, and %d calls (or more) have not reached the Visdom server at %s within %g s: they are lost.",
+                lost,
+                self.address.url,
+                self.options.exit_timeout_s,
+            )
+
+    def leave(self) -> None:
+        """End the thread as soon as everything is sent; nobody is waiting for it."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def forked(self) -> None:
+        """Begin anew in a forked process: the other one sends what it has, over its own connection."""
+        self._connection.forget()
+        self._question.forget()
+        self._outbox.close()
+        self._begin()
+
+    # --- under the lock ---
+
+    def _offer(self, message: Message) -> bool:
+        try:
+            taken = self._outbox.offer(message)
+        except OSError as error:
+            taken = False
+            self._warn_full(f"and the file for the rest cannot be written ({error})")
+        if not taken:
+            if threading.current_thread() is self._thread:
+                # A log handler that publishes: this thread cannot wait for itself.
+                self._outbox.counters.dropped += message.calls
+                return True
+            self._warn_full("so calls wait until the server has taken some of it")
+            self._wake()
+        elif self._outbox.counters.dropped:
+            self._warn_full("so the oldest updates are lost (see the counters)")
+        return taken
+
+    def _warn_full(self, consequence: str) -> None:
+        if not self._warned_full:
+            self._warned_full = True
+            limit, url = self.options.max_bytes, self.address.url
+            logger.warning("%d bytes for the Visdom server at %s are waiting, %s.", limit, url, consequence)
+
+    def _wake(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._ending = False
+            # The process waits for what is left when it ends, but not for ever.
+            self._thread = threading.Thread(target=self._run, name="visdom-publisher", daemon=True)
+            self._thread.start()
+            _exit_hooks()
+        elif self._idle:
+            self._changed.notify_all()
+
+    def _wait(self, seconds: float | None, *, until_news: bool = False) -> None:
+        self._idle = until_news
+        self._changed.wait(seconds)
+        self._idle = False
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._environments) or self._outbox.has_news
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        last = -INTERVAL_S
+        while True:
+            with self._changed:
+                if not self._has_work and not self._outbox.awaits_confirmation:
+                    if self._ending:
+                        break
+                    self._wait(None, until_news=True)
+                    continue
+                interval = INTERVAL_S if self._has_work else QUESTION_INTERVAL_S
+                left = last + interval - time.monotonic()
+                if left > 0 and not (self._has_work and (self._hurry or self._ending)):
+                    self._wait(left, until_news=not self._has_work)
+                    continue
+                environments = list(self._environments)
+            last = time.monotonic()
+            try:
+                for eid in environments:
+                    self._connection.make_environment(eid)
+                    with self._changed:
+                        self._environments.pop(eid, None)
+                        self._made[eid] = None
+                        self._changed.notify_all()
+                self._exchange()
+            except Away as reason:
+                self._unreachable(str(reason))
+            except Exception:
+                # Whatever it is, a thread that ended would lose everything that follows.
+                logger.exception("publishing to the Visdom server at %s failed", self.address.url)
+                self._unreachable("see the error before")
+            else:
+                self._reachable()
+        self._connection.close()
+
+    def _exchange(self) -> None:
+        with self._changed:
+            request = self._outbox.request()
+        try:
+            reply = self._connection.publish(request)
+        except TooLarge:
+            self._make_smaller(request.items)
+            return
+        with self._changed:
+            receipt = self._outbox.receive(reply)
+            self._changed.notify_all()
+            self._warned_full = self._warned_full and self._outbox.has_news
+        for item in receipt.confirmed:
+            creation = creation_of(item.message)
+            with self._changed:
+                self.windows.confirmed(item.message, creation)
+        for item, error in receipt.refused:
+            self._refused(item, error)
+        if not receipt.known:
+            self._make_again()
+
+    def _make_smaller(self, items: list[Item]) -> None:
+        with self._changed:
+            if len(items) > 1:
+                self._outbox.batch_bytes //= 2
+                return
+            size = items[0].message.size_bytes
+            message = f"the server, or a proxy before it, takes no message of {size} bytes"
+            self._refused(items[0], {"code": "too_large", "message": message, "field": None})
+            self._outbox.give_up(items[0])
+
+    def _make_again(self) -> None:
+        """The server does not know this producer: it was restarted, and what it had may be gone."""
+        with self._changed:
+            creations = self.windows.creations()
+        missing = [each for each in creations if not self._connection.exists(each.window)]
+        with self._changed:
+            count = self._outbox.begin_again(missing)
+            self._environments |= self._made
+        if count:
+            logger.warning(
+                "the Visdom server at %s was restarted and has lost %d windows that this process feeds. They are made again, "
+                "with what was not kept for good; what was, is gone.",
+                self.address.url,
+                count,
+            )
+
+    def _refused(self, item: Item, error: dict[str, Any]) -> None:
+        cause = (item.message.endpoint, str(error.get("code")), str(error.get("field")))
+        if item.message.window[1] is not None:
+            with self._changed:
+                self.windows.forget(item.message.window)
+        if cause not in self._causes and len(self._causes) < MAX_CAUSES:
+            self._causes.add(cause)
+            field = f"{error['field']}: " if error.get("field") else ""
+            logger.warning(
+                "the Visdom server at %s refused a message to /%s for window %r of environment %r: %s%s (%s). "
+                "Others refused for the same cause are only counted.",
+                self.address.url,
+                item.message.endpoint,
+                item.message.window[1],
+                item.message.window[0],
+                field,
+                error.get("message"),
+                error.get("code"),
+            )
+
+    def _unreachable(self, reason: str) -> None:
+        self._failures += 1
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+        # The first retry comes at once: most often it is only the connection that is gone.
+        if self._failures == 2:
+            logger.warning(
+                "the Visdom server at %s cannot be reached (%s). Nothing is lost yet: up to %d bytes are held until it is back.",
+                self.address.url,
+                reason,
+                self.options.max_bytes,
+            )
+        limit = min(MAX_BACKOFF_S, 0.05 * 2 ** min(self._failures, 10))
+        until = time.monotonic() + random.uniform(0.01, limit)
+        with self._changed:
+            while (left := until - time.monotonic()) > 0:
+                self._wait(left)
+
+    def _reachable(self) -> None:
+        if self._failures >= 2 and self._away_since is not None:
+            logger.warning(
+                "the Visdom server at %s is back after %.1f s; what was held is being sent.",
+                self.address.url,
+                time.monotonic() - self._away_since,
+            )
+        self._failures = 0
+        self._away_since = None
+
+
+# --- the end of a process, and its children ---
+
+_senders: weakref.WeakSet[Sender] = weakref.WeakSet()
+_hooked_in: int | None = None
+
+
+def _exit_hooks() -> None:
+    """Have what is left sent when this process ends."""
+    global _hooked_in
+    if _hooked_in == os.getpid():
+        return
+    if _hooked_in is None:
+        atexit.register(finish_all)
+    _hooked_in = os.getpid()
+    # Children of multiprocessing end without the hooks of atexit.
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, finish_all, exitpriority=10)
+
+
+def finish_all() -> None:
+    """Wait until the servers have everything for good, as long as the options allow."""
+    began = time.monotonic()
+    for sender in list(_senders):
+        sender.finish_at_exit(max(0.0, began + sender.options.exit_timeout_s - time.monotonic()))
+
+
+def _after_fork() -> None:
+    for sender in list(_senders):
+        sender.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,95 @@
+"""A file for the messages that do not fit in memory: first in, first out."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from pathlib import Path
+
+_HEADER = struct.Struct("<QII")
+"""Sequence number, lengths of endpoint and body."""
+
+
+class Spill:
+    """Messages on disk, in order. The file has no name, so it is gone when the process is, whatever ends it.
+
+    Args:
+        directory: where; the system's directory for temporary files by default.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._file: int | None = None
+        self._read_at = self._write_at = 0
+        self._first: int | None = None
+
+    def __bool__(self) -> bool:
+        return self._read_at < self._write_at
+
+    @property
+    def size_bytes(self) -> int:
+        """What is on disk and was not read yet."""
+        return self._write_at - self._read_at
+
+    @property
+    def first_sequence(self) -> int | None:
+        """The number that the oldest message was given, if there is one."""
+        return self._first
+
+    def put(self, sequence: int, endpoint: str, body: bytes) -> None:
+        """Add a message.
+
+        Raises:
+            OSError: the disk is full or cannot be written. Nothing was added.
+        """
+        name = endpoint.encode()
+        record = _HEADER.pack(sequence, len(name), len(body)) + name + body
+        if self._file is None:
+            # Without a buffer: one would be written a second time by a process forked with it.
+            with tempfile.TemporaryFile(buffering=0, prefix="visdom-publisher-", dir=self._directory) as file:
+                self._file = os.dup(file.fileno())
+        written = 0
+        while written < len(record):
+            written += os.pwrite(self._file, record[written:], self._write_at + written)
+        if not self:
+            self._first = sequence
+        self._write_at += len(record)
+
+    def take(self) -> tuple[int, str, bytes]:
+        """Remove the oldest message: its number, endpoint and body.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if not self or self._file is None:
+            raise IndexError("nothing is spilled")
+        sequence, name_length, body_length = self._header()
+        start = self._read_at + _HEADER.size
+        content = self._read(start, name_length + body_length)
+        self._read_at = start + len(content)
+        self._first = None
+        if self:
+            self._first = self._header()[0]
+        else:
+            self._read_at = self._write_at = 0
+            os.ftruncate(self._file, 0)
+        return sequence, content[:name_length].decode(), content[name_length:]
+
+    def close(self) -> None:
+        """Give the file back, with what is in it."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._first = None, None
+        self._read_at = self._write_at = 0
+
+    def _header(self) -> tuple[int, int, int]:
+        return _HEADER.unpack(self._read(self._read_at, _HEADER.size))
+
+    def _read(self, start: int, length: int) -> bytes:
+        assert self._file is not None
+        parts = []
+        while length and (part := os.pread(self._file, length, start)):
+            parts.append(part)
+            start, length = start + len(part), length - len(part)
+        return b"".join(parts)
