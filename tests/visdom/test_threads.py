@@ -55,13 +55,10 @@ def test_start_server_in_a_thread_of_a_notebook(tmp_path: Path, records: Records
     loops: list[IOLoop] = []
 
     def serve() -> None:
-        async def started_later() -> None:
-            loops.append(IOLoop.current())
-            started.set()
-
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        loop.create_task(started_later())
+        loops.append(IOLoop.current())
+        loop.call_soon(started.set)
         start_server(port=port, env_path=f"{tmp_path}/", base_url="", bind_local=True, print_func=lambda port: None)
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
