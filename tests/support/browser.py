@@ -40,6 +40,7 @@ FLAGS = (
     "--disable-features=CalculateNativeWinOcclusion",
 )
 MODAL = "//*[contains(@class, 'ReactModal__Content')]"
+SCRIPT_ERRORS = (("SEVERE", "javascript"), ("SEVERE", "console-api"))
 READ_PANES = (Path(__file__).parent / "read_panes.js").read_text()
 NORMALISE = """
 const box = document.createElement('div');
@@ -110,6 +111,10 @@ class Browser:
         """What the pages of this test wrote to the console so far, oldest first."""
         self._console += self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return list(self._console)
+
+    def exceptions(self) -> list[str]:
+        """What scripts threw and nobody caught, and what they reported as an error. Failing requests do not count."""
+        return [entry["message"] for entry in self.console() if (entry["level"], entry["source"]) in SCRIPT_ERRORS]
 
     def save_evidence(self, directory: Path) -> None:
         """A screenshot and the panes of every tab, and the console, for the report of a failed test."""

@@ -60,10 +60,11 @@ class Dashboard:
         return tab
 
     def assert_current(self, *tabs: Tab, env: str | None = None, timeout_s: float = 30.0) -> None:
-        """Every tab shows exactly what the server holds, and came there without a reload."""
+        """Every tab shows exactly what the server holds, and came there without a reload and without an exception."""
         for tab in tabs:
             tab.assert_equals(self.server, env or self.env, timeout_s=timeout_s)
             tab.assert_same_page()
+        assert not self.browser.exceptions()
 
     def save_evidence(self, directory: Path) -> None:
         """Everything a person needs to see why a test failed."""
