@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from visdom_transport.hook import BACKGROUND
+
 PREFIX = "VISDOM_TRANSPORT_"
 
 
@@ -67,7 +69,7 @@ class Settings:
     poll_wait_s: float = _seconds(10.0)
     """How long a long poll may wait for news. Shorter than `dead_after_s`, and than any proxy in between gives up."""
 
-    window_batches: int = _count(4)
+    window_batches: int = _count(16)
     """At most this many batches are on their way to one client unacknowledged."""
 
     batch_bytes: int = _count(1_000_000)
@@ -160,5 +162,5 @@ def variable(name: str) -> str:
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like ours but name no setting: a spelling mistake would otherwise pass unnoticed."""
     environ = os.environ if environ is None else environ
-    known = {variable(setting.name) for setting in fields(Settings)}
+    known = {BACKGROUND, *(variable(setting.name) for setting in fields(Settings))}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

@@ -167,7 +167,10 @@ class Conversation:
         return value
 
     def _ping(self, message: dict[str, Any], now: float) -> None:
-        self.link.say({"type": "pong"})
+        session = self.link.session
+        assert session is not None
+        behind = session.behind
+        self.link.say({"type": "pong", "behind": behind} if behind else {"type": "pong"})
 
     def _command(self, message: dict[str, Any], now: float) -> None:
         session = self.link.session

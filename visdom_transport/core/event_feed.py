@@ -23,7 +23,7 @@ class EventCursor:
 class EventBatch:
     """The events that move a reader from ``start`` to ``end``; the first ``missed`` of the range are lost."""
 
-    __slots__ = ("_data", "complete", "end", "epoch", "events", "feed", "missed", "start")
+    __slots__ = ("complete", "end", "epoch", "events", "feed", "missed", "start")
 
     conflated = 0
 
@@ -35,23 +35,20 @@ class EventBatch:
         self.complete = complete
         self.missed = missed
         self.events = events
-        self._data: bytes | None = None
 
     @property
     def data(self) -> bytes:
         """The batch as one message."""
-        if self._data is None:
-            head = {
-                "type": "batch",
-                "feed": self.feed,
-                "epoch": self.epoch,
-                "from": self.start,
-                "to": self.end,
-                "complete": self.complete,
-                "missed": self.missed,
-            }
-            self._data = b'%b,"events":[%b]}' % (encode(head)[:-1], b",".join(self.events))
-        return self._data
+        head = {
+            "type": "batch",
+            "feed": self.feed,
+            "epoch": self.epoch,
+            "from": self.start,
+            "to": self.end,
+            "complete": self.complete,
+            "missed": self.missed,
+        }
+        return b'%b,"events":[%b]}' % (encode(head)[:-1], b",".join(self.events))
 
 
 class EventFeed:
@@ -94,11 +91,13 @@ class EventFeed:
         """How many events the reader has not been sent."""
         return self.offset - cursor.offset
 
-    def collect(self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None) -> EventBatch | None:
+    def collect(
+        self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None, leave_bytes: int | None = None
+    ) -> EventBatch | None:
         """Return the next events for ``cursor`` and move it, or None when it is up to date.
 
         At least one event is taken, whatever its size; but when it is larger than ``room_bytes``, None is returned until
-        there is room.
+        there is room. Events have an order, so none is left for later: ``leave_bytes`` means nothing here.
         """
         if not self.has_news(cursor):
             return None

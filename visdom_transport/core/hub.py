@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .delta import Delta
@@ -195,11 +195,6 @@ class Hub:
             if isinstance(self.feeds[name], StateFeed):
                 del self.feeds[name]
 
-    def links(self) -> Iterator[Link]:
-        for session in list(self.sessions.values()):
-            if session.link is not None:
-                yield session.link
-
     # --- time ---
 
     def tick(self, now: float) -> None:
@@ -233,7 +228,7 @@ class Hub:
                     "dialect": session.dialect,
                     "link": session.link.kind if session.link else None,
                     "subscriptions": list(session.subscriptions),
-                    "events_behind": sum(s.behind for s in session.subscriptions.values()),
+                    "events_behind": session.behind,
                     "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
                     "seen_s_ago": round(now - session.seen_at, 3),
                     "resumes": session.resumes,

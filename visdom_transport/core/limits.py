@@ -17,7 +17,7 @@ class Limits:
     """How long a session lives without a link."""
     poll_wait_s: float = 10.0
     """The longest a poll is held. Less than ``dead_after_s``, because a held poll is silence."""
-    window_batches: int = 4
+    window_batches: int = 16
     """Unacknowledged batches in flight on one link."""
     batch_bytes: int = 1_000_000
     """Size of one batch; a single larger value goes alone."""

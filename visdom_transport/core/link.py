@@ -19,6 +19,9 @@ from .state_feed import StateBatch, Verdict
 if TYPE_CHECKING:
     from .session import Session
 
+OVERSIZE_TURNS_PER_BATCH = 2
+"""A value that is as large as so many batches gives way to this many times as many others before its next version is sent."""
+
 
 class Dialect(Protocol):
     """How a link says things."""
@@ -83,6 +86,7 @@ class Link:
         self._limits = limits
         self._acknowledged = 0
         self._turn = 0
+        self._owed_turns = 0
 
     def hear(self, now: float) -> None:
         """The peer gave a sign of life."""
@@ -119,6 +123,10 @@ class Link:
                 break
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
+            if size > 2 * self._limits.batch_bytes:
+                self._owed_turns = OVERSIZE_TURNS_PER_BATCH * (size // self._limits.batch_bytes)
+            elif self._owed_turns:
+                self._owed_turns -= 1
             self.in_flight.append(size)
             self.in_flight_bytes += size
             messages += encoded
@@ -131,7 +139,21 @@ class Link:
         return self.session is not None and any(s.has_news for s in self.session.subscriptions.values())
 
     def _next_batch(self) -> StateBatch | EventBatch | None:
-        """The next batch of the session's feeds, which take turns."""
+        """The next batch of the session's feeds.
+
+        Feeds take turns, and so do values: one larger than a batch goes alone, and its next version gives way to a number of
+        other batches in proportion to its size, if there are so many. Without that, a large value that changes all the time
+        would leave to the others only the time in which it is not being sent, applied and drawn.
+        """
+        batch = self._collect(self._limits.batch_bytes) if self._owed_turns else None
+        if batch is None:
+            batch = self._collect(None)
+        if batch is not None:
+            assert self.session is not None
+            self.session.conflated += batch.conflated
+        return batch
+
+    def _collect(self, leave_bytes: int | None) -> StateBatch | EventBatch | None:
         if self.session is None:
             return None
         subscriptions = list(self.session.subscriptions.values())
@@ -144,10 +166,11 @@ class Link:
             subscription = subscriptions[index]
             if not subscription.has_news:
                 continue
-            batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget, room_bytes)
+            batch: StateBatch | EventBatch | None = subscription.feed.collect(
+                subscription.cursor, budget, room_bytes, leave_bytes
+            )
             if batch is not None:
                 self._turn = index + 1
-                self.session.conflated += batch.conflated
                 return batch
         return None
 

@@ -65,6 +65,11 @@ class Session:
     last_command: int = 0
     replies: OrderedDict[int, Any] = field(default_factory=OrderedDict)
 
+    @property
+    def behind(self) -> int:
+        """How many changes the session has not been sent."""
+        return sum(subscription.behind for subscription in self.subscriptions.values())
+
     def knows_secret(self, secret: Any) -> bool:
         return isinstance(secret, str) and secrets.compare_digest(secret.encode(errors="replace"), self.secret.encode())
 

@@ -151,6 +151,8 @@ class _Change:
     """The encoded value at ``offset``, if somebody asked for it."""
     value_bytes: int | None = None
     """The size of the value, as far as it is known."""
+    last_bytes: int = 0
+    """The size of the last value that was measured: a guess at the one that replaced it."""
     shrunk: bool = False
     """The value may have become smaller than ``value_bytes``."""
     folded: tuple[int, bytes] | None = None
@@ -183,6 +185,7 @@ class StateFeed:
         """The value of ``key`` is new, or replaced as a whole."""
         change = self._advance(key)
         change.deleted = False
+        change.last_bytes = change.value_bytes or change.last_bytes
         change.value_bytes = None
         self._forget_deltas(change)
         self._tombstones.pop(key, None)
@@ -311,32 +314,46 @@ class StateFeed:
         """How many changes the reader has not been sent."""
         return self.offset - max(cursor.offset, 0)
 
-    def collect(self, cursor: StateCursor, budget_bytes: int, room_bytes: int | None = None) -> StateBatch | None:
+    def collect(
+        self, cursor: StateCursor, budget_bytes: int, room_bytes: int | None = None, leave_bytes: int | None = None
+    ) -> StateBatch | None:
         """Return the next batch for ``cursor`` and move it, or None when it is up to date.
 
         A batch is at most ``budget_bytes`` large unless a single entry is larger. Nor is an entry larger than ``room_bytes``
-        begun: then None is returned until there is room.
+        begun: then None is returned until there is room. Entries larger than ``leave_bytes`` are left for later, and what
+        changes meanwhile goes before them.
         """
         if not self.has_news(cursor):
             return None
+        if leave_bytes is not None:
+            cursor.boundary = None
         if cursor.offset < self._tombstone_floor:
             cursor.whole = True
         shared = None if cursor.ahead else (cursor.offset, cursor.whole, cursor.values_only, budget_bytes)
         batch = self._batches.get(shared) if shared is not None else None
         if batch is not None:
-            if room_bytes is not None and len(batch.data) > room_bytes:
-                return None
-            self._move(cursor, batch.end)
-            return batch
+            if leave_bytes is None or len(batch.data) <= leave_bytes:
+                if room_bytes is not None and len(batch.data) > room_bytes:
+                    return None
+                self._move(cursor, batch.end)
+                return batch
+            shared = None
         start, end = cursor.offset, self.offset if cursor.boundary is None else cursor.boundary
         entries: list[Entry] = []
         size = 0
         complete = True
         for key in self._outdated(cursor, end, budget_bytes):
             # The estimate comes first: a reader without room must not have every version of a large value encoded.
-            if not entries and room_bytes is not None and self._estimate(key, cursor) > room_bytes:
+            estimate = self._estimate(key, cursor)
+            if leave_bytes is not None and estimate > leave_bytes:
+                complete = False
+                continue
+            if not entries and room_bytes is not None and estimate > room_bytes:
                 return None
             entry = self._entry(key, cursor)
+            if leave_bytes is not None and len(entry.fragment) > leave_bytes:
+                complete = False
+                continue
             if not entries and room_bytes is not None and len(entry.fragment) > room_bytes:
                 return None
             if entries and size + len(entry.fragment) > budget_bytes:
@@ -346,6 +363,8 @@ class StateFeed:
             size += len(entry.fragment)
             cursor.ahead[key] = self.offset
         cursor.boundary = end
+        if not entries and not complete:
+            return None
         cursor.sent += len(entries)
         keys = list(self._source.keys()) if cursor.whole and complete else None
         conflated = max(0, end - start - cursor.sent) if complete and keys is None else 0
@@ -407,7 +426,7 @@ class StateFeed:
             return 0
         if change.deltas and cursor.at_least(key) >= change.floor:
             return change.deltas_bytes
-        return change.value_bytes or 0
+        return change.last_bytes if change.value_bytes is None else change.value_bytes
 
     def _entry(self, key: str, cursor: StateCursor) -> Entry:
         change = self._changes.get(key)
