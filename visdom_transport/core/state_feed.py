@@ -192,7 +192,11 @@ class StateFeed:
 
     def update(self, key: str, delta: Delta) -> None:
         """``delta`` has been applied to the value of ``key``."""
-        encoded = encode(delta)
+        try:
+            encoded = encode(delta)
+        except TypeError:
+            self.set(key)
+            return
         change = self._advance(key)
         change.deltas.append((change.offset, encoded))
         change.deltas_bytes += len(encoded)
@@ -457,7 +461,11 @@ class StateFeed:
 
     def _value(self, key: str, change: _Change) -> bytes:
         if change.value is None:
-            change.value = encode(self._source.value(key))
+            try:
+                change.value = encode(self._source.value(key))
+            except TypeError:
+                # Hundreds of levels deep: parsed, but not to be written. It must not keep the other keys from anybody.
+                change.value = b"null"
             change.value_bytes = len(change.value)
             change.shrunk = False
             self.retained_bytes += len(change.value)
