@@ -1,11 +1,19 @@
-/** A small note in the corner of the page that says how current the data is, when that is not obvious. */
+/**
+ * A small note in the corner of the page that says how current the data is: a dot while all is well, words when it is not. A click
+ * shows the details.
+ */
 
 /**
- * @typedef {Pick<import("./session.js").State,
- *   "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "lastHeardAt" | "resumed">} LinkState
+ * @typedef {Pick<import("./session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "lastHeardAt" | "resumed"
+ *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
+ * @typedef {{text: string, spoken: string, quiet: boolean}} Said `text` for the eye, `spoken` for a screen reader (without what counts)
  */
 
 export const TEXTS = {
+  live: () => "live",
+  /** @param {string} age @param {number} changes */
+  behind: (age, changes) => `behind by ${age}${changes ? ` (${count(changes, "change")})` : ""}`,
+  fallenBehind: () => "behind",
   connecting: () => "connecting",
   reconnecting: () => "reconnecting",
   /** @param {number} seconds */
@@ -19,18 +27,30 @@ export const TEXTS = {
   unauthorized: () => "disconnected: reload the page to log in",
   /** @param {string} age */
   age: (age) => `data is ${age} old`,
-  /** @param {number} count */
-  pending: (count) => (count === 1 ? "1 action waits to be sent" : `${count} actions wait to be sent`),
+  /** @param {number} number */
+  pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
   restarted: () => "server restarted",
   restored: () => "server restarted: state restored",
-  /** @param {number} count */
-  lost: (count) => `server restarted: state lost (${count === 1 ? "1 window" : `${count} windows`})`,
+  /** @param {number} windows */
+  lost: (windows) => `server restarted: state lost (${count(windows, "window")})`,
   /** @param {string} message */
   refused: (message) => `refused: ${message}`,
+  hurry: () => "reconnect now",
 };
+
+const DETAILS = {
+  connection: "connection",
+  roundTrip: "round trip",
+  drawing: "drawing",
+  conflated: "replaced by newer before sent",
+  lastReturn: "last reconnect",
+};
+const LINKS = { websocket: "WebSocket", poll: "long polling" };
 
 /** Data older than this is called old. */
 const STALE_MS = 5_000;
+/** A page that has waited longer to draw what it holds is called behind. */
+const BEHIND_MS = 2_000;
 const NOTICE_MS = 4_000;
 /** A first connection that takes no longer needs no words. */
 const PATIENCE_MS = 1_000;
@@ -44,34 +64,37 @@ function formatAge(ms) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
+/** @param {number} number @param {string} thing */
+const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+
 /**
- * What the badge says about a link: `text` for the eye, `spoken` for a screen reader (without what counts),
- * `waiting` while a click may shorten the wait. Empty: nothing worth saying.
+ * What the badge says about a link.
  *
  * @param {LinkState} state
  * @param {number} now  ms since the epoch
  * @param {number} pendingCommands
- * @returns {{text: string, spoken: string, waiting: boolean}}
+ * @returns {Said}
  */
 export function describe(state, now, pendingCommands = 0) {
   const main = describePhase(state, now);
-  if (!main.text) return { ...main, waiting: false };
+  if (state.phase === "live") return main;
   const more = [];
-  if (state.phase !== "live") {
-    const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
-    if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
-    if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
-  }
-  return { text: [main.text, ...more].join(" · "), spoken: main.spoken, waiting: state.phase === "waiting" };
+  const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
+  if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
+  if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
+  return { ...main, text: [main.text, ...more].join(" · ") };
 }
 
-/** @param {LinkState} state @param {number} now */
+/** @param {LinkState} state @param {number} now @returns {Said} */
 function describePhase(state, now) {
   /** @param {string} text */
-  const say = (text, spoken = text) => ({ text, spoken });
+  const say = (text, spoken = text) => ({ text, spoken, quiet: false });
   switch (state.phase) {
     case "live":
-      return say(state.link === "poll" ? TEXTS.polling() : "");
+      if (state.behindMs >= BEHIND_MS) {
+        return say(TEXTS.behind(formatAge(state.behindMs), state.behindChanges), TEXTS.fallenBehind());
+      }
+      return state.link === "poll" ? say(TEXTS.polling()) : { text: TEXTS.live(), spoken: "", quiet: true };
     case "waiting": {
       const seconds = Math.ceil(((state.nextAttemptAt ?? now) - now) / 1000);
       return say(seconds > 0 ? TEXTS.reconnectingIn(seconds) : TEXTS.reconnecting(), TEXTS.reconnecting());
@@ -85,25 +108,58 @@ function describePhase(state, now) {
   }
 }
 
-const STYLE = `
-:host { position: fixed; right: 12px; bottom: 12px; z-index: 2000; }
-button { font: 12px/1.4 system-ui, sans-serif; padding: 4px 10px; border-radius: 12px; max-width: 60vw; text-align: left;
-  color: #333; background: rgba(255, 255, 255, .94); border: 1px solid #bbb; box-shadow: 0 1px 4px rgba(0, 0, 0, .2);
-  opacity: 1; transition: opacity .4s; cursor: default; }
-button.waiting { cursor: pointer; }
-button.hidden { opacity: 0; visibility: hidden; transition: opacity .4s, visibility 0s .4s; }
-button:focus-visible { outline: 2px solid #337ab7; outline-offset: 1px; }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (prefers-color-scheme: dark) {
-  button { color: #eee; background: rgba(40, 40, 40, .94); border-color: #666; }
+/**
+ * What the details say: label and text.
+ *
+ * @param {LinkState} state
+ * @param {(ms: number) => string} formatTime
+ * @returns {[string, string][]}
+ */
+export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
+  const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
+  const back = lastReturn && `${formatTime(lastReturn.at)}, after ${formatAge(lastReturn.awayMs)}, ${lastReturn.resumed ? "resumed" : "new session"}`;
+  return [
+    [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
+    [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
+    [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
+    [DETAILS.conflated, count(conflated, "change")],
+    [DETAILS.lastReturn, back ?? "none"],
+  ];
 }
-@media (prefers-reduced-motion: reduce) { button, button.hidden { transition: none; } }
+
+const STYLE = `
+:host { position: fixed; right: 12px; bottom: 12px; z-index: 2000; font: 12px/1.4 system-ui, sans-serif; text-align: right;
+  --ink: #333; --paper: rgba(255, 255, 255, .96); --edge: #bbb; --faint: #666; }
+button, .details { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--edge);
+  box-shadow: 0 1px 4px rgba(0, 0, 0, .2); cursor: pointer; }
+button { padding: 4px 10px; border-radius: 12px; max-width: 60vw; text-align: left; }
+button::before { content: ""; display: inline-block; width: 8px; height: 8px; border-radius: 50%; margin-right: 6px; background: #f0ad4e; }
+button.stopped::before { background: #d9534f; }
+button.quiet::before { background: #5cb85c; }
+button.quiet:not(:hover, :focus-visible, [aria-expanded="true"]) { font-size: 0; padding: 2px; box-shadow: none; opacity: .6; }
+button.quiet:not(:hover, :focus-visible, [aria-expanded="true"])::before { margin: 0; display: block; }
+button:focus-visible { outline: 2px solid #337ab7; outline-offset: 1px; }
+.hurry::before { content: none; }
+.details { padding: 8px 12px; margin-bottom: 6px; border-radius: 8px; text-align: left; cursor: auto; }
+.details[hidden] { display: none; }
+dl { display: grid; grid-template-columns: auto auto; gap: 2px 12px; margin: 0; }
+dt { color: var(--faint); }
+dd { margin: 0; font-variant-numeric: tabular-nums; }
+.hurry { margin-top: 6px; }
+.hurry[hidden] { display: none; }
+.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (prefers-color-scheme: dark) { :host { --ink: #eee; --paper: rgba(40, 40, 40, .96); --edge: #666; --faint: #aaa; } }
 `;
 
 export class Badge {
+  #document;
   #button;
+  #details;
+  #list;
+  #hurry;
   #live;
   #now;
+  #read;
   #setTimer;
   #clearTimer;
   #pendingCommands;
@@ -116,33 +172,52 @@ export class Badge {
   /**
    * @param {object} options
    * @param {Document} options.document
+   * @param {() => LinkState} [options.read]  the state now: some of it changes without being shown
    * @param {() => void} [options.onhurry]  the user wants the next attempt now
    * @param {() => number} [options.pendingCommands]
    * @param {() => number} [options.now]  ms since the epoch
    * @param {(run: () => void, ms: number) => unknown} [options.setTimer]
    * @param {(timer: any) => void} [options.clearTimer]
    */
-  constructor({ document, onhurry, pendingCommands, now, setTimer, clearTimer }) {
+  constructor({ document, read, onhurry, pendingCommands, now, setTimer, clearTimer }) {
+    this.#document = document;
+    this.#read = read;
     this.#now = now ?? Date.now;
     this.#setTimer = setTimer ?? ((run, ms) => setTimeout(run, ms));
     this.#clearTimer = clearTimer ?? ((timer) => clearTimeout(timer));
     this.#pendingCommands = pendingCommands ?? (() => 0);
     this.#shownAt = this.#now();
-    this.element = document.createElement("visdom-link-badge");
-    const style = document.createElement("style");
+    /** @param {string} tag @param {string} [className] */
+    const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });
+    this.element = make("visdom-link-badge");
+    const style = make("style");
     style.textContent = STYLE;
     // A countdown inside the live region would be read out every second.
-    this.#live = document.createElement("div");
-    this.#live.className = "spoken";
+    this.#live = make("div", "spoken");
     this.#live.setAttribute("role", "status");
     this.#live.setAttribute("aria-live", "polite");
-    this.#button = document.createElement("button");
-    this.#button.type = "button";
-    this.#button.className = "hidden";
-    this.#button.addEventListener("click", () => {
-      if (this.#state?.phase === "waiting") onhurry?.();
+    this.#details = make("div", "details");
+    this.#details.id = "details";
+    this.#details.hidden = true;
+    this.#details.setAttribute("role", "group");
+    this.#details.setAttribute("aria-label", "connection to the server");
+    this.#list = make("dl");
+    this.#hurry = make("button", "hurry");
+    this.#hurry.textContent = TEXTS.hurry();
+    this.#hurry.addEventListener("click", () => onhurry?.());
+    this.#details.append(this.#list, this.#hurry);
+    this.#button = make("button", "quiet");
+    this.#button.setAttribute("aria-controls", "details");
+    this.#button.addEventListener("click", () => this.#open(this.#details.hidden));
+    this.element.addEventListener("keydown", (event) => {
+      if (/** @type {KeyboardEvent} */ (event).key !== "Escape" || this.#details.hidden) return;
+      this.#open(false);
+      this.#button.focus();
     });
-    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#button);
+    // Visdom sends keys and clicks within its page to Python; these are not meant for it.
+    for (const type of ["keydown", "keyup", "keypress", "click"]) this.element.addEventListener(type, (event) => event.stopPropagation());
+    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#details, this.#button);
+    this.#open(false);
     document.body.append(this.element);
   }
 
@@ -162,22 +237,42 @@ export class Badge {
     this.#render();
   }
 
+  /** @param {boolean} open */
+  #open(open) {
+    this.#details.hidden = !open;
+    this.#button.setAttribute("aria-expanded", String(open));
+    this.#render();
+  }
+
   #render() {
     this.#clearTimer(this.#timer);
     const now = this.#now();
     const notice = now < this.#noticeUntil ? this.#notice : "";
-    const impatient = this.#state?.lastHeardAt !== null || now - this.#shownAt >= PATIENCE_MS;
-    const link =
-      this.#state && impatient
-        ? describe(this.#state, now, this.#pendingCommands())
-        : { text: "", spoken: "", waiting: false };
-    const text = [notice, link.text].filter(Boolean).join(" · ");
+    const patient = this.#state === null || (this.#state.lastHeardAt === null && now - this.#shownAt < PATIENCE_MS);
+    if (this.#read && this.#state) this.#state = this.#read();
+    const state = this.#state;
+    /** @type {Said} */
+    const link = state && !patient ? describe(state, now, this.#pendingCommands()) : { text: "", spoken: "", quiet: true };
+    const quiet = link.quiet && !notice;
+    const text = [notice, notice && link.quiet ? "" : link.text].filter(Boolean).join(" · ");
     const spoken = [notice, link.spoken].filter(Boolean).join(". ");
-    // What fades out keeps its words.
-    if (text) this.#button.textContent = text;
-    this.#button.className = text ? (link.waiting ? "waiting" : "") : "hidden";
+    const className = quiet ? "quiet" : state?.phase === "stopped" || state?.phase === "offline" ? "stopped" : "";
+    if (this.#button.textContent !== text) this.#button.textContent = text;
+    if (this.#button.className !== className) this.#button.className = className;
+    // What has no words on it for the eye needs some for a screen reader.
+    this.#button.setAttribute("aria-label", `visdom: ${text || TEXTS.connecting()}`);
     if (this.#live.textContent !== spoken) this.#live.textContent = spoken;
-    const settled = !notice && this.#state?.phase === "live";
-    if (!settled) this.#timer = this.#setTimer(() => this.#render(), 1000 - (now % 1000));
+    if (state && !this.#details.hidden) this.#renderDetails(state);
+    this.#timer = this.#setTimer(() => this.#render(), 1000 - (now % 1000));
+  }
+
+  /** @param {LinkState} state */
+  #renderDetails(state) {
+    this.#hurry.hidden = state.phase !== "waiting";
+    const items = details(state).flatMap(([label, text]) => [
+      Object.assign(this.#document.createElement("dt"), { textContent: label }),
+      Object.assign(this.#document.createElement("dd"), { textContent: text }),
+    ]);
+    this.#list.replaceChildren(...items);
   }
 }

@@ -35,6 +35,7 @@ const session = new Session({
 });
 const badge = new Badge({
   document,
+  read: () => session.state,
   onhurry: () => session.reconnectNow(),
   pendingCommands: () => session.pendingCommands,
 });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Badge, describe, TEXTS } from "../src/badge.js";
+import { Badge, describe, details, TEXTS } from "../src/badge.js";
 
-const state = { phase: "live", link: "websocket", attempt: 0, nextAttemptAt: null, code: null, reason: null, lastHeardAt: 100_000 };
+const state = { phase: "live", link: "websocket", attempt: 0, nextAttemptAt: null, code: null, reason: null, lastHeardAt: 100_000,
+  resumed: false, roundTripMs: null, behindMs: 0, behindChanges: 0, conflated: 0, lastReturn: null };
 
 class FakeElement {
   children = [];
@@ -15,10 +16,19 @@ class FakeElement {
     this.attributes[name] = value;
   }
   addEventListener(type, listener) {
-    this.#listeners[type] = listener;
+    (this.#listeners[type] ??= []).push(listener);
+  }
+  dispatch(type, event = {}) {
+    for (const listener of this.#listeners[type] ?? []) listener({ stopPropagation() {}, ...event });
   }
   click() {
-    this.#listeners.click();
+    this.dispatch("click");
+  }
+  focus() {
+    this.focused = true;
+  }
+  replaceChildren(...children) {
+    this.children = children;
   }
   append(...children) {
     this.children.push(...children);
@@ -28,7 +38,7 @@ class FakeElement {
   }
 }
 
-let now, timers, badge, button, live, hurried, pending;
+let now, timers, badge, button, live, panel, hurried, pending;
 beforeEach(() => {
   [now, timers, hurried, pending] = [100_000, new Map(), 0, 0];
   const document = { createElement: () => new FakeElement(), body: new FakeElement() };
@@ -44,7 +54,7 @@ beforeEach(() => {
     },
     clearTimer: (timer) => timers.delete(timer),
   });
-  [, live, button] = badge.element.shadow.children;
+  [, live, panel, button] = badge.element.shadow.children;
   assert.deepEqual(document.body.children, [badge.element]);
 });
 
@@ -61,12 +71,58 @@ function pass(ms) {
     run();
   }
 }
-const visible = () => button.className !== "hidden" && button.textContent;
+const visible = () => button.className !== "quiet" && button.textContent;
 
-test("says nothing when live over a WebSocket, and rests", () => {
+test("is a dot when live over a WebSocket, that has a name", () => {
   badge.show(state);
   assert.equal(visible(), false);
-  assert.equal(timers.size, 0);
+  assert.equal(button.attributes["aria-label"], "visdom: live");
+  assert.equal(live.textContent, "", "nobody needs to be told");
+});
+
+test("says how far the page is behind, with the state of the moment", () => {
+  const document = { createElement: () => new FakeElement(), body: new FakeElement() };
+  let current = state;
+  const options = { document, now: () => now, setTimer: (run, ms) => timers.set({}, [now + ms, run]), clearTimer() {}, read: () => current };
+  badge = new Badge(options);
+  [, live, panel, button] = badge.element.shadow.children;
+  badge.show(state);
+  current = { ...state, behindMs: 3_200, behindChanges: 1_200 };
+  pass(1_000);
+  assert.deepEqual([visible(), live.textContent], ["behind by 3 s (1,200 changes)", "behind"]);
+  current = state;
+  pass(1_000);
+  assert.equal(visible(), false);
+});
+
+test("a click shows the details and takes them away, Escape as well", () => {
+  badge.show({ ...state, roundTripMs: 12.4, conflated: 1 });
+  assert.equal(panel.hidden, true);
+  button.click();
+  assert.deepEqual([panel.hidden, button.attributes["aria-expanded"]], [false, "true"]);
+  const [list] = panel.children;
+  assert.deepEqual(list.children.map(({ textContent }) => textContent).slice(0, 4), ["connection", "WebSocket", "round trip", "12 ms"]);
+  button.click();
+  assert.deepEqual([panel.hidden, button.attributes["aria-expanded"]], [true, "false"]);
+  button.click();
+  badge.element.dispatch("keydown", { key: "Escape" });
+  assert.deepEqual([panel.hidden, button.focused], [true, true]);
+});
+
+test("details", () => {
+  const say = (changes) => Object.fromEntries(details({ ...state, ...changes }, (ms) => `at ${ms}`));
+  assert.deepEqual(say({}), {
+    connection: "WebSocket",
+    "round trip": "not known",
+    drawing: "up to date",
+    "replaced by newer before sent": "0 changes",
+    "last reconnect": "none",
+  });
+  assert.equal(say({ link: "poll" }).connection, "long polling");
+  assert.equal(say({ phase: "waiting" }).connection, "none");
+  assert.equal(say({ behindMs: 5_000 }).drawing, "behind by 5 s");
+  assert.equal(say({ lastReturn: { at: 7, awayMs: 65_000, resumed: true } })["last reconnect"], "at 7, after 1 min, resumed");
+  assert.equal(say({ lastReturn: { at: 7, awayMs: 500, resumed: false } })["last reconnect"], "at 7, after 0 s, new session");
 });
 
 test("counts down, tells the age of the data, and what waits to be sent", () => {
@@ -81,23 +137,24 @@ test("counts down, tells the age of the data, and what waits to be sent", () => 
   assert.deepEqual(live.attributes, { role: "status", "aria-live": "polite" });
 });
 
-test("a click while waiting tries at once, else nothing", () => {
+test("the details offer to try at once while waiting, else not", () => {
+  const hurry = panel.children[1];
   badge.show({ ...state, phase: "waiting", nextAttemptAt: 103_000 });
   button.click();
-  badge.show({ ...state, phase: "connecting" });
-  button.click();
+  assert.equal(hurry.hidden, false);
+  hurry.click();
   assert.equal(hurried, 1);
+  badge.show({ ...state, phase: "connecting" });
+  assert.equal(hurry.hidden, true);
 });
 
-test("says resumed for a while and fades out with its words", () => {
+test("says resumed for a while", () => {
   badge.show({ ...state, phase: "waiting", nextAttemptAt: 100_000 });
   badge.show({ ...state, resumed: true });
   assert.equal(visible(), TEXTS.resumed());
   pass(10_000);
-  assert.equal(button.className, "hidden");
-  assert.equal(button.textContent, TEXTS.resumed());
+  assert.equal(visible(), false);
   assert.equal(live.textContent, "");
-  assert.equal(timers.size, 0);
 });
 
 test("a session the server did not know is reconnected, not resumed", () => {
