@@ -6,77 +6,44 @@ from typing import Any
 
 from core.replica import Outbox
 from core.world import STATE_FEEDS, Client, World
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 FEEDS = st.sampled_from(STATE_FEEDS)
-KEYS = st.sampled_from("abcdef")
-PADDINGS = st.sampled_from([0, 0, 0, 120, 350, 1_500])
+KEYS = st.sampled_from("abcd")
+PADDINGS = st.sampled_from([0, 0, 120, 120, 350, 1_500])
 """Small ones, ones that fill a batch, one larger than may be in flight."""
 CLIENTS = st.integers(0, 2)
+PLACES = st.integers(0, 11)
 KINDS = st.sampled_from(["websocket", "poll"])
 
+THOROUGH = settings(
+    max_examples=200,
+    stateful_step_count=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
 
-class Convergence(RuleBasedStateMachine):
-    """Publishers, three clients and a network that does its worst."""
+
+class Network(RuleBasedStateMachine):
+    """Three clients of one server and a network that does its worst. Who publishes what is for the subclass to say."""
+
+    follows: tuple[tuple[str, ...], ...]
+    """The feeds of each client."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.clients = [Client(self.world), Client(self.world), Client(self.world, ("env/a",))]
+        self.clients = [Client(self.world, feeds) for feeds in self.follows]
 
-    @initialize(kinds=st.tuples(KINDS, KINDS, KINDS), windows=st.lists(st.tuples(FEEDS, KEYS, PADDINGS), max_size=8))
-    def begin(self, kinds: tuple[str, ...], windows: list[tuple[str, str, int]]) -> None:
-        for window in windows:
-            self.world.set(*window)
+    @initialize(kinds=st.tuples(KINDS, KINDS, KINDS))
+    def begin(self, kinds: tuple[str, ...]) -> None:
         for client, kind in zip(self.clients, kinds, strict=True):
             client.connect(kind)
-
-    # --- publishers ---
-
-    @rule(feed=FEEDS, key=KEYS, padding=PADDINGS)
-    def set(self, feed: str, key: str, padding: int) -> None:
-        self.world.set(feed, key, padding)
-
-    @rule(feed=FEEDS, key=KEYS, count=st.integers(1, 4), times=st.integers(1, 3))
-    def extend(self, feed: str, key: str, count: int, times: int) -> None:
-        if key in self.world.state[feed]:
-            for _ in range(times):
-                self.world.update(feed, key, ["extend", ["x"], [self.world.count() for _ in range(count)]])
-
-    @rule(feed=FEEDS, key=KEYS, drop=st.integers(0, 3))
-    def slide(self, feed: str, key: str, drop: int) -> None:
-        window = self.world.state[feed].get(key)
-        if window is not None:
-            drop = min(drop, len(window["x"]))
-            self.world.update(feed, key, ["extend", ["x"], [self.world.count()]], ["drop", ["x"], drop])
-
-    @rule(feed=FEEDS, key=KEYS, text=st.text("ab", min_size=1, max_size=3))
-    def write(self, feed: str, key: str, text: str) -> None:
-        if key in self.world.state[feed]:
-            self.world.update(feed, key, ["append", ["text"], text])
-
-    @rule(feed=FEEDS, key=KEYS)
-    def delete(self, feed: str, key: str) -> None:
-        if key in self.world.state[feed]:
-            self.world.delete(feed, key)
-
-    @rule(feed=FEEDS)
-    def clear(self, feed: str) -> None:
-        """More tombstones than are kept."""
-        for key in list(self.world.state[feed]):
-            self.world.delete(feed, key)
-
-    @rule()
-    def flush(self) -> None:
-        self.world.flush()
-
-    @rule(feed=FEEDS, times=st.integers(1, 4))
-    def shed(self, feed: str, times: int) -> None:
-        found: Any = self.world.hub.feeds.get(feed)
-        for _ in range(times if found is not None else 0):
-            before = found.retained_bytes
-            assert found.shed() == before - found.retained_bytes
 
     # --- the network ---
 
@@ -91,16 +58,17 @@ class Convergence(RuleBasedStateMachine):
             self.clients[which].pump()
             self.clients[which].receive(count)
 
-    @rule(which=CLIENTS)
-    def exchange(self, which: int) -> None:
-        """Everything that is under way arrives."""
-        client = self.clients[which]
-        if client.polls:
-            client.poll()
-        else:
-            client.send()
-            client.pump()
-            client.receive()
+    @rule(which=CLIENTS, rounds=st.integers(1, 4), repeat_batches=st.booleans())
+    def exchange(self, which: int, rounds: int, repeat_batches: bool) -> None:
+        """Everything that is under way arrives, and the answers to it."""
+        for _ in range(rounds):
+            self.clients[which].exchange(repeat_batches)
+
+    @rule()
+    def exchange_all(self) -> None:
+        for client in self.clients:
+            for _ in range(4):
+                client.exchange()
 
     @rule(which=CLIENTS, lost=st.booleans(), repeat_batches=st.booleans())
     def poll(self, which: int, lost: bool, repeat_batches: bool) -> None:
@@ -137,17 +105,16 @@ class Convergence(RuleBasedStateMachine):
     def grant(self, which: int, window: int) -> None:
         self.clients[which].grant(window)
 
-    @rule(which=CLIENTS, feed=FEEDS)
-    def subscribe(self, which: int, feed: str) -> None:
-        self.clients[which].subscribe(feed)
-
-    @rule(which=CLIENTS, feed=FEEDS)
-    def unsubscribe(self, which: int, feed: str) -> None:
-        self.clients[which].unsubscribe(feed)
-
     @rule(which=CLIENTS)
     def command(self, which: int) -> None:
         self.clients[which].command()
+
+    @rule(which=CLIENTS)
+    def lose_a_reply(self, which: int) -> None:
+        client = self.clients[which]
+        client.command()
+        client.send()
+        client.connect("websocket")
 
     # --- time ---
 
@@ -184,3 +151,144 @@ class Convergence(RuleBasedStateMachine):
         self.world.tick()
         assert not self.world.hub.sessions, "a session is left"
         assert self.world.hub.feeds.keys() == {"events"}, "a feed is left"
+
+
+class Convergence(Network):
+    """State feeds."""
+
+    follows = (STATE_FEEDS, STATE_FEEDS, ("env/a",))
+
+    @initialize(windows=st.lists(st.tuples(FEEDS, KEYS, PADDINGS), max_size=8))
+    def begin_with(self, windows: list[tuple[str, str, int]]) -> None:
+        for window in windows:
+            self.world.set(*window)
+
+    # --- publishers ---
+
+    @rule(feed=FEEDS, key=KEYS, padding=PADDINGS)
+    def set(self, feed: str, key: str, padding: int) -> None:
+        self.world.set(feed, key, padding)
+
+    @rule(where=PLACES, count=st.integers(1, 4), times=st.integers(1, 4))
+    def extend(self, where: int, count: int, times: int) -> None:
+        for feed, key in self.windows(where):
+            for _ in range(times):
+                self.world.update(feed, key, ["extend", ["x"], [self.world.count() for _ in range(count)]])
+
+    @rule(where=PLACES, drop=st.integers(0, 3), times=st.integers(1, 4))
+    def slide(self, where: int, drop: int, times: int) -> None:
+        for feed, key in self.windows(where) * times:
+            held = len(self.world.state[feed][key]["x"])
+            self.world.update(feed, key, ["extend", ["x"], [self.world.count()]], ["drop", ["x"], min(drop, held)])
+
+    @rule(feed=FEEDS, times=st.integers(1, 6))
+    def wear_out(self, feed: str, times: int) -> None:
+        """More deltas than are worth keeping, after clients were current."""
+        self.world.set(feed, "a", 120)
+        self.world.update(feed, "a", ["extend", ["x"], [self.world.count() for _ in range(9)]])
+        self.exchange_all()
+        for _ in range(times):
+            self.world.update(feed, "a", ["extend", ["x"], [self.world.count()]], ["drop", ["x"], 1])
+
+    @rule(where=PLACES, text=st.text("ab", min_size=1, max_size=3))
+    def write(self, where: int, text: str) -> None:
+        for feed, key in self.windows(where):
+            self.world.update(feed, key, ["append", ["text"], text])
+
+    @rule(where=PLACES)
+    def update_all(self, where: int) -> None:
+        for feed, _ in self.windows(where):
+            self.extend_all(feed)
+
+    def extend_all(self, feed: str) -> None:
+        """One new point for every window of a feed."""
+        for key in self.world.state[feed]:
+            self.world.update(feed, key, ["extend", ["x"], [self.world.count()]])
+
+    @rule(feed=FEEDS, padding=st.sampled_from([0, 350]))
+    def set_all(self, feed: str, padding: int) -> None:
+        """More than one batch can carry."""
+        for key in "abcd":
+            self.world.set(feed, key, padding)
+
+    @rule(which=CLIENTS, feed=FEEDS, lost=st.booleans(), rounds=st.integers(1, 8))
+    def catch_up_under_fire(self, which: int, feed: str, lost: bool, rounds: int) -> None:
+        """A catch-up in parts, while every window goes on changing."""
+        self.exchange_all()
+        self.set_all(feed, 350)
+        client = self.clients[which]
+        client.grant(1)
+        if lost and client.polls:
+            client.poll(lost=True)
+        for _ in range(rounds):
+            client.exchange()
+            self.extend_all(feed)
+
+    @rule(where=PLACES)
+    def delete(self, where: int) -> None:
+        for feed, key in self.windows(where):
+            self.world.delete(feed, key)
+
+    @rule(where=PLACES, padding=PADDINGS)
+    def make_again(self, where: int, padding: int) -> None:
+        for feed, key in self.windows(where):
+            self.world.delete(feed, key)
+            self.world.set(feed, key, padding)
+
+    def windows(self, where: int) -> list[tuple[str, str]]:
+        """One of the windows that exist, if any."""
+        found = [(feed, key) for feed, windows in self.world.state.items() for key in windows]
+        return [found[where % len(found)]] if found else []
+
+    @rule(feed=FEEDS, count=st.integers(3, 4))
+    def clear(self, feed: str, count: int) -> None:
+        """More tombstones than are kept."""
+        for key in list(self.world.state[feed])[:count]:
+            self.world.delete(feed, key)
+
+    @rule()
+    def flush(self) -> None:
+        self.world.flush()
+
+    @rule(feed=FEEDS, times=st.integers(1, 4))
+    def shed(self, feed: str, times: int) -> None:
+        found: Any = self.world.hub.feeds.get(feed)
+        for _ in range(times if found is not None else 0):
+            before = found.retained_bytes
+            assert found.shed() == before - found.retained_bytes
+
+    @rule(which=CLIENTS, feed=FEEDS)
+    def subscribe(self, which: int, feed: str) -> None:
+        self.clients[which].subscribe(feed)
+
+    @rule(which=CLIENTS, feed=FEEDS)
+    def unsubscribe(self, which: int, feed: str) -> None:
+        self.clients[which].unsubscribe(feed)
+
+
+class EventOrder(Network):
+    """An event feed, beside a state feed that takes turns with it."""
+
+    follows = (("events",), ("events",), ("events", "env/a"))
+
+    @rule(padding=st.sampled_from([0, 0, 50, 150, 500, 1_500]), times=st.integers(1, 4))
+    def publish(self, padding: int, times: int) -> None:
+        for _ in range(times):
+            self.world.publish(padding)
+
+    @rule(key=KEYS, padding=PADDINGS)
+    def set(self, key: str, padding: int) -> None:
+        self.world.set("env/a", key, padding)
+
+    @rule()
+    def flush(self) -> None:
+        self.world.flush()
+
+    @rule(which=CLIENTS)
+    def resubscribe(self, which: int) -> None:
+        self.clients[which].subscribe("events")
+
+    @rule(which=CLIENTS)
+    def begin_anew(self, which: int) -> None:
+        self.clients[which].unsubscribe("events")
+        self.clients[which].subscribe("events")

@@ -102,6 +102,17 @@ def test_folding_is_associative_in_effect(drawn: tuple[Any, list[Delta]], cut: i
     assert once == twice
 
 
+def test_a_set_stays_when_what_it_put_there_was_changed_in_between() -> None:
+    deltas: list[Delta] = [
+        [["set", ["a"], {"b": [[1], [2]]}]],
+        [["extend", ["a", "b", 1], [3]]],
+        [["drop", ["a", "b"], 1]],
+        [["set", ["a"], {"b": []}]],
+    ]
+    assert apply({}, copy.deepcopy(fold(deltas[:3]))) == {"a": {"b": [[2, 3]]}}
+    assert apply({}, copy.deepcopy(fold(deltas))) == {"a": {"b": []}}
+
+
 def test_a_sliding_window_folds_to_one_extend_and_one_drop() -> None:
     deltas: list[Delta] = [[["set", ["contentID"], str(i)], ["extend", ["x"], [i]], ["drop", ["x"], 1]] for i in range(100)]
     folded = fold(deltas)

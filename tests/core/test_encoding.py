@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visdom_transport.core.encoding import decode, encode
@@ -19,6 +19,7 @@ JSON = st.recursive(
 TOO_DEEP = 100_000
 
 
+@settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_what_json_can_say_comes_back(value: Any) -> None:
     assert decode(encode(value)) == value

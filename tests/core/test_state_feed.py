@@ -321,6 +321,16 @@ def test_keys_that_change_all_the_time_do_not_keep_the_others_from_a_reader_that
     assert seen == set(board.windows)
 
 
+def test_the_keys_ahead_of_another_life_mean_nothing() -> None:
+    board = Board(a=0)
+    board.append("a", 1)
+    cursor, found = board.feed.begin({"epoch": "other", "offset": 0, "ahead": {"a": 1}})
+    assert found.reason == "epoch"
+    batch = board.feed.collect(cursor, BUDGET)
+    assert batch is not None
+    assert kinds(decode(batch.data)) == {"a": "value"}
+
+
 def test_a_lost_part_is_sent_again() -> None:
     board = Board(a=300, b=300)
     reader = board.reader()
@@ -443,6 +453,21 @@ def test_a_delta_is_not_larger_than_a_value_that_nobody_has_read_yet() -> None:
         board.feed.update("a", [["extend", ["x"], [number]], drop])
     batch = reader.collect()
     assert kinds(batch) == {"a": "value"}
+    assert reader.current
+
+
+def test_a_deletion_may_make_the_value_any_smaller() -> None:
+    board = Board(a=0)
+    reader = board.reader()
+    reader.collect()
+    board.append("a", *range(1_000))
+    board.windows["a"]["x"].insert(0, -1)
+    board.feed.update("a", [["insert", ["x", 0], -1]])
+    assert kinds(reader.collect()) == {"a": "delta"}
+    board.append("a", *range(1_000))
+    del board.windows["a"]["x"]
+    board.feed.update("a", [["delete", ["x"]]])
+    assert kinds(reader.collect()) == {"a": "value"}
     assert reader.current
 
 

@@ -6,7 +6,7 @@ Everything the protocol promises at all times is checked as it happens; `World.a
 from __future__ import annotations
 
 import copy
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from core.replica import EventReplica, Outbox, StateReplica
@@ -18,6 +18,7 @@ from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, Messag
 from visdom_transport.core.event_feed import EventFeed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
+from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
 from visdom_transport.core.state_feed import StateFeed
 
@@ -74,7 +75,7 @@ class World:
         self.counter = 0
         self.life = 0
         self.state: dict[str, dict[str, Any]] = {name: {} for name in STATE_FEEDS}
-        self.published: list[int] = []
+        self.published: list[Any] = []
         self.clients: list[Client] = []
         self.start()
 
@@ -83,6 +84,7 @@ class World:
         self.applied: dict[str, list[int]] = {}
         self.published.clear()
         self.sources = {name: DictSource(name, windows) for name, windows in self.state.items()}
+        self.links: list[Link] = []
         self.hub = Hub(self.limits, self.source, event_feeds=("events",))
 
     def source(self, name: str) -> DictSource:
@@ -137,9 +139,11 @@ class World:
         del self.state[feed][key]
         self.hub.delete(feed, key)
 
-    def publish(self) -> None:
-        self.published.append(self.count())
-        self.hub.publish("events", self.counter)
+    def publish(self, padding: int = 0) -> None:
+        """Publish an event; events are told apart by their numbers."""
+        event = {"number": self.count(), "padding": "p" * padding} if padding else self.count()
+        self.published.append(event)
+        self.hub.publish("events", event)
 
     # --- what must hold at all times ---
 
@@ -159,6 +163,8 @@ class World:
                 tombstones = [change for change in feed._changes.values() if change.deleted]
                 assert len(tombstones) <= limits.max_tombstones, "too many tombstones"
                 assert len(feed._changes) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
+        for old in self.links:
+            assert old.session is None or old.session.link is old, "a link that was replaced keeps its session"
         for session in hub.sessions.values():
             assert len(session.replies) <= REMEMBERED_REPLIES
             link = session.link
@@ -198,19 +204,20 @@ class Client:
         self.replicas: dict[str, StateReplica | EventReplica] = {}
         for name in feeds:
             self.follow(name)
-        self.awaiting: set[str] = set()
+        self.awaiting: Counter[str] = Counter()  # verdicts; until the last arrives, all is about subscriptions before
+        self.chain: dict[str, int | None] = {}
         self.outbox = Outbox()
         self.conversation: Conversation | None = None
         self.down: deque[dict[str, Any]] = deque()
         self.up: deque[dict[str, Any]] = deque()
         self.batches = 0
+        self.news = self.welcomed = False
         self.window = world.limits.window_batches
         self.draws = True
         self.closed: CloseCode | None = None
         self.deltas = 0
         self.lost_position = 0
-        self.heard: list[int] = []
-        self.events: list[int] = []
+        self.events: list[Any] = []
         self.missed = 0
         world.clients.append(self)
 
@@ -232,12 +239,19 @@ class Client:
         self.drop_link()
         conversation = Conversation(self.world.hub, kind, self.world.now, self.world.carry_out, {"server": str(self.world.life)})
         conversation.link.on_close = lambda code: self._on_close(conversation, code)
+        conversation.link.on_news = lambda: self._on_news(conversation)
         self.conversation = conversation
+        self.world.links.append(conversation.link)
+        if kind != "poll":
+            self.up.append({**self._hello(), "window": self.window})
+
+    def _hello(self) -> dict[str, Any]:
         feeds = {name: replica.position() for name, replica in self.replicas.items()}
-        self.awaiting = set(feeds)
-        hello = {"type": "hello", "role": "browser", "session": self.session, "secret": self.secret, "feeds": feeds}
-        # A poll is credit by itself.
-        self.up.append(hello if kind == "poll" else {**hello, "window": self.window})
+        self.awaiting = Counter(feeds.keys())
+        return {"type": "hello", "role": "browser", "session": self.session, "secret": self.secret, "feeds": feeds}
+
+    def _on_news(self, conversation: Conversation) -> None:
+        self.news |= self.conversation is conversation
 
     def _on_close(self, conversation: Conversation, code: CloseCode) -> None:
         if self.conversation is conversation:
@@ -252,6 +266,7 @@ class Client:
         self.down.clear()
         self.up.clear()
         self.batches = 0
+        self.news = self.welcomed = False
 
     def cut(self) -> None:
         """Both ends notice."""
@@ -273,8 +288,9 @@ class Client:
                     self.world.hub.end(conversation.link, closed.code, self.world.now)
 
     def pump(self) -> None:
-        """Put what the server may send on the wire."""
-        if self.conversation is not None:
+        """Put what the server may send on the wire, if it said that there is something."""
+        if self.conversation is not None and self.news:
+            self.news = False
             self.down.extend(self._take(self.conversation))
 
     def receive(self, count: int | None = None) -> None:
@@ -301,7 +317,10 @@ class Client:
             return False
         opening = conversation.link.session is None
         try:
-            if not opening:
+            if opening:
+                # Without a window: a poll is credit by itself.
+                self.up.appendleft(self._hello())
+            else:
                 # JSON in between, as on the wire.
                 feeds = decode(encode({name: replica.position() for name, replica in self.replicas.items()}))
                 conversation.present(feeds, self.world.now)
@@ -323,8 +342,19 @@ class Client:
         if repeat_batches:
             for message in reply:
                 if message["type"] == "batch":
-                    self.handle(message)
+                    self.handle({**message, "again": True})
         return bool(reply)
+
+    def exchange(self, repeat_batches: bool = False) -> None:
+        """Everything that is under way arrives, batches perhaps twice."""
+        if self.polls:
+            self.poll(repeat_batches=repeat_batches)
+            return
+        self.send()
+        self.pump()
+        if repeat_batches:
+            self.down.extend([{**message, "again": True} for message in self.down if message["type"] == "batch"])
+        self.receive()
 
     def _take(self, conversation: Conversation) -> list[dict[str, Any]]:
         link = conversation.link
@@ -332,19 +362,27 @@ class Client:
         messages = [decode(message) for message in link.outbox()]
         assert len(link.in_flight) in (batches, *range(link.window + 1)), "sent beyond the window that was granted"
         for message in messages:
-            if message["type"] == "batch" and message["feed"] != "events":
-                self._check_batch(message)
+            if message["type"] == "batch":
+                check = self._check_loss if message["feed"] == "events" else self._check_entries
+                check(message)
         return messages
 
-    def _check_batch(self, message: dict[str, Any]) -> None:
+    def _check_loss(self, message: dict[str, Any]) -> None:
+        feed = self.world.hub.feeds["events"]
+        assert isinstance(feed, EventFeed)
+        lost = feed.offset - len(feed._ring)
+        assert message["missed"] == max(0, lost - message["from"]), "a loss that was none, or one that is not told"
+
+    def _check_entries(self, message: dict[str, Any]) -> None:
         windows = self.world.state[message["feed"]]
         for entry in message["entries"]:
             if "delta" in entry:
+                assert entry["key"] in windows, "a delta for a key that is gone"
                 self.deltas += 1
                 delta, value = len(encode(entry)), len(encode(windows[entry["key"]]))
                 assert delta <= max(value + 100, SMALL_DELTA_BYTES), "a delta larger than the snapshot it replaces"
             elif "value" in entry:
-                assert entry["value"] == windows[entry["key"]]
+                assert entry["value"] == windows.get(entry["key"]), "a value that is not the newest"
             else:
                 assert entry["key"] not in windows
 
@@ -353,15 +391,17 @@ class Client:
     def handle(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "welcome":
+            self.welcomed = True
             self.session, self.secret = message["session"], message["secret"]
             self.up.extend(self.outbox.welcomed(message["session"]))
         elif kind == "subscribed":
-            if message["feed"] in self.replicas:
-                self.awaiting.discard(message["feed"])
-                self.replicas[message["feed"]].subscribed(message)
+            name = message["feed"]
+            self.awaiting -= Counter([name])
+            if name in self.replicas and name not in self.awaiting:
+                self.replicas[name].subscribed(message)
+                self.chain[name] = message["offset"] if name == "events" else None
         elif kind == "batch":
-            self.batches += 1
-            # Until the verdict arrives, batches belong to the subscription before.
+            self.batches += "again" not in message
             if message["feed"] in self.replicas and message["feed"] not in self.awaiting:
                 self._apply(message)
         elif kind == "reply":
@@ -374,9 +414,17 @@ class Client:
             assert kind == "pong", message
 
     def _apply(self, message: dict[str, Any]) -> None:
-        replica = self.replicas[message["feed"]]
+        name = message["feed"]
+        replica = self.replicas[name]
+        if "again" not in message:
+            assert self.chain[name] in (message["from"], None), "a broken chain of batches"
+            self.chain[name] = message["to"] if message["complete"] or name == "events" else message["from"]
         if isinstance(replica, EventReplica):
+            before = replica.offset
             missed, events = replica.apply(message)
+            first = before + missed
+            assert events == self.world.published[first : first + len(events)], "events out of order, or not told as lost"
+            assert replica.offset == first + len(events)
             self.missed += missed
             self.events += events
             return
@@ -384,25 +432,25 @@ class Client:
             replica.apply(message)
         except GapError:
             self.lost_position += 1
-            self.subscribe(message["feed"])
+            self.subscribe(name)
 
     def subscribe(self, name: str) -> None:
         """Begin, or begin again, to follow a feed. A poll presents it; on any other link it is asked for."""
         if name not in self.replicas:
             self.follow(name)
         if self.connected and not self.polls:
-            self.awaiting.add(name)
+            self.awaiting[name] += 1
             self.up.append({"type": "subscribe", "feed": name, "position": self.replicas[name].position()})
 
     def unsubscribe(self, name: str) -> None:
         self.replicas.pop(name, None)
-        self.awaiting.discard(name)
         if self.connected and not self.polls:
             self.up.append({"type": "unsubscribe", "feed": name})
 
     def command(self) -> None:
         message = self.outbox.add({"cmd": "note", "number": self.world.count()})
-        if self.connected and self.outbox.session is not None and self.session is not None:
+        # Before the welcome its id might belong to a session that is gone; the welcome sends it anyway.
+        if self.welcomed:
             self.up.append(message)
 
     def grant(self, window: int) -> None:
@@ -414,6 +462,7 @@ class Client:
 
     def check(self) -> None:
         assert self.lost_position == 0, "a delta did not fit"
+        assert len({str(event) for event in self.events}) == len(self.events), "an event came twice"
         for name, replica in self.replicas.items():
             feed = self.world.hub.feeds.get(name)
             if isinstance(replica, StateReplica) and feed is not None and feed.epoch == replica.epoch:
@@ -423,6 +472,7 @@ class Client:
 
     def settle(self) -> None:
         """With a working network, and publishers at rest: come up to date, in finitely many steps."""
+        self.world.flush()
         self.draws = True
         if not self.connected:
             self.connect("websocket")
@@ -446,6 +496,6 @@ class Client:
         assert not self.awaiting, "a subscription without a verdict"
         assert not self.outbox.pending, "a command without a reply"
         for name, replica in self.replicas.items():
+            assert replica.offset == self.world.hub.feeds[name].offset, f"{name} stays behind"
             if isinstance(replica, StateReplica):
                 assert replica.values == self.world.state[name], f"{name} did not converge"
-                assert replica.offset == self.world.hub.feeds[name].offset

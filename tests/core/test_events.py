@@ -1,0 +1,135 @@
+"""Event feeds: in order, at most once, and every loss told with its exact count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core.machine import THOROUGH, EventOrder
+from core.replica import EventReplica
+
+from visdom_transport.core.encoding import decode
+from visdom_transport.core.event_feed import EventFeed
+
+TestEventOrder = EventOrder.TestCase
+TestEventOrder.settings = THOROUGH
+
+BUDGET = 10_000
+
+
+def feed_of(count: int, **bounds: int) -> EventFeed:
+    feed = EventFeed("events", **bounds)
+    for number in range(1, count + 1):
+        feed.publish(number)
+    return feed
+
+
+def read(feed: EventFeed, position: dict[str, Any] | None, budget_bytes: int = BUDGET) -> tuple[str, list[Any]]:
+    """The reason of the verdict, and what a replica makes of all batches: events, and losses as ("missed", count)."""
+    replica = EventReplica()
+    if position is not None:
+        replica.epoch, replica.offset = position["epoch"], position["offset"]
+    cursor, verdict = feed.begin(position)
+    replica.subscribed({"epoch": verdict.epoch, "offset": verdict.offset, "recovered": verdict.recovered})
+    heard: list[Any] = []
+    while (batch := feed.collect(cursor, budget_bytes)) is not None:
+        missed, events = replica.apply(decode(batch.data))
+        heard += ([("missed", missed)] if missed else []) + events
+    return verdict.reason, heard
+
+
+def test_a_reader_without_a_position_begins_at_the_head() -> None:
+    feed = feed_of(3)
+    cursor, verdict = feed.begin(None)
+    assert (verdict.offset, verdict.recovered, verdict.reason) == (3, False, "new")
+    assert feed.collect(cursor, BUDGET) is None
+    feed.publish("news")
+    batch = feed.collect(cursor, BUDGET)
+    assert batch is not None
+    message = decode(batch.data)
+    assert {key: message[key] for key in ("from", "to", "complete", "missed", "events")} == {
+        "from": 3,
+        "to": 4,
+        "complete": True,
+        "missed": 0,
+        "events": ["news"],
+    }
+
+
+def test_a_resumed_reader_gets_exactly_what_it_missed() -> None:
+    feed = feed_of(5)
+    assert read(feed, {"epoch": feed.epoch, "offset": 2}) == ("resumed", [3, 4, 5])
+    assert read(feed, {"epoch": feed.epoch, "offset": 5}) == ("resumed", [])
+
+
+def test_a_loss_to_the_ring_is_told_with_its_count() -> None:
+    feed = feed_of(10, max_count=4)
+    assert read(feed, {"epoch": feed.epoch, "offset": 2}) == ("trimmed", [("missed", 4), 7, 8, 9, 10])
+    assert read(feed, {"epoch": feed.epoch, "offset": 6}) == ("resumed", [7, 8, 9, 10])
+
+
+def test_a_reader_that_is_overtaken_is_told_too() -> None:
+    feed = feed_of(1, max_count=3)
+    cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 1})
+    for number in range(2, 10):
+        feed.publish(number)
+    batch = feed.collect(cursor, BUDGET)
+    assert batch is not None
+    assert (batch.start, batch.missed, batch.end) == (1, 5, 9)
+
+
+def test_a_reader_of_another_life_begins_at_the_oldest_event_there_is() -> None:
+    feed = feed_of(6, max_count=4)
+    assert read(feed, {"epoch": "other", "offset": 4}) == ("epoch", [("missed", 2), 3, 4, 5, 6])
+    assert read(feed, {"epoch": feed.epoch, "offset": 7}) == ("epoch", [("missed", 2), 3, 4, 5, 6])
+    assert read(feed, {"epoch": feed.epoch, "offset": -1}) == ("epoch", [("missed", 2), 3, 4, 5, 6])
+
+
+def test_the_ring_is_bounded_in_bytes_but_keeps_the_newest_event() -> None:
+    feed = feed_of(0, max_bytes=100)
+    for number in range(10):
+        feed.publish(str(number) * 30)
+    assert feed.retained_bytes <= 100
+    feed.publish("x" * 500)
+    assert feed.retained_bytes == 502
+    assert read(feed, {"epoch": feed.epoch, "offset": 10}) == ("resumed", ["x" * 500])
+    feed.publish("y")
+    assert feed.retained_bytes == 3
+
+
+@pytest.mark.parametrize("budget_bytes", [1, 2, 3, 1_000])
+def test_events_go_in_batches_of_the_budget_but_at_least_one_at_a_time(budget_bytes: int) -> None:
+    feed = feed_of(9)
+    cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
+    sizes = []
+    while (batch := feed.collect(cursor, budget_bytes)) is not None:
+        sizes.append(len(batch.events))
+        assert batch.complete == (batch.end == 9)
+        assert feed.behind(cursor) == 9 - batch.end
+    assert sum(sizes) == 9
+    assert max(sizes) == min(budget_bytes, 9)
+
+
+def test_an_event_without_room_waits() -> None:
+    feed = feed_of(0)
+    feed.publish("x" * 100)
+    cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
+    assert feed.collect(cursor, 50, room_bytes=50) is None
+    assert feed.behind(cursor) == 1
+    assert feed.collect(cursor, 50) is not None
+
+
+def test_a_batch_that_comes_twice_or_overlaps_delivers_nothing_twice() -> None:
+    feed = feed_of(4)
+    replica = EventReplica()
+    replica.epoch, replica.offset = feed.epoch, 0
+    batches = []
+    for end in (2, 4):
+        cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
+        batch = feed.collect(cursor, end)
+        assert batch is not None
+        batches.append(decode(batch.data))
+    assert replica.apply(batches[0]) == (0, [1, 2])
+    assert replica.apply(batches[0]) == (0, [])
+    assert replica.apply(batches[1]) == (0, [3, 4])
+    assert replica.apply(batches[1] | {"epoch": "other"}) == (0, [])
