@@ -45,11 +45,12 @@ class Message:
         size_bytes: about what it takes in memory and on the wire.
         calls: how many calls are in it.
         replaces: whether earlier messages for the window need not be sent any more.
-        creates: whether it makes the window if there is none.
+        creates: whether it makes the window if there is none, and is not refused.
+        makes: whether there surely is a window afterwards.
         alone: whether it stays apart from all other messages for the window.
     """
 
-    __slots__ = ("_body", "alone", "calls", "creates", "eid", "endpoint", "replaces", "size_bytes", "window")
+    __slots__ = ("_body", "alone", "calls", "creates", "eid", "endpoint", "makes", "replaces", "size_bytes", "window")
 
     def __init__(self, endpoint: str, body: Mapping[str, Any], encoded: bytes | None = None) -> None:
         self.endpoint = endpoint
@@ -57,10 +58,11 @@ class Message:
         win = body.get("win")
         self.window = window_of(self.eid, "embedding" if win is None and endpoint == "embedding" else win)
         self.calls = 1
-        opts = body.get("opts")
-        self.alone = endpoint not in ("events", "update") or (isinstance(opts, dict) and "comment" in opts)
-        self.replaces = endpoint == "events" and not self.alone and is_well_formed(body)
+        self.replaces = endpoint == "events" and is_well_formed(body)
+        self.makes = self.replaces
         self.creates = endpoint == "events" or bool(body.get("append"))
+        # Whether a window is made decides on its place among the others, so what may be refused stays where it is.
+        self.alone = not self.replaces and (self.creates or endpoint != "update" or not _is_plain(body.get("opts")))
         self._body = encode(body) if encoded is None else encoded
         self.size_bytes = len(self._body)
 
@@ -84,6 +86,8 @@ class Points(Message):
 
     def __init__(self, body: Mapping[str, Any], frame: bytes, parts: list[tuple[bytes, bytes]]) -> None:
         super().__init__("update", body, b"")
+        self.makes = self.creates
+        self.alone = False
         self._frame = frame
         self._parts = [([x], [y]) for x, y in parts]
         self._appends = bool(body.get("append"))
@@ -173,7 +177,7 @@ def is_well_formed(body: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(body.get("win"), str) or not isinstance(body.get("eid"), str) or body.get("func") is not None:
         return False
-    if not all(opts.get(name) is None or (type(opts[name]) is int and opts[name] > 0) for name in _BOUNDS):
+    if not _is_plain(opts):
         return False
     kind = data[0].get("type")
     if kind in _WITH_CONTENT:
@@ -181,12 +185,23 @@ def is_well_formed(body: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and kind not in _UNSURE and isinstance(body.get("layout"), dict)
 
 
+def _is_plain(opts: Any) -> bool:
+    """Whether these options are taken, and end with the window: a comment outlives it."""
+    if opts is None:
+        return True
+    if not isinstance(opts, dict) or "comment" in opts:
+        return False
+    return all(opts.get(name) is None or (type(opts[name]) is int and opts[name] > 0) for name in _BOUNDS)
+
+
 def _points(body: Mapping[str, Any]) -> Points | None:
     data, opts, name = body.get("data"), body.get("opts", {}), body.get("name")
-    if not body.keys() <= _POINT_UPDATE or not isinstance(data, list) or not data or not isinstance(opts, dict):
+    if not body.keys() <= _POINT_UPDATE or not isinstance(data, list) or not data:
         return None
-    # A legend renames traces, after which a name may mean another one; a comment outlives its window.
-    if "comment" in opts or (name is not None and ("legend" in opts or len(data) > 1)):
+    if not isinstance(opts, dict) or not _is_plain(opts) or not isinstance(body.get("layout"), dict):
+        return None
+    # A legend renames traces, after which a name may mean another one.
+    if name is not None and ("legend" in opts or len(data) > 1):
         return None
     frames, parts = [], []
     for trace in data:
@@ -216,7 +231,7 @@ def _lines(body: Mapping[str, Any]) -> Lines | None:
     if not body.keys() <= _TEXT_UPDATE or not isinstance(data, list) or len(data) != 1 or not isinstance(opts, dict):
         return None
     line = data[0]
-    if not isinstance(line, dict) or line.get("type") != "text" or line.keys() != {"type", "content"} or "comment" in opts:
+    if not isinstance(line, dict) or line.get("type") != "text" or line.keys() != {"type", "content"} or not _is_plain(opts):
         return None
     if type(line["content"]) is not str:
         return None

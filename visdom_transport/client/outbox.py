@@ -126,14 +126,20 @@ class Outbox:
 
     # --- what the caller does ---
 
-    def offer(self, message: Message) -> bool:
+    def offer(self, message: Message, *, window_exists: bool = True) -> bool:
         """Take a message. Returns False if there is no room and nothing may be lost.
+
+        Args:
+            message: changed by nobody from now on.
+            window_exists: whether its window surely exists when the message arrives.
 
         Raises:
             OSError: there is no room, and the file cannot be written.
         """
+        # What makes a window is another thing to the server than what changes it.
+        message.alone |= message.creates and not message.replaces and not window_exists
         if self._spill is not None and (self._spill or not self._has_room(message)):
-            self._spill.put(self._sequence + 1, message.endpoint, message.body())
+            self._spill.put(self._sequence + 1, message.endpoint, message.body(), message.alone)
         else:
             while not self._has_room(message):
                 if self._when_full != "drop" or not self._make_room():
@@ -295,7 +301,7 @@ class Outbox:
             for each in recent:
                 outdated = self._waiting[each]
                 self._bytes -= outdated.size_bytes
-                self.counters.coalesced += outdated.calls
+                self.counters.coalesced += 1  # what it had taken in is counted already
                 if each != sequence:
                     del self._waiting[each]
             recent.clear()
@@ -330,6 +336,7 @@ class Outbox:
         self._take_out(sequence, message)
         self._bytes -= message.size_bytes
         self.counters.dropped += message.calls
+        self.counters.coalesced -= message.calls - 1
         return True
 
     def _refill(self) -> None:
@@ -337,8 +344,10 @@ class Outbox:
             return
         target = self._bytes + max(1, min(REFILL_BYTES, self._max_bytes // 2))
         while self._spill and self._bytes < target:
-            sequence, endpoint, body = self._spill.take()
-            self._add(capture(endpoint, decode(body)), sequence)
+            sequence, endpoint, body, alone = self._spill.take()
+            message = capture(endpoint, decode(body))
+            message.alone |= alone
+            self._add(message, sequence)
 
     # --- numbered ---
 

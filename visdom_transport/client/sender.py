@@ -197,7 +197,7 @@ class Sender:
 
     def _offer(self, message: Message) -> bool:
         try:
-            taken = self._outbox.offer(message)
+            taken = self._outbox.offer(message, window_exists=self.windows.is_sure(message.window))
         except OSError as error:
             taken = False
             self._warn_full(f"and the file for the rest cannot be written ({error})")

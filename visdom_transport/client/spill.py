@@ -7,8 +7,8 @@ import struct
 import tempfile
 from pathlib import Path
 
-_HEADER = struct.Struct("<QII")
-"""Sequence number, lengths of endpoint and body."""
+_HEADER = struct.Struct("<QII?")
+"""Sequence number, lengths of endpoint and body, whether it is alone."""
 
 
 class Spill:
@@ -37,14 +37,14 @@ class Spill:
         """The number that the oldest message was given, if there is one."""
         return self._first
 
-    def put(self, sequence: int, endpoint: str, body: bytes) -> None:
+    def put(self, sequence: int, endpoint: str, body: bytes, alone: bool) -> None:
         """Add a message.
 
         Raises:
             OSError: the disk is full or cannot be written. Nothing was added.
         """
         name = endpoint.encode()
-        record = _HEADER.pack(sequence, len(name), len(body)) + name + body
+        record = _HEADER.pack(sequence, len(name), len(body), alone) + name + body
         if self._file is None:
             # Without a buffer: one would be written a second time by a process forked with it.
             with tempfile.TemporaryFile(buffering=0, prefix="visdom-publisher-", dir=self._directory) as file:
@@ -56,15 +56,15 @@ class Spill:
             self._first = sequence
         self._write_at += len(record)
 
-    def take(self) -> tuple[int, str, bytes]:
-        """Remove the oldest message: its number, endpoint and body.
+    def take(self) -> tuple[int, str, bytes, bool]:
+        """Remove the oldest message, and return what was put.
 
         Raises:
             IndexError: there is none.
         """
         if not self or self._file is None:
             raise IndexError("nothing is spilled")
-        sequence, name_length, body_length = self._header()
+        sequence, name_length, body_length, alone = self._header()
         start = self._read_at + _HEADER.size
         content = self._read(start, name_length + body_length)
         self._read_at = start + len(content)
@@ -74,7 +74,7 @@ class Spill:
         else:
             self._read_at = self._write_at = 0
             os.ftruncate(self._file, 0)
-        return sequence, content[:name_length].decode(), content[name_length:]
+        return sequence, content[:name_length].decode(), content[name_length:], alone
 
     def close(self) -> None:
         """Give the file back, with what is in it."""
@@ -83,7 +83,7 @@ class Spill:
         self._file, self._first = None, None
         self._read_at = self._write_at = 0
 
-    def _header(self) -> tuple[int, int, int]:
+    def _header(self) -> tuple[int, int, int, bool]:
         return _HEADER.unpack(self._read(self._read_at, _HEADER.size))
 
     def _read(self, start: int, length: int) -> bytes:

@@ -24,6 +24,7 @@ class Windows:
 
     def __init__(self) -> None:
         self._exists: OrderedDict[Window, bool] = OrderedDict()
+        self._sure: set[Window] = set()
         self._emptied: set[str] = set()
         self._creations: OrderedDict[Window, Message] = OrderedDict()
         self._creation_bytes = 0
@@ -35,33 +36,46 @@ class Windows:
         known = self._exists.get(window)
         return False if known is None and window[0] in self._emptied else known
 
+    def is_sure(self, window: Window) -> bool:
+        """Whether the window exists for sure: not only because of a call that may be refused."""
+        return window in self._sure
+
     def published(self, message: Message) -> None:
         """Note what a message does when it arrives."""
         if message.endpoint != "close":
-            # An update makes no window unless it appends, and then there is one whatever there was.
-            if message.creates or message.endpoint == "embedding":
-                self.learned(message.window, True)
+            if message.creates:
+                self._note(message.window, True)
+            if message.makes:
+                self._sure.add(message.window)
         elif message.window[1] is None:
-            self._forget(self._exists, message.window[0])
+            self._forget_all(message.window[0])
             self._emptied.add(message.window[0])
         else:
             self.learned(message.window, False)
 
     def learned(self, window: Window, exists: bool) -> None:
-        """Note what is known now."""
+        """Note what the server knows."""
+        self._note(window, exists)
+        if exists:
+            self._sure.add(window)
+        else:
+            self._sure.discard(window)
+
+    def _note(self, window: Window, exists: bool) -> None:
         self._exists[window] = exists
         self._exists.move_to_end(window)
         if len(self._exists) > MAX_WINDOWS:
-            self._exists.popitem(last=False)
+            self._sure.discard(self._exists.popitem(last=False)[0])
 
     def forget(self, window: Window) -> None:
         """Ask when the window is fed again; without an id, this is for all windows of the environment."""
         if window[1] is None:
-            self._forget(self._exists, window[0])
+            self._forget_all(window[0])
             self._emptied.discard(window[0])
             self._forget_creations(window[0])
         else:
             self._exists.pop(window, None)
+            self._sure.discard(window)
 
     # --- how to make them again ---
 
@@ -93,10 +107,9 @@ class Windows:
         for window in [each for each in self._creations if each[0] == eid]:
             self._drop(window)
 
-    @staticmethod
-    def _forget(of: OrderedDict[Window, bool], eid: str) -> None:
-        for window in [each for each in of if each[0] == eid]:
-            del of[window]
+    def _forget_all(self, eid: str) -> None:
+        for window in [each for each in self._exists if each[0] == eid]:
+            self.forget(window)
 
 
 def creation_of(message: Message) -> Message | None:

@@ -1,0 +1,439 @@
+"""Numbers, bounds and policies of the outbox, against a model of the server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from visdom_transport.client.calls import Message, capture
+from visdom_transport.client.outbox import Outbox, Request, WhenFull
+from visdom_transport.client.spill import Spill
+from visdom_transport.client.windows import Windows, creation_of
+
+
+def point(x: int, win: str = "w") -> Message:
+    trace = {"x": [x], "y": [x], "type": "scatter"}
+    return capture("update", {"data": [trace], "win": win, "eid": "e", "layout": {}, "opts": {}, "append": True})
+
+
+def plot(title: str, win: str = "w") -> Message:
+    trace = {"x": [], "y": [], "type": "scatter"}
+    return capture("events", {"data": [trace], "win": win, "eid": "e", "layout": {}, "opts": {"title": title}})
+
+
+def event(x: int, size: int = 0) -> Message:
+    """Something that is never folded."""
+    return capture("embedding", {"type": "embedding", "x": x, "y": 0, "win": "p", "eid": "e", "phase": "." * size})
+
+
+@dataclass
+class Server:
+    """Applies messages as docs/protocol.md, section 9, says. ``windows`` are the points of each; so are ``events``."""
+
+    keeps: bool = True
+    """Whether it writes to disk, when `flush` is called."""
+    life: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    windows: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
+    events: list[int] = field(default_factory=list)
+    disk: tuple[dict[str, int], dict[str, Any], list[int]] = field(default_factory=lambda: ({}, {}, []))
+
+    def publish(self, body: bytes) -> dict[str, Any]:
+        request = json.loads(body)
+        producer, first = request["producer"], request["first"]
+        if first == 1:
+            self.known.setdefault(producer, 0)
+        applied = self.known.get(producer)
+        if applied is not None and first <= applied + 1:
+            for number, message in enumerate(request["messages"], first):
+                if number > applied:
+                    self.apply(message["endpoint"], message["body"])
+                    applied = number
+            self.known[producer] = applied
+        durable = self.disk[0].get(producer, 0) if self.keeps else None
+        return {"server": str(self.life), "applied": applied, "durable": durable, "refused": []}
+
+    def apply(self, endpoint: str, body: dict[str, Any]) -> None:
+        if endpoint == "embedding":
+            self.events.append(body["x"])
+            return
+        points = body["data"][0]["x"]
+        if endpoint == "events":
+            self.windows[body["win"]] = (body["opts"]["title"], list(points))
+        else:
+            self.windows.setdefault(body["win"], ("", []))[1].extend(points)
+
+    def flush(self) -> None:
+        if self.keeps:
+            self.disk = (
+                dict(self.known),
+                {win: (title, list(points)) for win, (title, points) in self.windows.items()},
+                [*self.events],
+            )
+
+    def restart(self) -> None:
+        self.life += 1
+        known, windows, events = self.disk if self.keeps else ({}, {}, [])
+        self.known, self.events = dict(known), list(events)
+        self.windows = {win: (title, list(points)) for win, (title, points) in windows.items()}
+
+
+class Publisher:
+    """What the sender does, without its thread."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self.server = server
+        self.outbox = Outbox(**options)
+        self.windows = Windows()
+
+    def put(self, message: Message) -> bool:
+        taken = self.outbox.offer(message, window_exists=self.windows.is_sure(message.window))
+        if taken:
+            self.windows.published(message)
+        return taken
+
+    def exchange(self, lose: str = "") -> None:
+        request = self.outbox.request()
+        if lose == "request":
+            return
+        reply = self.server.publish(request.encoded())
+        if lose != "reply":
+            self.take(reply)
+
+    def take(self, reply: dict[str, Any]) -> None:
+        receipt = self.outbox.receive(reply)
+        for item in receipt.confirmed:
+            self.windows.confirmed(item.message, creation_of(item.message))
+        if not receipt.known:
+            missing = [each for each in self.windows.creations() if each.window[1] not in self.server.windows]
+            self.outbox.begin_again(missing)
+
+    def settle(self) -> None:
+        for _ in range(1000):
+            if not self.outbox.has_news and not self.outbox.awaits_confirmation:
+                return
+            self.exchange()
+            self.server.flush()
+        raise AssertionError("does not come to an end")
+
+
+class ExactlyOnce(RuleBasedStateMachine):
+    """Whatever is lost on the way and whenever the server is restarted, what is kept for good is there once, in order."""
+
+    wins = Bundle("wins")
+
+    @initialize(batch_bytes=st.sampled_from([1, 300, 10_000]))
+    def begin(self, batch_bytes: int) -> None:
+        self.server = Server()
+        self.publisher = Publisher(self.server, batch_bytes=batch_bytes)
+        self.count = 0
+        self.expected: dict[str, tuple[str, list[int]]] = {}
+
+    @rule(target=wins, win=st.sampled_from(["u", "v"]))
+    def make(self, win: str) -> str:
+        self.count += 1
+        self.publisher.put(plot(f"title {self.count}", win))
+        self.expected[win] = (f"title {self.count}", [])
+        return win
+
+    @rule(win=wins)
+    def append(self, win: str) -> None:
+        self.count += 1
+        self.publisher.put(point(self.count, win))
+        self.expected[win][1].append(self.count)
+
+    @rule()
+    def stream(self) -> None:
+        self.count += 1
+        self.publisher.put(event(self.count))
+        self.expected.setdefault("", ("", []))[1].append(self.count)
+
+    @rule(lose=st.sampled_from(["", "", "request", "reply"]))
+    def exchange(self, lose: str) -> None:
+        self.publisher.exchange(lose)
+
+    @rule()
+    def flush(self) -> None:
+        self.server.flush()
+
+    @rule()
+    def restart(self) -> None:
+        self.server.restart()
+
+    @rule(forgotten=st.integers(0, 100))
+    def restart_after_losing_the_disk(self, forgotten: int) -> None:
+        """Only what it has not confirmed can come back then; the windows do."""
+        if forgotten == 0:
+            self.server.disk = ({}, {}, [])
+            self.server.restart()
+            self.publisher.settle()
+            held = {win: (title, list(points)) for win, (title, points) in self.server.windows.items()}
+            for win, (title, points) in self.expected.items():
+                left = self.server.events if win == "" else held.get(win, ("", []))[1]
+                assert left == points[len(points) - len(left) :]
+                assert win == "" or held[win][0] == title
+                self.expected[win] = (title, list(left))
+
+    @invariant()
+    def in_order(self) -> None:
+        for points in [self.server.events, *(points for _, points in self.server.windows.values())]:
+            assert points == sorted(set(points))
+
+    def teardown(self) -> None:
+        self.publisher.settle()
+        self.server.restart()
+        self.publisher.exchange()
+        self.publisher.settle()
+        events = self.expected.pop("", ("", []))[1]
+        assert self.server.events == events
+        assert self.server.windows == self.expected
+        counters = self.publisher.outbox.snapshot()
+        assert counters.queued_bytes == 0
+        assert counters.unconfirmed == 0
+
+
+TestExactlyOnce = ExactlyOnce.TestCase
+TestExactlyOnce.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+
+
+@given(st.lists(st.sampled_from(["put", "", "request", "reply", "restart"]), max_size=60))
+def test_without_a_disk_applied_is_the_end_and_nothing_is_doubled(steps: list[str]) -> None:
+    server = Server(keeps=False)
+    publisher = Publisher(server, batch_bytes=300)
+    for number, step in enumerate(steps):
+        if step == "put":
+            publisher.put(event(number))
+        elif step == "restart":
+            server.restart()
+        else:
+            publisher.exchange(step)
+        assert server.events == sorted(set(server.events))
+        assert publisher.outbox.snapshot().unconfirmed <= len(steps)
+    publisher.settle()
+    sent = [number for number, step in enumerate(steps) if step == "put"]
+    assert server.events == sent[len(sent) - len(server.events) :]
+    if "restart" not in steps:
+        assert server.events == sent
+
+
+def test_windows_are_made_again_with_their_titles() -> None:
+    server = Server(keeps=False)
+    publisher = Publisher(server)
+    publisher.put(plot("kept", "u"))
+    publisher.put(plot("closed", "v"))
+    publisher.put(point(1, "u"))
+    publisher.settle()
+    publisher.put(capture("close", {"win": "v", "eid": "e"}))
+    publisher.outbox.request()
+    publisher.take({"server": "0", "applied": 4, "durable": None, "refused": []})
+    server.restart()
+    publisher.put(point(2, "u"))
+    publisher.exchange()
+    publisher.settle()
+    assert server.windows == {"u": ("kept", [2])}
+
+
+def test_a_server_that_forgot_only_the_numbers_is_not_sent_again_what_it_has() -> None:
+    server = Server()
+    publisher = Publisher(server)
+    publisher.put(plot("title"))
+    publisher.put(point(1))
+    publisher.exchange()
+    server.known.clear()
+    publisher.put(point(2))
+    publisher.settle()
+    assert server.windows == {"w": ("title", [1, 2])}
+
+
+def test_large_creations_lose_their_points_only() -> None:
+    trace = {"x": [*range(20_000)], "y": [*range(20_000)], "type": "scatter", "name": "a"}
+    message = capture("events", {"data": [trace], "win": "w", "eid": "e", "layout": {"title": "T"}, "opts": {"title": "T"}})
+    creation = creation_of(message)
+    assert creation is not None
+    body = json.loads(creation.body())
+    assert body["data"] == [{"x": [], "y": [], "type": "scatter", "name": "a"}]
+    assert (body["layout"], body["opts"]) == ({"title": "T"}, {"title": "T"})
+    image = {"type": "image", "content": {"src": "x" * 100_000}}
+    assert creation_of(capture("events", {"data": [image], "win": "w", "eid": "e", "opts": {}})) is None
+
+
+# --- bounds ---
+
+
+def numbers(request: Request) -> list[int]:
+    return [json.loads(item.message.body())["x"] for item in request.items]
+
+
+def drain(outbox: Outbox) -> list[int]:
+    drained: list[int] = []
+    while outbox.has_news:
+        request = outbox.request()
+        drained += numbers(request)
+        last = request.first + len(request.items) - 1
+        outbox.receive({"server": "s", "applied": last, "durable": None, "refused": []})
+    return drained
+
+
+def outbox_of(when_full: WhenFull, max_bytes: int = 2_000) -> Outbox:
+    return Outbox(max_bytes=max_bytes, when_full=when_full, batch_bytes=500, spill=Spill())
+
+
+def test_block_refuses_and_loses_nothing() -> None:
+    outbox = outbox_of("block")
+    taken = [number for number in range(100) if outbox.offer(event(number, 50))]
+    assert taken == [*range(len(taken))]
+    assert 5 < len(taken) < 25
+    assert outbox.snapshot().queued_bytes <= 2_000
+    assert drain(outbox) == taken
+    assert outbox.offer(event(0))
+
+
+def test_what_shrinks_the_outbox_is_taken_when_it_is_full() -> None:
+    outbox = outbox_of("block")
+    big, small = ({"win": "w", "eid": "e", "data": [{"type": "text", "content": "x" * size}]} for size in (1_900, 50))
+    assert outbox.offer(capture("events", big))
+    assert not outbox.offer(event(1, 500))
+    assert outbox.offer(capture("events", small))
+    assert outbox.offer(event(1, 500))
+
+
+def test_a_larger_message_is_held_alone() -> None:
+    outbox = outbox_of("block")
+    assert outbox.offer(event(1, 5_000))
+    assert not outbox.offer(event(2))
+    assert drain(outbox) == [1]
+
+
+def test_what_is_sent_but_not_kept_counts() -> None:
+    outbox = outbox_of("block", max_bytes=1_000)
+    assert outbox.offer(event(1, 800))
+    outbox.request()
+    outbox.receive({"server": "s", "applied": 1, "durable": 0, "refused": []})
+    assert not outbox.offer(event(2, 800))
+    outbox.request()
+    outbox.receive({"server": "s", "applied": 1, "durable": 1, "refused": []})
+    assert outbox.offer(event(2, 800))
+
+
+def test_drop_loses_the_oldest_updates_and_counts_them() -> None:
+    outbox = outbox_of("drop")
+    assert outbox.offer(plot("kept"))
+    for number in range(100):
+        assert outbox.offer(event(number, 50))
+        assert outbox.snapshot().queued_bytes <= 2_000
+    first, *rest = outbox.request().items
+    assert first.message.endpoint == "events"
+    left = [json.loads(item.message.body())["x"] for item in rest]
+    dropped = outbox.counters.dropped
+    assert 0 < dropped < 100
+    assert left == [*range(dropped, dropped + len(left))]
+
+
+def test_drop_counts_every_call_of_what_it_loses() -> None:
+    outbox = outbox_of("drop", max_bytes=400)
+    outbox.offer(plot("kept"))
+    for number in range(10):
+        outbox.offer(point(number))
+    assert outbox.counters.coalesced == 9
+    outbox.offer(capture("events", {"win": "v", "eid": "e", "data": [{"type": "text", "content": "x" * 300}]}))
+    counters = outbox.snapshot()
+    assert (counters.dropped, counters.coalesced, counters.calls) == (10, 0, 12)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_spill_keeps_all_in_order(steps: int) -> None:
+    outbox = outbox_of("spill")
+    for number in range(300):
+        assert outbox.offer(event(number, 50))
+    mark = outbox.mark
+    counters = outbox.snapshot()
+    assert counters.queued_bytes <= 2_000
+    assert counters.spilled_bytes > 10_000
+    drained = []
+    for _ in range(steps):
+        request = outbox.request()
+        drained += numbers(request)
+        assert not outbox.settled(mark)
+        outbox.receive({"server": "s", "applied": request.first + len(request.items) - 1, "durable": None, "refused": []})
+        assert outbox.offer(event(300 + len(drained)))
+    drained += drain(outbox)
+    assert drained == sorted(drained)
+    assert drained[:300] == [*range(300)]
+    assert outbox.settled(mark)
+    assert outbox.snapshot().spilled_bytes == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3)), max_size=60))
+def test_spilled_points_are_all_there(steps: list[tuple[int, int]]) -> None:
+    server = Server()
+    publisher = Publisher(server, max_bytes=400, when_full="spill", batch_bytes=200, spill=Spill())
+    publisher.put(plot("title"))
+    points: list[int] = []
+    for count, exchanges in steps:
+        for _ in range(count):
+            points.append(len(points))
+            assert publisher.put(point(points[-1]))
+        for _ in range(exchanges):
+            publisher.exchange()
+            server.flush()
+    publisher.settle()
+    assert server.windows == {"w": ("title", points)}
+    publisher.outbox.close()
+
+
+def test_a_spill_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    outbox = Outbox(max_bytes=100, when_full="spill", spill=Spill(tmp_path / "not there"))
+    assert outbox.offer(event(1))
+    with pytest.raises(OSError, match="not there"):
+        outbox.offer(event(2))
+    assert drain(outbox) == [1]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_settled_looks_at_what_was_before_the_mark(durable: bool) -> None:
+    outbox = Outbox(batch_bytes=1)
+    assert outbox.settled(outbox.mark, durable=durable)
+    outbox.offer(event(1))
+    mark = outbox.mark
+    outbox.offer(event(2))
+    for applied, kept, expected in [(1, 0, not durable), (2, 0, not durable), (2, 1, True)]:
+        outbox.request()
+        outbox.receive({"server": "s", "applied": applied, "durable": kept, "refused": []})
+        assert outbox.settled(mark, durable=durable) == expected
+
+
+def test_refusals_name_their_message() -> None:
+    outbox = Outbox()
+    for number in range(3):
+        outbox.offer(event(number))
+    outbox.request()
+    error = {"code": "bad_field", "message": "no", "field": "x"}
+    receipt = outbox.receive({"server": "s", "applied": 3, "durable": 1, "refused": [{"number": 2, "error": error}]})
+    ((item, said),) = receipt.refused
+    assert (json.loads(item.message.body())["x"], said) == (1, error)
+    assert [json.loads(item.message.body())["x"] for item in receipt.confirmed] == [0]
+    assert outbox.counters.refused == 1
+
+
+def test_what_cannot_be_sent_keeps_its_number() -> None:
+    outbox = Outbox()
+    outbox.offer(event(1, 1_000))
+    (item,) = outbox.request().items
+    outbox.give_up(item)
+    request = json.loads(outbox.request().encoded())
+    assert (request["first"], request["messages"]) == (1, [{"endpoint": "embedding", "body": {}}])
+    assert outbox.snapshot().queued_bytes < 10
+
+
+def test_counters_are_of_their_moment() -> None:
+    outbox = Outbox()
+    before = outbox.snapshot()
+    outbox.offer(event(1))
+    assert (before.calls, outbox.snapshot().calls) == (0, 1)
