@@ -55,3 +55,9 @@ need_chromium() {
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
   [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
 }
+
+# Debian keeps it where only root's PATH looks.
+need_nginx() {
+  PATH=$PATH:/usr/sbin command -v nginx >/dev/null || debian nginx-light
+  command -v openssl >/dev/null || debian openssl
+}

@@ -149,7 +149,7 @@ def test_websocket_stays_through_idle_times(proxied: tuple[Nginx, VisdomServer],
 def test_polls_where_nginx_does_not_pass_websockets(
     proxied: tuple[Nginx, VisdomServer], open_tab: Callable[[int, str], Tab]
 ) -> None:
-    """What Visdom's own documentation shows as a configuration does not; replies are buffered, which long polls do not mind."""
+    """Replies are buffered, which long polls do not mind."""
     nginx, server = proxied
     vis = Publisher(server, fresh_env())
     fill(vis)
