@@ -81,8 +81,14 @@ def test_numbers_say_their_unit() -> None:
             assert setting.name.endswith(units), setting.name
 
 
+def printed(default: object) -> str:
+    if default in (None, ()):
+        return "-"
+    return f"{default:,}" if isinstance(default, int | float) else str(default)
+
+
 def test_the_operations_page_lists_every_setting_with_its_default() -> None:
     rows = [line for line in (ROOT / "docs" / "operations.md").read_text().splitlines() if line.startswith("| `")]
     listed = {row.split("|")[1].strip(" `"): row.split("|")[2].strip() for row in rows}
-    expected = {variable(s.name): "-" if s.default in (None, ()) else f"{s.default:,}" for s in fields(Settings)}
+    expected = {variable(s.name): printed(s.default) for s in fields(Settings)}
     assert {name: default for name, default in listed.items() if name.startswith(variable(""))} == expected

@@ -49,6 +49,17 @@ def _bound() -> Any:
     return _setting(None, _whole, "a whole number above 0")
 
 
+def _choice(default: str, *others: str) -> Any:
+    choices = (default, *others)
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError
+        return text.lower()
+
+    return _setting(default, parse, f"one of {', '.join(choices)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a server runs with. Every value is checked when the object is made.
@@ -113,6 +124,12 @@ class Settings:
 
     allowed_origins: tuple[str, ...] = _setting((), _words, "origins separated by commas")
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""
+
+    journal: str = _choice("fed", "all", "off")
+    """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""
+
+    journal_interval_s: float = _seconds(2.0)
+    """What has changed is written to disk this often."""
 
     browser_files_dir: Path | None = _setting(None, _path, "a directory")
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""

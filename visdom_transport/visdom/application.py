@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from visdom.server.defaults import DEFAULT_ENV_PATH
 
 from ..settings import Settings
-from .state import is_unread
+from .durability.environments import Environments, set_aside_unreadable
+from .state import State, is_lazy, is_unread
+
+logger = logging.getLogger("visdom_transport")
 
 
 def with_transport(init: Callable[..., None]) -> Callable[..., None]:
@@ -22,6 +26,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
         settings = Settings.from_env()
         init(self, *args, **kwargs)
+        if self.env_path is not None:
+            set_aside_corrupt(Path(self.env_path), self.state)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
         self.settings.setdefault("websocket_max_message_size", settings.max_message_bytes)
@@ -32,18 +38,58 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     return __init__
 
 
-def save_unread(serialize_env: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap 0.2.4's serialize_env: it writes `null` over the file of an environment that it has not read.
+def set_aside_corrupt(folder: Path, state: Any) -> None:
+    """Set aside what Visdom has tried to read at its start, and could not: the next save would overwrite it."""
+    for path in folder.glob("*.json"):
+        content = state.get(path.stem)
+        if content is None or (not is_lazy(content) and not content.get("jsons")):
+            set_aside_unreadable(path)
 
-    What is on disk only is saved already.
-    """
 
-    def save_read(state: Any, eids: Any, *args: Any, **kwargs: Any) -> Any:
-        known = [eid for eid in eids if eid in state]
-        serialize_env(state, [eid for eid in known if not is_unread(state[eid])], *args, **kwargs)
-        return known
+def serialize_env(state: Any, eids: Any, env_path: Any = DEFAULT_ENV_PATH) -> list[str]:
+    """In the place of 0.2.4's: files are written as a whole or not at all. What was not read yet is saved already."""
+    known = [eid for eid in eids if eid in state]
+    if env_path is not None:
+        for eid in known:
+            save(Environments(Path(env_path)), state, eid, state[eid])
+    return known
 
-    return save_read
+
+def save_in_store(_: Any) -> Callable[..., bool]:
+    """Make 0.3.0's JSONStore.serialize_env, likewise."""
+
+    def serialize_env(store: Any, eid: str, env_data: Any) -> bool:
+        save(Environments(Path(store.env_path), store), getattr(store, "state", None), eid, env_data)
+        return not is_unread(env_data)
+
+    return serialize_env
+
+
+def save(environments: Environments, state: Any, eid: str, content: Any) -> None:
+    if is_unread(content):
+        return
+    if isinstance(state, State):
+        transport: Any = state.observer
+        transport.keeper.save(eid, content)
+        return
+    try:
+        environments.save(eid, content)
+    except OSError as error:
+        # Visdom saves its first environment before it serves anybody. It can serve without that.
+        logger.error("environment %s could not be saved: %s", eid, error)
+
+
+def load_from_store(load_env: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap 0.3.0's JSONStore.load_env: a file that cannot be read is set aside, and the environment is empty."""
+
+    def load(store: Any, eid: str) -> Any:
+        environment = load_env(store, eid)
+        broken = not all(isinstance(environment.get(name), dict) for name in ("jsons", "reload"))
+        if broken and store.env_path is not None and set_aside_unreadable(store._resolve_existing(eid)):
+            return {"jsons": {}, "reload": {}}
+        return environment
+
+    return load
 
 
 def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list[str]]:

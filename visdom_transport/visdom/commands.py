@@ -123,6 +123,7 @@ class Commands:
         if not isinstance(win, str):
             raise MessageError("bad_field", "win must be a string", "win")
         self._environment(command.get("eid"))["reload"][win] = command.get("data")
+        self._transport.member_set(str(command.get("eid")), "reload")
 
     def _pop_embeddings_pane(self, session: Session, command: dict[str, Any]) -> None:
         packet = self._object(command.get("data"), "data")

@@ -23,6 +23,7 @@ class Producers:
     def __init__(self, max_producers: int = MAX_PRODUCERS) -> None:
         self._known: OrderedDict[str, Producer] = OrderedDict()
         self._max = max_producers
+        self._news: set[str] = set()
 
     def find(self, producer_id: str, first: int) -> Producer | None:
         """The publisher whose next message has the number ``first``: made if that is the first of all, None if it is unknown."""
@@ -35,6 +36,18 @@ class Producers:
                 self._known.popitem(last=False)
         self._known.move_to_end(producer_id)
         return producer
+
+    def moved(self, producer_id: str) -> None:
+        """The publisher has come further."""
+        self._news.add(producer_id)
+
+    def has_news(self) -> bool:
+        return bool(self._news)
+
+    def news(self) -> dict[str, int]:
+        """The last applied number of each that has come further since the last time."""
+        known, self._news = self._news & self._known.keys(), set()
+        return {producer_id: self._known[producer_id].applied for producer_id in sorted(known)}
 
     def numbers(self) -> dict[str, int]:
         """The last applied number of each, the one not heard of for longest first."""

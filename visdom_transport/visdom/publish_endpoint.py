@@ -10,7 +10,7 @@ from visdom.server.handlers.base_handlers import BaseHandler
 from ..core.encoding import encode
 from ..core.errors import MessageError
 from .handlers import origin_allowed
-from .publishing import ENDPOINTS, as_json, posted, refuse
+from .publishing import ENDPOINTS, as_json, environment_id, posted, refuse
 from .transport import SERVER_ID
 from .updates import UpdateRefused
 
@@ -33,6 +33,7 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
         raise refuse("messages", "must be a list")
     producer = transport.producers.find(producer_id, first)
     refused = []
+    before = producer.applied if producer is not None else None
     if producer is not None and first <= producer.applied + 1:
         for number, message in enumerate(messages, first):
             if number <= producer.applied:
@@ -41,11 +42,14 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             producer.applied = number
             if error is not None:
                 refused.append({"number": number, "error": error})
+        if producer.applied != before:
+            transport.producers.moved(producer_id)
+            transport.keeper.touch()
     return encode(
         {
             "server": SERVER_ID,
             "applied": producer.applied if producer is not None else None,
-            "durable": None,
+            "durable": producer.durable if producer is not None and transport.keeper.on else None,
             "refused": refused,
         }
     ).decode()
@@ -60,6 +64,9 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         body = message.get("body")
         if not isinstance(body, dict):
             raise refuse("body", "must be a JSON object")
+        eid = environment_id(body)
+        transport.environment(eid)
+        transport.keeper.feed(eid)
         endpoint(transport, body)
     except UpdateRefused as refusal:
         return as_json(refusal)

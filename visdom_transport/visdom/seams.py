@@ -21,6 +21,7 @@ from visdom_transport.settings import Settings
 APP: Final = "visdom.server.app"
 BUILD: Final = "visdom.server.build"
 RUN: Final = "visdom.server.run_server"
+STORE: Final = "visdom.data_model.json_store"
 SOCKET: Final = "visdom.server.handlers.socket_handlers"
 UTILS: Final = "visdom.utils.server_utils"
 WEB: Final = "visdom.server.handlers.web_handlers"
@@ -104,10 +105,24 @@ TABLE: Final = (
     Seam(
         UTILS,
         "serialize_env",
-        "saving an environment that was not read yet destroys its file",
-        wrap="visdom_transport.visdom.application:save_unread",
+        "a save that is cut leaves half a file; saving an environment that was not read yet destroys its file",
+        by="visdom_transport.visdom.application:serialize_env",
         also=(APP, WEB, SOCKET),
         only=("0.2.4",),
+    ),
+    Seam(
+        STORE,
+        "JSONStore.serialize_env",
+        "a save that is cut leaves half a file",
+        wrap="visdom_transport.visdom.application:save_in_store",
+        only=("0.3.0",),
+    ),
+    Seam(
+        STORE,
+        "JSONStore.load_env",
+        "a file that cannot be read is overwritten by the next save",
+        wrap="visdom_transport.visdom.application:load_from_store",
+        only=("0.3.0",),
     ),
     Seam(
         UTILS,

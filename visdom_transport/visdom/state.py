@@ -10,6 +10,8 @@ import copy
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol
 
+from .durability.environments import set_aside_unreadable
+
 
 class Observer(Protocol):
     """Who wants to know."""
@@ -25,6 +27,9 @@ class Observer(Protocol):
 
     def window_removed(self, eid: str, win: str) -> None:
         """A window was removed."""
+
+    def member_set(self, eid: str, name: str) -> None:
+        """What an environment holds besides its windows was set."""
 
 
 class _Dict(dict[str, Any]):
@@ -90,6 +95,7 @@ class Environment(_Dict):
     def __setitem__(self, key: str, value: Any) -> None:
         if key != "jsons":
             super().__setitem__(key, value)
+            self._observer.member_set(self._eid, key)
             return
         before = set(self["jsons"])
         super().__setitem__(key, Windows(value, self._eid, self._observer))
@@ -101,17 +107,17 @@ class State(_Dict):
 
     def __init__(self, environments: Mapping[str, Any], observer: Observer) -> None:
         super().__init__()
-        self._observer = observer
+        self.observer = observer
         for eid, content in environments.items():
             super().__setitem__(eid, self._observed(eid, content))
 
     def _observed(self, eid: str, content: Any) -> Any:
         if not is_lazy(content):
-            return Environment(content, eid, self._observer)
+            return Environment(content, eid, self.observer)
         if hasattr(content, "_observation"):
             # A copy of another environment. Unread it would stand for whatever that one's file holds by the time it is read.
             content.lazy_load_data()
-        content._observation = _Observation(eid, self._observer)
+        content._observation = _Observation(eid, self.observer)
         observe_loaded(content)
         return content
 
@@ -122,14 +128,14 @@ class State(_Dict):
             before = set(self[eid]["jsons"])
         super().__setitem__(eid, self._observed(eid, content))
         if not existed:
-            self._observer.environments_changed()
-        self._observer.environment_replaced(eid, before)
+            self.observer.environments_changed()
+        self.observer.environment_replaced(eid, before)
 
     def __delitem__(self, eid: str) -> None:
         before = None if is_unread(self[eid]) else set(self[eid]["jsons"])
         super().__delitem__(eid)
-        self._observer.environments_changed()
-        self._observer.environment_replaced(eid, before)
+        self.observer.environments_changed()
+        self.observer.environment_replaced(eid, before)
 
 
 class _Observation:
@@ -161,14 +167,17 @@ def observe_loaded(lazy: Any) -> None:
 
 
 def observing_load(lazy_load_data: Any) -> Any:
-    """Wrap LazyEnvData.lazy_load_data so that what it reads is observed."""
+    """Wrap LazyEnvData.lazy_load_data so that what it reads is observed. An unreadable file of 0.2.4's is set aside."""
 
     def load(self: Any) -> None:
-        lazy_load_data(self)
         try:
+            lazy_load_data(self)
             observe_loaded(self)
         except Exception:
             self._raw_dict = None  # it is no environment, and must not pass for one that was read
-            raise
+            if not set_aside_unreadable(getattr(self, "_env_path_file", None)):
+                raise
+            self._raw_dict = {"jsons": {}, "reload": {}}
+            observe_loaded(self)
 
     return load

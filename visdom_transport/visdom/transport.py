@@ -28,6 +28,7 @@ from ..settings import Settings
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
+from .durability.keeper import Keeper
 from .producers import Producers
 from .sources import SharedSource, WindowSource
 from .state import State
@@ -59,7 +60,12 @@ class Transport:
         self.line_counts: Memo = {}
         self._comparisons: dict[str, Comparison] = {}
         self._stale: set[str] = set()
+        self.keeper = Keeper(app, settings, self.producers)
+        self.keeper.load(app.state)
         app.state = State(app.state, self)
+        if hasattr(app, "storage"):
+            app.storage.state = app.state  # where a save finds what it saves
+        self.keeper.start()
         app.subs = Subscribers(self, "browser")
         app.sources = Subscribers(self, "source")
 
@@ -146,14 +152,17 @@ class Transport:
                 self.hub.delete(feed, win)
             for win in windows:
                 self.hub.set(feed, win)
+        self.keeper.environment_replaced(eid)
         self._compare_later(eid)
 
     def window_set(self, eid: str, win: str) -> None:
         self.hub.set(f"env/{eid}", win)
+        self.keeper.part_replaced(eid, "window", win)
         self._compare_later(eid)
 
     def window_removed(self, eid: str, win: str) -> None:
         self.hub.delete(f"env/{eid}", win)
+        self.keeper.part_replaced(eid, "window", win)
         self._compare_later(eid)
 
     def window_changed(self, eid: str, win: str) -> None:
@@ -165,7 +174,12 @@ class Transport:
     def window_updated(self, eid: str, win: str, delta: Delta) -> None:
         """``delta`` has been applied to the window."""
         self.hub.update(f"env/{eid}", win, delta)
+        self.keeper.window_updated(eid, win, delta)
         self._compare_later(eid)
+
+    def member_set(self, eid: str, name: str) -> None:
+        """What an environment holds besides its windows, such as their saved positions, has changed."""
+        self.keeper.part_replaced(eid, "member", name)
 
     def layouts_changed(self) -> None:
         self.hub.set("shared", "layouts")
@@ -211,7 +225,8 @@ class Transport:
         self.hub.subscribe(session, feed, None, live_only=live_only)
 
     def status(self) -> dict[str, Any]:
-        return {**self.hub.status(clock()), "version": __version__, "server": SERVER_ID}
+        durability = self.keeper.status()
+        return {**self.hub.status(clock()), "version": __version__, "server": SERVER_ID, "durability": durability}
 
 
 class Subscriber:

@@ -1,0 +1,212 @@
+"""The journal's files: generations, of which only the newest is written, by any thread, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .blocks import Block, Damage, read_blocks
+from .environments import sync_folder
+
+logger = logging.getLogger("visdom_transport.durability")
+
+FOLDER = ".transport"
+"""In Visdom's ``env_path``. Without ".json" in its name, it is nothing to Visdom."""
+
+_GENERATION = re.compile(r"journal-(\d+)\.log")
+
+
+@dataclass(slots=True)
+class Piece:
+    """A block on its way to the disk."""
+
+    data: bytes
+    begins_generation: bool
+    producers: dict[str, int] = field(default_factory=dict)
+
+
+class JournalFiles:
+    """The files of one journal, in one folder, which one process at a time may use.
+
+    Args:
+        write: like os.write, for tests.
+    """
+
+    def __init__(self, folder: Path, write: Callable[[int, bytes | memoryview], int] = os.write) -> None:
+        self.folder = folder
+        self._write = write
+        self._waiting: deque[Piece] = deque()
+        self._done: list[Piece] = []
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._descriptor: int | None = None
+        self._size = 0
+        self._generation = 0
+        self.old: list[Path] = []
+        """Generations before the one that is written, oldest first."""
+        self.old_bytes = 0
+
+    # --- who may use it ---
+
+    def acquire(self) -> bool:
+        """Keep other processes from using the folder. False when another one does.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        if self._owner is not None:
+            return True
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return False
+        self._owner = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            for descriptor in (self._descriptor, self._owner):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._descriptor = self._owner = None
+
+    # --- reading ---
+
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return self.folder.is_dir() and bool(self._generations())
+
+    def _generations(self) -> list[tuple[int, Path]]:
+        found = ((_GENERATION.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+    def load(self) -> tuple[list[list[Block]], bool]:
+        """The blocks of every generation that can be read, and whether the last one is whole, but for a torn end.
+
+        What is read counts as old from now on. A file that was changed after it was written is copied aside.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        found = self._generations()
+        self.old = [path for _, path in found]
+        self._generation = found[-1][0] if found else 0
+        generations, damage = [], None
+        for path in self.old:
+            data = path.read_bytes()
+            self.old_bytes += len(data)
+            blocks, damage = read_blocks(data)
+            generations.append(blocks)
+            # A torn file may have a successor: that of a process that found it torn, and went on from there.
+            if damage is Damage.CORRUPT:
+                aside = path.with_name(f"{path.stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+                shutil.copyfile(path, aside)
+                logger.error("%s is damaged (%s): what can be read is used; it is kept as %s", path, damage.value, aside)
+        return generations, damage is not Damage.CORRUPT
+
+    # --- writing ---
+
+    @property
+    def size_bytes(self) -> int:
+        """What all generations take on disk."""
+        return self.old_bytes + self._size
+
+    def put(self, piece: Piece) -> None:
+        """Write this after what was put before, when it is drained."""
+        self._waiting.append(piece)
+
+    def forget_waiting(self) -> None:
+        """Give up what is not written."""
+        with self._lock:
+            self._waiting.clear()
+
+    def drain(self) -> None:
+        """Write what was put. When this returns, it is durable.
+
+        Raises:
+            OSError: not everything could be written.
+        """
+        with self._lock:
+            while self._waiting:
+                self._write_piece(self._waiting[0])
+                self._done.append(self._waiting.popleft())
+
+    def take_done(self) -> list[Piece]:
+        """What has become durable since the last time."""
+        with self._lock:
+            done, self._done = self._done, []
+            return done
+
+    def remove(self, old: list[Path]) -> None:
+        """Remove generations.
+
+        Raises:
+            OSError: one cannot be removed.
+        """
+        for path in old:
+            path.unlink(missing_ok=True)
+            self.old.remove(path)
+        if not self.old:
+            self.old_bytes = 0
+
+    def _write_piece(self, piece: Piece) -> None:
+        if piece.begins_generation:
+            self._write_generation(piece.data)
+            return
+        assert self._descriptor is not None, "a generation was begun"
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
+        try:
+            self._write_all(self._descriptor, piece.data)
+        except OSError:
+            # Half a block would end the journal for its reader.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(piece.data)
+
+    def _write_generation(self, data: bytes) -> None:
+        path = self.folder / f"journal-{self._generation + 1:06}.log"
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            self._write_all(descriptor, data)
+            sync_folder(self.folder)
+        except OSError:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self.old.append(self.folder / f"journal-{self._generation:06}.log")
+            self.old_bytes += self._size
+        self._descriptor, self._size = descriptor, len(data)
+        self._generation += 1
+
+    def _write_all(self, descriptor: int, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._write(descriptor, rest) :]
+        os.fsync(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""What a journal tells: the generations of its files, read in order, and what they make of the environments on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.delta import apply
+from ...core.errors import GapError
+from .blocks import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What one of our files says of the journal it belongs to: the records up to ``number`` are in it.
+
+    Of the parts that were written later than that, ``windows`` and ``members`` tell the number.
+    """
+
+    journal: str
+    eid: str
+    number: int
+    windows: Mapping[str, int] = field(default_factory=dict)
+    members: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "journal": self.journal,
+            "eid": self.eid,
+            "number": self.number,
+            "windows": self.windows,
+            "members": self.members,
+        }
+
+    @classmethod
+    def parse(cls, value: Any) -> Stamp | None:
+        """The stamp, or None if that is none."""
+        if not isinstance(value, dict) or value.keys() != cls.__dataclass_fields__.keys():
+            return None
+        stamp = cls(**value)
+        numbers = [stamp.number, *stamp.windows.values(), *stamp.members.values()]
+        return stamp if all(isinstance(number, int) for number in numbers) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is on disk under an environment's name."""
+
+    environment: dict[str, Any] | None = None
+    """None: there is no file, or none that can be read."""
+    stamp: Stamp | None = None
+    file: list[int] | None = None
+    """Size and time of change: enough to see that a file is not the one it was."""
+
+
+class Foreign(Exception):
+    """What is on disk is not what the records continue. The message says why."""
+
+
+@dataclass(slots=True)
+class Log:
+    """The records of one environment since it began."""
+
+    begun: int | None = None
+    file: list[int] | None = None
+    """What was on disk when it began."""
+    records: list[tuple[int, list[Any]]] = field(default_factory=list)
+    last: int = 0
+
+
+class History:
+    """The journal as far as it can be read.
+
+    Args:
+        generations: the blocks of each file, oldest first.
+    """
+
+    def __init__(self, generations: Iterable[Iterable[Block]]) -> None:
+        self.id: str | None = None
+        self.first = 1
+        """The number of the oldest record."""
+        self.last = 0
+        self.logs: dict[str, Log] = {}
+        self.producers: dict[str, int] = {}
+        self.whole = True
+        """No generation is missing in between."""
+        self._bases: dict[str, int] = {}
+        for blocks in generations:
+            for block in blocks:
+                self._add(block)
+
+    def _add(self, block: Block) -> None:
+        first, journal = block.head["first"], block.head.get("journal")
+        if journal is not None and (self.id is None or journal["fresh"]):
+            self.id, self.first, self.last, self.whole = journal["id"], first, first - 1, True
+            self.logs, self.producers, self._bases = {}, {}, journal["bases"]
+        if self.id is None or first != self.last + 1:
+            self.whole = False
+        if not self.whole:
+            return
+        for record in block.records:
+            self.last += 1
+            self._add_record(record)
+        self.producers.update(block.head["producers"])
+
+    def _add_record(self, record: list[Any]) -> None:
+        kind, eid = record[:2]
+        if kind == "end":
+            self.logs.pop(eid, None)
+            self._bases.pop(eid, None)
+            return
+        if kind == "begin":
+            self.logs[eid] = Log(self.last, record[2])
+        log = self.logs.setdefault(eid, Log())
+        if kind != "begin":
+            log.records.append((self.last, record))
+        log.last = self.last
+
+    def restored(self, eid: str, base: Base) -> dict[str, Any]:
+        """The environment after all of its records.
+
+        Raises:
+            Foreign: they do not belong to what is on disk.
+        """
+        log = self.logs[eid]
+        stamp = base.stamp if base.stamp is not None and (base.stamp.journal, base.stamp.eid) == (self.id, eid) else None
+        if log.begun is not None:
+            if stamp is None and base.file != log.file:
+                raise Foreign("its file is not the one that was there" if base.file else "its file is gone")
+            if stamp is None or stamp.number < log.begun:
+                stamp = None
+                start: dict[str, Any] = {"jsons": {}, "reload": {}}
+            else:
+                assert base.environment is not None
+                start = base.environment
+        elif base.environment is None:
+            raise Foreign("its file is gone or cannot be read")
+        elif stamp is None or stamp.number < min(self.first - 1, self._bases.get(eid, self.last)):
+            raise Foreign("its file was written by somebody else")
+        else:
+            start = base.environment
+        try:
+            for number, record in log.records:
+                _apply(start, record, number, stamp)
+        except (GapError, KeyError) as error:
+            raise Foreign(f"its records do not fit its file: {error!r}") from error
+        return start
+
+
+def _apply(environment: dict[str, Any], record: list[Any], number: int, stamp: Stamp | None) -> None:
+    kind, _, name, *rest = record
+    if stamp is not None:
+        parts = stamp.members if kind == "member" else stamp.windows
+        if number <= parts.get(name, stamp.number):
+            return
+    windows = environment["jsons"]
+    if kind == "window":
+        windows[name] = rest[0]
+    elif kind == "update":
+        windows[name] = apply(windows[name], rest[0])
+    elif kind == "closed":
+        windows.pop(name, None)
+    elif kind == "member":
+        environment[name] = rest[0]
