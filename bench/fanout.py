@@ -1,6 +1,6 @@
 """300 pages under a burst of 2 KB updates, and connecting them.
 
-CPU time of the server process. *Burst*: 300 `POST /events` without a pause, each replacing one of ten text windows of 2 KB, until
+CPU time of the server process. *Burst*: 200 `POST /events` without a pause, each replacing one of ten text windows of 2 KB, until
 every client has the newest of all ten; per update. *Paced*: the same with 60 ms in between, so that nothing can be batched or
 conflated. *Connecting*: from the first of N connections until each has been greeted (ours: until each of its three subscriptions
 has been answered).
@@ -36,7 +36,7 @@ PACE_S = 0.06
 
 def run(bench: Bench) -> Result:
     sizes = [50, 100, 200] if bench.quick else [75, 150, 300]
-    burst, paced = (100, 10) if bench.quick else (300, 30)
+    burst, paced = (100, 10) if bench.quick else (200, 20)
     samples = Samples()
     for _ in bench.rounds(5, quick=1):
         for name, (kind, dialect) in CONTENDERS.items():

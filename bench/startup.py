@@ -1,8 +1,8 @@
 """What the line in the .pth file costs every start of Python.
 
 `python -c pass` in two empty virtual environments that find this package, one with the line and one without, in turns: CPU time
-of the process, and wall time. Beside it what Python itself says the import of `visdom_transport.hook` takes (`-X importtime`), the
-median of several runs. Checked as well: nothing heavy is in `sys.modules` afterwards.
+of the process, and wall time. Beside it what Python itself says the import of `visdom_transport.hook` takes (`-X importtime`),
+the median of several runs. Checked as well: nothing heavy is in `sys.modules` afterwards.
 """
 
 from __future__ import annotations

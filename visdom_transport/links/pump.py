@@ -15,12 +15,15 @@ logger = logging.getLogger("visdom_transport.links")
 clock = time.monotonic
 """The clock of every link."""
 
+REST = 3
+"""A flush is answered by acknowledgements, which together cost about as much; twice as much again is left to publishers."""
+
 
 class Pump:
     """Runs one hub on the event loop that serves it.
 
     Changes are flushed at once after a time of silence. In a storm of them they are collected for ``flush_interval_s`` seconds
-    after each flush, and for as long as that flush took: with many readers, at least half of the time is left to publishers.
+    after each flush, and for `REST` times as long as that flush took: with many readers, publishers still get their turn.
     """
 
     def __init__(self, hub: Hub, flush_interval_s: float) -> None:
@@ -35,9 +38,7 @@ class Pump:
         """Bind to the running event loop. Links call this; only the first call has an effect."""
         if self._loop is None:
             self._loop = IOLoop.current()
-            period_s = (
-                min(self._hub.limits.heartbeat_s, self._hub.limits.dead_after_s - self._hub.limits.heartbeat_s) / 2
-            )
+            period_s = min(self._hub.limits.heartbeat_s, self._hub.limits.dead_after_s - self._hub.limits.heartbeat_s) / 2
             PeriodicCallback(self._tick, period_s * 1000).start()
 
     def _schedule(self) -> None:
@@ -51,7 +52,7 @@ class Pump:
         began = clock()
         self._hub.flush()
         ended = clock()
-        self._next_flush_at = ended + max(self._interval_s, ended - began)
+        self._next_flush_at = ended + max(self._interval_s, REST * (ended - began))
 
     def _tick(self) -> None:
         self._hub.tick(clock())
