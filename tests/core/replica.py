@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from visdom_transport.client.replica import NOTHING, EventReplica
 from visdom_transport.core.delta import apply
 from visdom_transport.core.errors import GapError
 
-NOTHING = -1
-"""The offset of a replica, or of a key, of which nothing is known."""
+__all__ = ["NOTHING", "EventReplica", "Outbox", "StateReplica", "window_content_id"]
 
 
 def window_content_id(value: Any) -> str | None:
@@ -109,32 +109,6 @@ class StateReplica:
     def _forget_offsets(self) -> None:
         self.offset = NOTHING
         self._own.clear()
-
-
-class EventReplica:
-    """A reader of one event feed: every event at most once, every loss counted."""
-
-    def __init__(self) -> None:
-        self.epoch: str | None = None
-        self.offset = NOTHING
-
-    def position(self) -> dict[str, Any] | None:
-        return None if self.epoch is None else {"epoch": self.epoch, "offset": self.offset}
-
-    def subscribed(self, verdict: Mapping[str, Any]) -> None:
-        if not verdict["recovered"]:
-            self.offset = verdict["offset"]
-        self.epoch = verdict["epoch"]
-
-    def apply(self, batch: Mapping[str, Any]) -> tuple[int, list[Any]]:
-        """Return how many events were lost before the new ones, and the new ones."""
-        if batch["epoch"] != self.epoch:
-            return 0, []
-        first = batch["from"] + batch["missed"] + 1
-        missed = max(0, first - 1 - self.offset)
-        events = batch["events"][max(0, self.offset + 1 - first) :]
-        self.offset = max(self.offset, batch["to"])
-        return missed, events
 
 
 @dataclass(slots=True)
