@@ -172,13 +172,6 @@ class VisdomServer:
         status: dict[str, Any] = answer.json()
         return status
 
-    @property
-    def cookie(self) -> str | None:
-        """The Cookie header of a client that has logged in; None where no login is asked for."""
-        if not self.login:
-            return None
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._client().cookies)
-
     # --- inside --------------------------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
