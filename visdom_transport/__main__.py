@@ -111,6 +111,7 @@ def _report_seams() -> list[str]:
     problems = []
     if hook.installed() is None:
         problems.append("no hook: visdom_transport.pth is not in a site directory of this Python, so servers run plain Visdom")
+    from visdom_transport.client import visdom_seams
     from visdom_transport.visdom import seams
 
     try:
@@ -120,6 +121,14 @@ def _report_seams() -> list[str]:
     else:
         print(f"recognised as Visdom {seams.recognised()}; replaced in its processes:")
         for seam in seams.active():
+            print(f"  {seam}: {seam.why}")
+    try:
+        visdom_seams.apply()
+    except Exception as error:
+        problems.append(f"nothing is replaced in Visdom's client: {error}")
+    else:
+        print("replaced in its clients:")
+        for seam in visdom_seams.active():
             print(f"  {seam}: {seam.why}")
     return problems
 

@@ -1,4 +1,4 @@
-"""Runs our code right after a process imports Visdom's server.
+"""Runs our code right after a process imports Visdom's client or server.
 
 The `.pth` line of the package calls :func:`install` at every interpreter start, whatever that interpreter is for. So
 this module imports nothing that is not loaded already, and does nothing until a watched module is imported.
@@ -19,10 +19,10 @@ BACKGROUND = "VISDOM_TRANSPORT_BACKGROUND"
 
 #: Module name -> what to call once the module has been executed, as "module:function".
 #: Visdom's `run_server` imports `visdom.server.app` before anything else of the server.
-WATCHED = {"visdom.server.app": "visdom_transport.visdom.seams:apply"}
-
-#: What is watched in addition when `background_wanted`.
-CLIENT = {"visdom": "visdom_transport.client:visdom_imported"}
+WATCHED = {
+    "visdom": "visdom_transport.client:visdom_imported",
+    "visdom.server.app": "visdom_transport.visdom.seams:apply",
+}
 
 
 def background_wanted() -> bool:
@@ -51,8 +51,6 @@ def install(watched: "Mapping[str, str]" = WATCHED) -> None:
     if finder is None:
         finder = PostImportFinder()
         sys.meta_path.insert(0, finder)
-    if background_wanted():
-        watched = {**watched, **CLIENT}
     for name, callback in watched.items():
         if finder.watched.get(name) != callback:
             finder.watched[name] = callback

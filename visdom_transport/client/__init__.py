@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from visdom_transport.hook import background_wanted
+
 if TYPE_CHECKING:
     from .embedding import EmbeddingRefused, EmbeddingStream
     from .publisher import Publisher, background
@@ -26,8 +28,12 @@ def __getattr__(name: str) -> Any:
 
 
 def visdom_imported() -> None:
-    """Publish in the background, as the environment asks. The import hook calls this."""
-    publisher = import_module(".publisher", __name__)
-    # While our module imports Visdom itself it is not complete, and does this at its end.
-    if hasattr(publisher, "background"):
-        publisher.background()
+    """Replace what is replaced in Visdom's client, and publish in the background if asked for. The import hook calls this."""
+    try:
+        import_module(".visdom_seams", __name__).apply()
+    finally:
+        if background_wanted():
+            publisher = import_module(".publisher", __name__)
+            # While our module imports Visdom itself it is not complete, and does this at its end.
+            if hasattr(publisher, "background"):
+                publisher.background()
