@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from visdom_transport.core.encoding import decode
 
 from .calls import Window
 from .outbox import Request
+
+logger = logging.getLogger("visdom_transport.client")
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 60.0
@@ -72,6 +75,11 @@ class Connection:
         if self._is_ours():
             raise Away(f"it answers {answer.status_code}: {answer.text[:200]}")
         self.is_stock = True
+        logger.warning(
+            "the Visdom server at %s has no visdom-transport: calls are sent one by one, as Visdom's own client does, and one "
+            "whose answer is lost may be applied twice.",
+            self.address.url,
+        )
         return self._publish_one_by_one(request)
 
     def exists(self, window: Window, timeout_s: float = QUESTION_TIMEOUT_S) -> bool:

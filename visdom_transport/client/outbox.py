@@ -243,6 +243,7 @@ class Outbox:
         nothing = Message(item.message.endpoint, {})
         self._bytes += nothing.size_bytes - item.message.size_bytes
         item.message = nothing
+        self.counters.refused += 1
 
     def snapshot(self) -> Counters:
         """The counters of this moment."""

@@ -296,10 +296,10 @@ class Sender:
 
     def _make_smaller(self, items: list[Item]) -> None:
         with self._changed:
+            size = sum(item.message.size_bytes for item in items)
             if len(items) > 1:
-                self._outbox.batch_bytes //= 2
+                self._outbox.batch_bytes = size // 2
                 return
-            size = items[0].message.size_bytes
             message = f"the server, or a proxy before it, takes no message of {size} bytes"
             self._refused(items[0], {"code": "too_large", "message": message, "field": None})
             self._outbox.give_up(items[0])

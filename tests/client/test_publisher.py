@@ -1,0 +1,581 @@
+"""The publisher against a real server: what Visdom's methods leave there, and what the network and the end of a process do."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from links.local import PASSWORD, USER, LocalServer, Records
+from support.proxy import FaultProxy
+from support.server import free_port
+from support.wait import until
+from visdom import Visdom
+
+from visdom_transport.client import Publisher
+from visdom_transport.client.connection import Connection
+
+# Visdom's own client, at several places.
+pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
+
+Serve = Callable[..., LocalServer]
+Connect = Callable[..., Publisher]
+
+TIMEOUT_S = 20.0
+"""For what should take a moment, on a busy machine."""
+
+SETTINGS = {"journal_interval_s": 0.05}
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Makes publishers: `connect(server.port, when_full="drop")`."""
+    monkeypatch.setattr(logging.getLogger("visdom"), "disabled", True)
+    made: list[Publisher] = []
+
+    def make(port: int, **options: Any) -> Publisher:
+        made.append(Publisher(server="http://127.0.0.1", port=port, use_incoming_socket=False, exit_timeout_s=1, **options))
+        return made[-1]
+
+    yield make
+    for publisher in made:
+        publisher.finish(5)
+        if publisher._session is not None:
+            publisher._session.close()
+
+
+@pytest.fixture
+def server(serve: Serve) -> LocalServer:
+    """A server that writes to its disk soon."""
+    return serve(settings=SETTINGS)
+
+
+@pytest.fixture
+def proxy(server: LocalServer) -> Iterator[FaultProxy]:
+    with FaultProxy(server.port) as proxy:
+        yield proxy
+
+
+def append(vis: Any, x: float, win: str = "loss", **more: Any) -> Any:
+    return vis.line(X=np.array([x]), Y=np.array([x]), win=win, name="a", update="append", opts={"title": "Loss"}, **more)
+
+
+def xs(windows: dict[str, Any], win: str = "loss") -> list[float]:
+    points: list[float] = windows[win]["content"]["data"][0]["x"]
+    return points
+
+
+# --- what arrives ---
+
+
+def test_the_same_windows_as_with_visdoms_own_client(server: LocalServer, connect: Connect) -> None:
+    ours = connect(server.port, env="ours")
+    own = Visdom(server="http://127.0.0.1", port=server.port, use_incoming_socket=False, env="own", raise_exceptions=True)
+    for vis in (own, ours):
+        random = np.random.default_rng(0)
+        vis.text("hello", win="text")
+        vis.text("more", win="text", append=True)
+        vis.text("even more", win="text", append=True)
+        vis.line(Y=random.random((5, 2)), win="lines", opts={"title": "Lines", "legend": ["a", "b"]})
+        for x in range(5, 9):
+            vis.line(X=np.full((1, 2), x), Y=random.random((1, 2)), win="lines", update="append", opts={"legend": ["a", "b"]})
+        for x in range(4):
+            append(vis, x)
+        vis.line(X=np.arange(3), Y=np.arange(3), win="loss", name="b", update="append")
+        vis.line(X=np.arange(3), Y=np.arange(3) + 1, win="loss", name="b", update="replace")
+        vis.scatter(X=random.random((6, 2)), Y=[1, 1, 2, 2, 3, 3], win="scatter")
+        vis.update_window_opts("lines", {"title": "New", "legend": ["c", "d"]})
+        vis.image(np.zeros((3, 4, 4)), win="image")
+        vis.image(np.ones((3, 4, 4)), win="image", opts={"caption": "c"})
+        for caption in "xyz":
+            vis.image(np.ones((3, 4, 4)), win="history", opts={"caption": caption, "store_history": True})
+        vis.heatmap(random.random((2, 2)), win="heat")
+        vis.heatmap(random.random((1, 2)), win="heat", update="appendRow")
+        vis.bar(X=[1, 2, 3], win="bar")
+        vis.histogram(random.random(20), win="histogram")
+        vis.properties([{"type": "text", "name": "n", "value": "v"}], win="properties")
+        vis.text("gone", win="gone")
+        vis.close("gone")
+        vis.line(X=np.arange(3), Y=np.arange(3), win="loss", name="b", update="remove")
+    own.session.close()
+    assert ours.flush(TIMEOUT_S)
+    expected, windows = server.windows("own"), server.windows("ours")
+    for window in [*expected.values(), *windows.values()]:
+        for member in ("contentID", "version"):
+            window.pop(member, None)
+    assert windows == expected
+    assert ours.counters.coalesced > 0
+    assert ours.counters.refused == 0
+
+
+def test_a_window_without_a_name_gets_one(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port)
+    made = [vis.text("a"), vis.text("b")]
+    assert vis.flush(TIMEOUT_S)
+    assert sorted(server.windows()) == sorted(made)
+
+
+def test_answers_know_what_was_published_before(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port, env="e")
+    for x in range(5):
+        append(vis, x)
+    assert xs({"loss": json.loads(vis.get_window_data("loss"))}) == [0, 1, 2, 3, 4]
+    assert vis.win_exists("loss") is True
+    vis.close("loss")
+    assert vis.win_exists("loss") is False
+    vis.text("t", win="t")
+    assert "t" in json.loads(vis.get_window_data())
+    assert vis.save(["e"])
+
+
+def test_an_environment_is_made_although_nothing_is_published(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port, env="empty")
+    assert vis.flush(TIMEOUT_S)
+    assert "empty" in server.app.state
+
+
+def test_threads_may_share_one(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port)
+
+    def work(name: str) -> None:
+        for x in range(100):
+            append(vis, x, win=name)
+
+    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert vis.flush(TIMEOUT_S)
+    windows = server.windows()
+    assert len(windows) == 6
+    assert all(xs(windows, win) == [*range(100)] for win in windows)
+
+
+def test_login_and_base_url(serve: Serve, connect: Connect) -> None:
+    server = serve(login=True, base_url="/base", settings=SETTINGS)
+    vis = connect(server.port, base_url="/base", username=USER, password=PASSWORD)
+    vis.text("hello", win="w")
+    assert vis.flush(TIMEOUT_S)
+    assert list(server.windows()) == ["w"]
+
+
+def test_a_refusal_is_logged_once_per_cause(server: LocalServer, connect: Connect, records: Records, caplog: Any) -> None:
+    records.expect("refused a message to /events for window 'w' of environment 'main': layout: a plot needs a layout object")
+    vis = connect(server.port)
+    for _ in range(3):
+        vis._send({"data": [{"type": "scatter"}], "win": "w"})
+    vis.text("fine", win="v")
+    assert vis.flush(TIMEOUT_S)
+    assert vis.counters.refused == 3
+    assert vis.finish(TIMEOUT_S)
+    assert len([record for record in caplog.records if "refused" in record.getMessage()]) == 1
+    assert list(server.windows()) == ["v"]
+
+
+def test_without_sending_and_offline_it_is_visdoms_own(tmp_path: Path, connect: Connect) -> None:
+    vis = connect(free_port(), send=False)
+    message, endpoint = vis.text("a", win="w")
+    assert (message["win"], endpoint) == ("w", "events")
+    log = tmp_path / "log"
+    vis = connect(free_port(), offline=True, log_to_filename=str(log))
+    assert vis.text("a", win="w") == "w"
+    assert vis.flush(0)
+    assert vis.counters.calls == 0
+    assert json.loads(log.read_text())[0] == "events"
+
+
+def test_what_is_published_is_logged_to_a_file_too(server: LocalServer, connect: Connect, tmp_path: Path) -> None:
+    vis = connect(server.port, log_to_filename=str(tmp_path / "log"))
+    append(vis, 1)
+    append(vis, 2)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(line)[0] for line in lines] == ["events", "update"]
+
+
+# --- appends need no question ---
+
+
+def test_an_append_asks_at_most_once(server: LocalServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    ask = Connection.exists
+
+    def exists(self: Connection, window: tuple[str, str | None], *more: Any) -> bool:
+        asked.append(window[1])
+        return ask(self, window, *more)
+
+    monkeypatch.setattr(Connection, "exists", exists)
+    server.plot("old", [1, 2])
+    vis = connect(server.port)
+    for x in range(3):
+        append(vis, x, win="old")
+        append(vis, x, win="new")
+    vis.line(Y=np.arange(2), win="made")
+    append(vis, 5, win="made")
+    assert asked == ["old", "new"]
+    vis.close("made")
+    append(vis, 6, win="made")
+    assert asked == ["old", "new"]
+    vis.delete_env("main")
+    append(vis, 7, win="made")
+    assert asked == ["old", "new", "made"]
+    assert vis.flush(TIMEOUT_S)
+    windows = server.windows()
+    assert (xs(windows, "made"), windows["made"]["title"], list(windows)) == ([7], "Loss", ["made"])
+
+
+def test_after_closing_all_an_append_makes_a_new_window(server: LocalServer, connect: Connect) -> None:
+    server.plot("old", [1, 2])
+    vis = connect(server.port)
+    append(vis, 1)
+    vis.close()
+    append(vis, 2)
+    append(vis, 3, win="old")
+    assert vis.flush(TIMEOUT_S)
+    windows = server.windows()
+    assert {win: (xs(windows, win), windows[win]["title"]) for win in windows} == {"loss": ([2], "Loss"), "old": ([3], "Loss")}
+
+
+# --- the network ---
+
+
+def test_calls_return_at_once_while_the_server_is_away(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, caplog: Any
+) -> None:
+    records.expect("cannot be reached")
+    records.expect("is back after")
+    proxy.refuse()
+    vis = connect(proxy.port, env="e")
+    began = time.monotonic()
+    vis.line(Y=np.array([0.0]), X=np.array([0.0]), win="loss", name="a", opts={"title": "Loss"})
+    for x in range(1, 200):
+        append(vis, x)
+    assert time.monotonic() - began < 5
+    until(lambda: caplog.records, "a warning")
+    assert not vis.flush(0.01)
+    counters = vis.counters
+    assert (counters.calls, counters.sent) == (200, 0)
+    assert 0 < counters.queued_bytes < 20_000
+    proxy.accept()
+    assert vis.flush(TIMEOUT_S)
+    assert xs(server.windows("e")) == [*range(200)]
+    assert len(caplog.records) == 2, [record.getMessage() for record in caplog.records]
+
+
+def test_cuts_neither_lose_nor_double(server: LocalServer, proxy: FaultProxy, connect: Connect) -> None:
+    logging.getLogger("visdom_transport.client").setLevel(logging.ERROR)
+    try:
+        vis = connect(proxy.port)
+        for x in range(600):
+            append(vis, x)
+            vis._send({"type": "embedding", "x": x, "y": 0, "win": "points"}, endpoint="embedding")
+            if x % 30 == 29:
+                until(lambda: vis.counters.sent, "something is sent")
+                proxy.cut()
+        assert vis.flush(TIMEOUT_S)
+    finally:
+        logging.getLogger("visdom_transport.client").setLevel(logging.NOTSET)
+    windows = server.windows()
+    assert xs(windows) == [*range(600)]
+    assert xs(windows, "points") == [*range(600)]
+
+
+def test_a_reply_lost_after_the_request_arrived(server: LocalServer, proxy: FaultProxy, connect: Connect) -> None:
+    vis = connect(proxy.port)
+    append(vis, 0)
+    assert vis.flush(TIMEOUT_S)
+    proxy.blackhole("down")
+    append(vis, 1)
+    until(lambda: xs(server.windows()) == [0, 1], "the request has arrived")
+    append(vis, 2)
+    proxy.heal()
+    proxy.cut()
+    assert vis.flush(TIMEOUT_S)
+    assert xs(server.windows()) == [0, 1, 2]
+    assert vis.counters.resent > 0
+
+
+def test_a_full_outbox_blocks_until_there_is_room(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records
+) -> None:
+    records.expect("so calls wait")
+    records.expect("cannot be reached")
+    records.expect("is back")
+    proxy.refuse()
+    vis = connect(proxy.port, max_bytes=3_000)
+    done = threading.Event()
+
+    def work() -> None:
+        for number in range(50):
+            vis.text("x" * 200, win=f"w{number}")
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    until(lambda: vis.counters.queued_bytes > 2_000, "the outbox is full")
+    assert not done.wait(0.2)
+    proxy.accept()
+    assert done.wait(TIMEOUT_S)
+    assert vis.flush(TIMEOUT_S)
+    assert len(server.windows()) == 50
+
+
+def test_a_full_outbox_drops_and_says_so(server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records) -> None:
+    for expected in ("oldest updates are lost", "cannot be reached", "is back"):
+        records.expect(expected)
+    proxy.refuse()
+    vis = connect(proxy.port, max_bytes=3_000, when_full="drop")
+    for number in range(50):
+        vis.text("x" * 200, win=f"w{number}")
+    until(lambda: vis._sender is not None and vis._sender._failures >= 2, "the server is missed")
+    proxy.accept()
+    assert vis.flush(TIMEOUT_S)
+    windows = list(server.windows())
+    assert windows == [f"w{number}" for number in range(50 - len(windows), 50)]
+    assert vis.counters.dropped == 50 - len(windows) > 0
+
+
+def test_a_full_outbox_spills(server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, tmp_path: Path) -> None:
+    records.expect("cannot be reached")
+    records.expect("is back")
+    proxy.refuse()
+    directory = tmp_path / "spill"
+    directory.mkdir()
+    vis = connect(proxy.port, max_bytes=3_000, when_full="spill", spill_dir=directory)
+    for number in range(200):
+        vis.text("x" * 200, win=f"w{number}")
+    counters = vis.counters
+    assert counters.queued_bytes <= 3_000
+    assert counters.spilled_bytes > 30_000
+    assert not list(directory.iterdir()), "the file has no name"
+    until(lambda: vis._sender is not None and vis._sender._failures >= 2, "the server is missed")
+    proxy.accept()
+    assert vis.flush(TIMEOUT_S)
+    assert list(server.windows()) == [f"w{number}" for number in range(200)]
+
+
+STOCK_SERVER = """
+import asyncio, sys
+import visdom.server.app
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+async def serve():
+    server = HTTPServer(visdom.server.app.Application(port=0, env_path=sys.argv[1]))
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    print(sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+def test_a_server_without_the_package_gets_visdoms_own_requests(tmp_path: Path, connect: Connect, records: Records) -> None:
+    records.expect("refused a message to /events for window 'bad'")
+    records.expect("has no visdom-transport")
+    script = tmp_path / "stock.py"
+    script.write_text(STOCK_SERVER)
+    environ = {**os.environ, "VISDOM_TRANSPORT": "0", "HOME": str(tmp_path)}
+    with subprocess.Popen([sys.executable, str(script), f"{tmp_path}/envs/"], stdout=subprocess.PIPE, env=environ) as process:
+        try:
+            assert process.stdout is not None
+            vis = connect(int(process.stdout.readline()), env="e")
+            for x in range(5):
+                append(vis, x)
+            vis._send({"data": [], "win": "bad"})
+            vis.text("t", win="t")
+            assert vis.flush(TIMEOUT_S)
+            windows = json.loads(vis.get_window_data())
+            assert (xs(windows), windows["t"]["content"]) == ([0, 1, 2, 3, 4], "t")
+            assert vis.counters.refused == 1
+            assert vis.finish(TIMEOUT_S)
+        finally:
+            process.kill()
+
+
+class SmallServer(BaseHTTPRequestHandler):
+    """Takes requests up to 1,000 bytes."""
+
+    seen: list[tuple[int, int]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        reply = b""
+        too_large = len(body) > 1_000
+        if not too_large and self.path == "/transport/publish":
+            request = json.loads(body)
+            last = request["first"] + len(request["messages"]) - 1
+            type(self).seen.append((request["first"], last))
+            reply = json.dumps({"server": "s", "applied": last, "durable": None, "refused": []}).encode()
+        self.send_response(413 if too_large else 200)
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
+        pass
+
+
+def test_smaller_requests_for_a_proxy_that_takes_no_larger_ones(connect: Connect, records: Records) -> None:
+    records.expect("takes no message of .* bytes")
+    SmallServer.seen = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SmallServer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        vis = connect(server.server_port)
+        for number in range(20):
+            vis.text("x" * 100, win=f"w{number}")
+        vis.text("x" * 2_000, win="large")
+        vis.text("last", win="last")
+        assert vis.flush(TIMEOUT_S)
+        assert SmallServer.seen[-1][1] == 22
+        assert vis.counters.refused == 1
+        vis.finish(TIMEOUT_S)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+# --- its life ---
+
+
+def test_finish_ends_the_thread_and_publishing_again_begins_another(server: LocalServer, connect: Connect) -> None:
+    before = publisher_threads()
+    with connect(server.port) as vis:
+        vis.text("a", win="a")
+    assert list(server.windows()) == ["a"]
+    assert publisher_threads() == before
+    vis.text("b", win="b")
+    assert vis.finish(TIMEOUT_S)
+    assert list(server.windows()) == ["a", "b"]
+    assert publisher_threads() == before
+
+
+def test_a_forgotten_publisher_ends_when_all_is_sent(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("visdom"), "disabled", True)
+    before = publisher_threads()
+    Publisher(server="http://127.0.0.1", port=server.port, use_incoming_socket=False).text("a", win="a")
+    gc.collect()
+    until(lambda: publisher_threads() == before, "the thread ends")
+    assert list(server.windows()) == ["a"]
+
+
+def publisher_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "visdom-publisher"]
+
+
+def test_options_are_checked() -> None:
+    for options in ({"when_full": "explode"}, {"max_bytes": 0}, {"max_bytes": 1.5}, {"exit_timeout_s": -1}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            Publisher(port=free_port(), use_incoming_socket=False, **options)
+
+
+# --- processes ---
+
+
+def run_script(tmp_path: Path, script: str, port: int, **environ: str) -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "script.py"
+    path.write_text(textwrap.dedent(script))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VISDOM")}
+    return subprocess.run(
+        [sys.executable, str(path), str(port)], env=kept | environ, capture_output=True, text=True, timeout=90, cwd=tmp_path
+    )
+
+
+PLAIN = """
+    {first_line}
+    import sys, time
+    import numpy as np
+    from visdom import Visdom
+
+    vis = Visdom(server="http://127.0.0.1", port=int(sys.argv[1]), use_incoming_socket=False)
+    for x in range(50):
+        vis.line(X=np.array([x]), Y=np.array([x]), win="loss", name="a", update="append")
+    print(type(vis).__name__)
+"""
+
+
+def test_an_existing_script_with_one_line(server: LocalServer, tmp_path: Path) -> None:
+    script = textwrap.dedent(PLAIN).format(first_line="import visdom_transport.client.auto")
+    result = run_script(tmp_path, script, server.port)
+    assert (result.returncode, result.stdout) == (0, "Publisher\n"), result.stderr
+    assert xs(server.windows()) == [*range(50)]
+
+
+def test_an_existing_script_with_a_variable(server: LocalServer, tmp_path: Path) -> None:
+    script = textwrap.dedent(PLAIN).format(first_line="")
+    result = run_script(tmp_path, script, server.port, VISDOM_TRANSPORT_BACKGROUND="1")
+    assert (result.returncode, result.stdout) == (0, "Publisher\n"), result.stderr
+    assert xs(server.windows()) == [*range(50)]
+    assert run_script(tmp_path, script, server.port).stdout == "Visdom\n"
+
+
+def test_the_variable_and_an_explicit_import_go_together(server: LocalServer, tmp_path: Path) -> None:
+    script = textwrap.dedent(PLAIN).format(first_line="from visdom_transport.client import Publisher")
+    result = run_script(tmp_path, script, server.port, VISDOM_TRANSPORT_BACKGROUND="1")
+    assert (result.returncode, result.stdout) == (0, "Publisher\n"), result.stderr
+    assert "stays off" not in result.stderr
+
+
+def test_what_cannot_be_sent_before_the_end_is_counted(tmp_path: Path) -> None:
+    script = """
+        import sys
+        from visdom_transport.client import Publisher
+
+        vis = Publisher(server="http://127.0.0.1", port=int(sys.argv[1]), use_incoming_socket=False, exit_timeout_s=0.5)
+        vis.text("a")
+        vis.text("b")
+    """
+    result = run_script(tmp_path, script, free_port())
+    assert result.returncode == 0
+    assert "2 calls (or more) have not reached the Visdom server" in result.stderr
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_publish_for_themselves(server: LocalServer, tmp_path: Path, method: str) -> None:
+    script = """
+        import multiprocessing, sys
+        import numpy as np
+        from visdom_transport.client import Publisher
+
+        def work(vis, number):
+            for x in range(20):
+                vis.line(X=np.array([x]), Y=np.array([x]), win=f"worker-{number}", name="a", update="append")
+            vis.text(f"from {number}", win="shared", append=True)
+
+        if __name__ == "__main__":
+            vis = Publisher(server="http://127.0.0.1", port=int(sys.argv[1]), use_incoming_socket=False)
+            vis.text("shared", win="shared")
+            vis.flush()
+            for x in range(20):
+                vis.line(X=np.array([x]), Y=np.array([x]), win="parent", name="a", update="append")
+            context = multiprocessing.get_context(sys.argv[2] if len(sys.argv) > 2 else METHOD)
+            workers = [context.Process(target=work, args=(vis, number)) for number in range(3)]
+            for worker in workers:
+                worker.start()
+            for x in range(20, 40):
+                vis.line(X=np.array([x]), Y=np.array([x]), win="parent", name="a", update="append")
+            for worker in workers:
+                worker.join()
+            print([worker.exitcode for worker in workers])
+    """
+    result = run_script(tmp_path, f'METHOD = "{method}"\n' + textwrap.dedent(script), server.port)
+    assert (result.returncode, result.stdout) == (0, "[0, 0, 0]\n"), result.stderr
+    windows = server.windows()
+    assert xs(windows, "parent") == [*range(40)]
+    assert all(xs(windows, f"worker-{number}") == [*range(20)] for number in range(3))
+    assert sorted(windows["shared"]["content"].split("<br>")) == ["from 0", "from 1", "from 2", "shared"]
