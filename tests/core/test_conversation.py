@@ -400,7 +400,7 @@ def test_an_event_feed_owes_what_came_since_a_verdict_that_was_lost(world: World
     talk = Talk(world, kind="poll", feeds={"events": None})
     world.publish()
     verdict, batch = talk.present({"events": None})
-    assert (verdict["offset"], verdict["recovered"]) == (1, True)
+    assert (verdict["offset"], verdict["recovered"], verdict["reason"]) == (1, False, "new"), "the reader holds nothing"
     assert (batch["from"], batch["missed"], batch["events"]) == (1, 0, [2])
     _, batch = talk.present({"events": None})
     assert batch["events"] == [2], "lost once more"

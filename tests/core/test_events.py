@@ -62,14 +62,6 @@ def test_a_resumed_reader_gets_exactly_what_it_missed() -> None:
     assert read(feed, {"epoch": feed.epoch, "offset": 5}) == ("resumed", [])
 
 
-def test_a_reader_whose_first_verdict_was_lost_begins_where_the_second_says() -> None:
-    """It holds nothing, and still the second verdict is a recovered one."""
-    replica = EventReplica()
-    replica.subscribed({"epoch": "e", "offset": 1, "recovered": True})
-    assert replica.position() == {"epoch": "e", "offset": 1}
-    assert replica.apply({"epoch": "e", "from": 1, "to": 2, "missed": 0, "events": ["x"]}) == (0, ["x"])
-
-
 def test_a_loss_to_the_ring_is_told_with_its_count() -> None:
     feed = feed_of(10, max_count=4)
     assert read(feed, {"epoch": feed.epoch, "offset": 2}) == ("trimmed", [("missed", 4), 7, 8, 9, 10])

@@ -534,6 +534,21 @@ def test_a_shared_batch_without_room_waits() -> None:
     assert second.current
 
 
+def test_what_is_nested_too_deeply_to_be_written_keeps_nothing_else_from_anybody() -> None:
+    board = Board(a=0, b=0)
+    reader = board.reader()
+    reader.collect()
+    nested: Any = []
+    for _ in range(5_000):
+        nested = [nested]
+    board.windows["a"]["x"] = nested
+    board.feed.update("a", [["set", ["x"], nested]])
+    board.append("b", 1)
+    assert kinds(reader.collect()) == {"a": "value", "b": "delta"}
+    assert reader.replica.values["a"] is None
+    assert reader.replica.values["b"] == board.windows["b"]
+
+
 # --- what status shows ---
 
 

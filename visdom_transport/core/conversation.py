@@ -88,10 +88,7 @@ class Conversation:
                 if position is None and subscription.began is not None and isinstance(subscription.feed, EventFeed):
                     # The reply with the verdict was lost: what happened since the subscription began is still owed.
                     began = subscription.began
-                    position = {"epoch": subscription.feed.epoch, "offset": began}
-            self._try_subscribe(session, name, position)
-            if began is not None:
-                session.subscriptions[name].began = began
+            self._try_subscribe(session, name, position, began)
 
     def _hello(self, message: dict[str, Any], now: float) -> None:
         role = message.get("role")
@@ -128,9 +125,9 @@ class Conversation:
         for name, position in feeds.items():
             self._try_subscribe(session, name, position)
 
-    def _try_subscribe(self, session: Session, name: str, position: Any) -> None:
+    def _try_subscribe(self, session: Session, name: str, position: Any, began: int | None = None) -> None:
         try:
-            self._hub.subscribe(session, name, position)
+            self._hub.subscribe(session, name, position, began=began)
         except MessageError as error:
             self._refuse(error, feed=name)
 

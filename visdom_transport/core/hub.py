@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .delta import Delta
@@ -158,8 +159,12 @@ class Hub:
 
     # --- subscriptions ---
 
-    def subscribe(self, session: Session, name: str, position: Any, *, live_only: bool = False) -> Verdict:
+    def subscribe(
+        self, session: Session, name: str, position: Any, *, live_only: bool = False, began: int | None = None
+    ) -> Verdict:
         """Begin or restart a subscription; the verdict is queued on the session's link.
+
+        ``began`` is where a reader of events without a position began before; it begins there again.
 
         Raises:
             MessageError: no such feed, a malformed position, or too many subscriptions.
@@ -174,6 +179,9 @@ class Hub:
         link = session.link
         values_only = link is not None and link.dialect.values_only
         cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
+        if began is not None:
+            cursor.offset = began
+            verdict = replace(verdict, offset=began)
         session.subscriptions[name] = Subscription(
             feed, cursor if link is not None else None, verdict.offset if position is None else None
         )
