@@ -22,6 +22,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         from .handlers import routes
         from .publish_endpoint import PublishHandler
+        from .stopping import stop_on_signals
         from .transport import Transport
 
         settings = Settings.from_env()
@@ -34,6 +35,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         self.transport = Transport(self, settings)
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])
+        stop_on_signals(self)
 
     return __init__
 

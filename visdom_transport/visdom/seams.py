@@ -93,7 +93,7 @@ TABLE: Final = (
     Seam(
         APP,
         "Application.__init__",
-        "every application gets a transport, an observed state and our routes",
+        "every application gets a transport, an observed state, our routes, and a gentle end",
         wrap="visdom_transport.visdom.application:with_transport",
     ),
     Seam(

@@ -84,7 +84,7 @@ class History:
         self.logs: dict[str, Log] = {}
         self.producers: dict[str, int] = {}
         self.whole = True
-        """No generation is missing in between."""
+        """Nothing is missing: no generation in between, and no file is ahead of the journal."""
         self._bases: dict[str, int] = {}
         for blocks in generations:
             for block in blocks:
@@ -125,6 +125,8 @@ class History:
         """
         log = self.logs[eid]
         stamp = base.stamp if base.stamp is not None and (base.stamp.journal, base.stamp.eid) == (self.id, eid) else None
+        if stamp is not None and max(stamp.number, *stamp.windows.values(), *stamp.members.values(), 0) > self.last:
+            self.whole = False
         if log.begun is not None:
             if stamp is None and base.file != log.file:
                 raise Foreign("its file is not the one that was there" if base.file else "its file is gone")

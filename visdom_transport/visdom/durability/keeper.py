@@ -139,10 +139,6 @@ class Keeper:
             return
         self._journal_id = history.id
         self._changes.number = history.last
-        # Of a journal that is not whole it is not known whether the files are ahead of it. Publishers begin anew.
-        self._fresh = not (whole and history.whole)
-        if not self._fresh:
-            self._producers.restore(history.producers)
         for eid, log in history.logs.items():
             try:
                 state[eid] = history.restored(eid, self._environments.base(eid))
@@ -151,9 +147,15 @@ class Keeper:
                 self._changes.end(eid)
                 continue
             self._fed.add(eid)
-            if not self._fresh:
-                self._lives[eid] = Life()
-                self._changes.set_last(eid, log.last)
+            self._lives[eid] = Life()
+            self._changes.set_last(eid, log.last)
+        if whole and history.whole:
+            self._fresh = False
+            self._producers.restore(history.producers)
+        else:
+            # It is not known what the files contain of what is missing: publishers begin anew.
+            self._lives.clear()
+            self._changes.clear()
 
     def _set_aside(self, eid: str, reason: object, records: list[Any]) -> None:
         for n in range(1, 1000):
@@ -384,6 +386,8 @@ class Keeper:
         old = list(self._files.old)
         for eid in [eid for eid in self._lives if self._is_dirty(eid)]:
             await self._fold_environment(eid)
+        # An environment that was replaced meanwhile has begun anew: not its file but its record takes the place of the old ones.
+        await self._flush()
         await asyncio.get_running_loop().run_in_executor(None, self._files.remove, old)
 
     async def _fold_environment(self, eid: str) -> None:

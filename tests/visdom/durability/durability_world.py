@@ -1,0 +1,148 @@
+"""A state that is kept on disk, without a server: every step is remembered, so that what is loaded can be found among them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from visdom_transport.core.delta import Delta, apply
+from visdom_transport.settings import Settings
+from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.producers import Producers
+from visdom_transport.visdom.state import State
+
+Environments = dict[str, Any]
+
+PRODUCER = "p"
+
+
+class World:
+    """One application's state and its keeper, in one directory. Nothing is written but when a test says so.
+
+    Each step is one message of one publisher: `snapshots[n]` is the state after the n-th.
+    """
+
+    def __init__(self, folder: Path, *, write: Callable[..., int] | None = None, **settings: Any) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.producers = Producers()
+        self.app = SimpleNamespace(env_path=str(folder), state={}, readonly=False)
+        arguments = {} if write is None else {"write": write}
+        self.keeper = Keeper(
+            self.app, Settings(**{"journal": "all", "journal_interval_s": 3600.0, **settings}), self.producers, **arguments
+        )
+        for path in folder.glob("*.json"):
+            self.app.state[path.stem] = environment_in(path)
+        self.keeper.load(self.app.state)
+        self.app.state = State(self.app.state, self)
+        self.snapshots: list[Environments] = [self.now()]
+
+    # --- what the state tells ---
+
+    def environments_changed(self) -> None:
+        pass
+
+    def environment_replaced(self, eid: str, before: set[str] | None) -> None:
+        self.keeper.environment_replaced(eid)
+
+    def window_set(self, eid: str, win: str) -> None:
+        self.keeper.part_replaced(eid, "window", win)
+
+    window_removed = window_set
+
+    def member_set(self, eid: str, name: str) -> None:
+        self.keeper.part_replaced(eid, "member", name)
+
+    # --- steps ---
+
+    def set_window(self, eid: str, win: str, value: Any) -> None:
+        if eid not in self.app.state:
+            self.app.state[eid] = {"jsons": {}, "reload": {}}
+        self.app.state[eid]["jsons"][win] = value
+        self._done()
+
+    def update(self, eid: str, win: str, delta: Delta) -> None:
+        """Nothing happens to a window that is not there."""
+        windows = self.app.state[eid]["jsons"] if eid in self.app.state else {}
+        if win in windows:
+            apply(windows[win], delta)
+            self.keeper.window_updated(eid, win, delta)
+        self._done()
+
+    def close(self, eid: str, win: str) -> None:
+        if eid in self.app.state:
+            self.app.state[eid]["jsons"].pop(win, None)
+        self._done()
+
+    def replace(self, eid: str, environment: Any) -> None:
+        self.app.state[eid] = environment
+        self._done()
+
+    def place(self, eid: str, win: str, item: Any) -> None:
+        """Change something inside of `reload`, as a command does."""
+        if eid in self.app.state:
+            self.app.state[eid]["reload"][win] = item
+            self.member_set(eid, "reload")
+        self._done()
+
+    def delete(self, eid: str) -> None:
+        """Visdom removes the file at once: the journal has to follow before anything else happens."""
+        self.app.state.pop(eid, None)
+        (self.folder / f"{eid}.json").unlink(missing_ok=True)
+        self._done()
+
+    def _done(self) -> None:
+        producer = self.producers.find(PRODUCER, len(self.snapshots))
+        assert producer is not None
+        producer.applied += 1
+        self.producers.moved(PRODUCER)
+        self.keeper.touch()
+        self.snapshots.append(self.now())
+
+    # --- what is there ---
+
+    def now(self) -> Environments:
+        return {eid: copy.deepcopy(environment) for eid, environment in self.app.state.items()}
+
+    @property
+    def durable(self) -> int:
+        """The number of steps that were said to be on disk."""
+        producer = self.producers.find(PRODUCER, 1)
+        assert producer is not None
+        return producer.durable
+
+    def image(self, to: Path) -> Path:
+        """What a crash would leave at this moment."""
+        shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("lock"), copy_function=copy_if_there)
+        return to
+
+    def stop(self) -> None:
+        """Let go of the directory, saving nothing."""
+        self.keeper._files.release()
+
+
+def copy_if_there(source: str, target: str) -> None:
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        pass  # a temporary file that was just renamed
+
+
+def environment_in(path: Path) -> Any:
+    """What Visdom reads from a file."""
+    content = json.loads(path.read_bytes())
+    return {name: content[name] for name in ("jsons", "reload")}
+
+
+def loaded(folder: Path, **settings: Any) -> tuple[Environments, int | None]:
+    """What a server that is started on this directory has: its environments, and the last number of the publisher."""
+    world = World(folder, **settings)
+    try:
+        return world.now(), world.producers.numbers().get(PRODUCER)
+    finally:
+        world.stop()
