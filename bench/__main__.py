@@ -23,6 +23,9 @@ BUDGETS_S = {
 }
 """The benchmarks, and for how long each begins new rounds."""
 
+ON_REQUEST_S = {"browser": 400}
+"""Only with `--only`: these need a browser."""
+
 QUICK_BUDGET_S = 7
 
 
@@ -40,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--list", action="store_true", help="name the benchmarks and end")
     arguments.add_argument(
-        "--only", action="append", choices=BUDGETS_S, metavar="NAME", help="run only this benchmark (may be repeated)"
+        "--only", action="append", choices=BUDGETS_S | ON_REQUEST_S, metavar="NAME", help="run only this benchmark (may be repeated)"
     )
     arguments.add_argument("--quick", action="store_true", help="less than 2 minutes instead of 12: fewer rounds, smaller sizes")
     arguments.add_argument(
@@ -53,7 +56,7 @@ def main() -> int:
     """Run what the command line asks for. Returns the exit status."""
     options = parser().parse_args()
     if options.list:
-        for name in BUDGETS_S:
+        for name in BUDGETS_S | ON_REQUEST_S:
             print(f"{name:10} {title(name)}")
         return 0
     try:
@@ -63,7 +66,8 @@ def main() -> int:
     except ImportError as error:
         print(f"{error}. Install this package with its extras: pip install '.[visdom,bench]'", file=sys.stderr)
         return 2
-    names = [name for name in BUDGETS_S if not options.only or name in options.only]
+    budgets_s = BUDGETS_S | ON_REQUEST_S
+    names = [name for name in budgets_s if name in (options.only or BUDGETS_S)]
     out: Path | None = options.out or (PAGE if names == list(BUDGETS_S) and not options.quick else None)
     about = report.machine()
     print(" ".join(about), file=sys.stderr)
@@ -72,7 +76,7 @@ def main() -> int:
     for index, name in enumerate(names, 1):
         print(f"[{index}/{len(names)}] {title(name)}", file=sys.stderr)
         module = importlib.import_module(f"bench.{name}")
-        result: Result = module.run(Bench(name, options.quick, QUICK_BUDGET_S if options.quick else BUDGETS_S[name]))
+        result: Result = module.run(Bench(name, options.quick, QUICK_BUDGET_S if options.quick else budgets_s[name]))
         results[name] = (module.__doc__ or "", result)
         for table in [*result.tables, report.target_table(result.targets)]:
             print(f"\n{report.text_table(table)}")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from visdom import Visdom
 
-from .servers import Server
-
 _client: Any = None
+
+
+class Posts(Protocol):
+    """A server, or a connection to one."""
+
+    def post(self, path: str, body: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Message:
     path: str
     body: bytes
 
-    def post(self, server: Server) -> None:
+    def post(self, server: Posts) -> None:
         server.post(self.path, self.body)
 
 

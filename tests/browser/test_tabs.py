@@ -58,9 +58,8 @@ def dash(server: VisdomServer, proxy: FaultProxy, browser: Browser) -> Iterator[
 
 def links_to(server: VisdomServer, env: str) -> int:
     """How many sessions with a link follow an environment."""
-    return sum(
-        f"env/{env}" in session["subscriptions"] and session["link"] is not None for session in server.status()["sessions"]
-    )
+    sessions = server.status()["sessions"]
+    return sum(f"env/{env}" in session["subscriptions"] and session["link"] is not None for session in sessions)
 
 
 def test_hidden_tab_takes_nothing_and_is_current_in_one_batch(dash: Dashboard) -> None:
