@@ -461,3 +461,9 @@ def test_a_commander_may_refuse_with_any_code(world: World) -> None:
     conversation.act({"type": "pong"}, world.now)
     reply = decode(conversation.link.outbox()[-1])
     assert reply["error"] == {"code": "readonly", "message": "this server is readonly", "field": None}
+
+
+def test_a_poll_that_grants_no_window_still_gets_what_it_asks_for(world: World) -> None:
+    world.set("env/a", "w", 0)
+    talk = Talk(world, "poll", window=0, feeds={"env/a": None})
+    assert [message["type"] for message in talk.opening] == ["welcome", "subscribed", "batch"]

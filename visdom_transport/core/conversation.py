@@ -153,7 +153,10 @@ class Conversation:
             self.link.on_news()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
-        self.link.window = min(self._count(message, "window"), self._hub.limits.window_batches)
+        window = min(self._count(message, "window"), self._hub.limits.window_batches)
+        # A poll is its own credit: it asks for what there is.
+        if self.link.kind != "poll":
+            self.link.window = window
         self.link.on_news()
 
     @staticmethod
