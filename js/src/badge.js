@@ -237,6 +237,12 @@ export class Badge {
     this.#render();
   }
 
+  /** Takes it off the page. */
+  remove() {
+    this.#clearTimer(this.#timer);
+    this.element.remove();
+  }
+
   /** @param {boolean} open */
   #open(open) {
     this.#details.hidden = !open;

@@ -38,7 +38,7 @@ export class Bundle {
   #batch;
   #onerror;
   #onrestarted;
-  /** @type {BundleSocket | null} */ #socket = null;
+  /** @type {BundleSocket | import("./bundle/receiver.js").Receiver | null} */ #socket = null;
   #registered = 0;
   /** @type {string | null} */ #answered = null;
   /** @type {{readonly: boolean, server: string} | null} the welcome the bundle knows of */ #welcome = null;
@@ -104,10 +104,21 @@ export class Bundle {
     else this.#afterDraw(callback);
   };
 
-  /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url */
+  /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url @returns {BundleSocket} */
   connect(url) {
-    const socket = new BundleSocket(url, {
-      onsend: (text) => this.#receive(text),
+    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(JSON.parse(text)) }));
+  }
+
+  /**
+   * Connects a bundle to what `make` returns; only the one attached last is delivered to.
+   *
+   * @template {BundleSocket | import("./bundle/receiver.js").Receiver} T
+   * @param {(owner: {onsend: (command: any) => void, onclosing: () => void}) => T} make
+   * @returns {T}
+   */
+  attach(make) {
+    const socket = make({
+      onsend: (command) => this.#receive(command),
       onclosing: () => {
         if (this.#socket !== socket) return;
         this.#socket = null;
@@ -329,9 +340,8 @@ export class Bundle {
     if (readonly) this.#register(true);
   }
 
-  /** @param {string} text  a command of the bundle */
-  #receive(text) {
-    const command = JSON.parse(text);
+  /** @param {any} command  of the bundle */
+  #receive(command) {
     if (command.cmd === "close" && command.data === this.#echo) return;
     const pane = command.cmd === "close" ? command.data : null;
     if (pane !== null) this.#closedByUser(pane);

@@ -25,17 +25,24 @@ ${button}::after{content:"${label}";font-size:14px}`;
 
 export class Indicator {
   #root;
+  #style;
 
   /** @param {Document} document */
   constructor(document) {
     this.#root = document.documentElement;
-    const style = document.createElement("style");
-    style.textContent = STYLE;
-    document.head.append(style);
+    this.#style = document.createElement("style");
+    this.#style.textContent = STYLE;
+    document.head.append(this.#style);
   }
 
   /** @param {{phase: string}} state  of the session */
   show({ phase }) {
     this.#root.setAttribute(ATTRIBUTE, phase);
+  }
+
+  /** Lets the button be as Visdom draws it. */
+  remove() {
+    this.#root.removeAttribute(ATTRIBUTE);
+    this.#style.remove();
   }
 }

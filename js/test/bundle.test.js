@@ -3,59 +3,7 @@ import { test } from "node:test";
 
 import { Bundle } from "../src/bundle.js";
 import { envView } from "../src/bundle/requests.js";
-
-/** A session whose server is this test: no links, replicas are filled by hand. */
-class FakeSession {
-  welcome = null;
-  feeds = new Map();
-  commands = [];
-  offline = false;
-
-  subscribe(feed, listener) {
-    this.feeds.set(feed, { listener, values: new Map(), order: [], header: null, synced: false });
-  }
-  unsubscribe(feed) {
-    this.feeds.delete(feed);
-  }
-  replica(feed) {
-    return this.feeds.get(feed);
-  }
-  command(command) {
-    return new Promise((resolve) => {
-      this.commands.push({ command, reply: (error = null) => resolve({ error, result: null }) });
-    });
-  }
-  goOffline() {
-    this.offline = true;
-  }
-  goOnline() {
-    this.offline = false;
-  }
-
-  snapshot(feed, values, reload = undefined) {
-    const replica = this.feeds.get(feed);
-    replica.header = reload && { reload };
-    replica.synced = false;
-    replica.listener.onsubscribed?.({ recovered: false, reason: "new" });
-    const removed = replica.order.filter((key) => !(key in values));
-    replica.values = new Map(Object.entries(values));
-    replica.order = Object.keys(values);
-    replica.synced = true;
-    replica.listener.onchanges({ changed: replica.order, removed, complete: true, snapshot: true });
-  }
-  set(feed, key, value) {
-    const replica = this.feeds.get(feed);
-    if (!replica.values.has(key)) replica.order.push(key);
-    replica.values.set(key, value);
-    replica.listener.onchanges({ changed: [key], removed: [], complete: true, snapshot: false });
-  }
-  remove(feed, key) {
-    const replica = this.feeds.get(feed);
-    replica.values.delete(key);
-    replica.order = replica.order.filter((other) => other !== key);
-    replica.listener.onchanges({ changed: [], removed: [key], complete: true, snapshot: false });
-  }
-}
+import { FakeSession } from "./fakes.js";
 
 /** A page with a bundle that behaves as both versions do where it matters: batches windows, echoes closes, refuses closes if readonly. */
 class FakePage {

@@ -227,3 +227,56 @@ export function batch(feed, { epoch = "e1", from = -1, to, complete = true, entr
 export function events(feed, { epoch = "e1", from, to, missed = 0, events }) {
   return { type: "batch", feed, epoch, from, to, complete: true, missed, events };
 }
+
+/** A session whose server is this test: no links, replicas are filled by hand. */
+export class FakeSession {
+  welcome = null;
+  feeds = new Map();
+  commands = [];
+  offline = false;
+
+  subscribe(feed, listener) {
+    this.feeds.set(feed, { listener, values: new Map(), order: [], header: null, synced: false });
+  }
+  unsubscribe(feed) {
+    this.feeds.delete(feed);
+  }
+  replica(feed) {
+    return this.feeds.get(feed);
+  }
+  command(command) {
+    return new Promise((resolve) => {
+      this.commands.push({ command, reply: (error = null) => resolve({ error, result: null }) });
+    });
+  }
+  goOffline() {
+    this.offline = true;
+  }
+  goOnline() {
+    this.offline = false;
+  }
+
+  snapshot(feed, values, reload = undefined) {
+    const replica = this.feeds.get(feed);
+    replica.header = reload && { reload };
+    replica.synced = false;
+    replica.listener.onsubscribed?.({ recovered: false, reason: "new" });
+    const removed = replica.order.filter((key) => !(key in values));
+    replica.values = new Map(Object.entries(values));
+    replica.order = Object.keys(values);
+    replica.synced = true;
+    replica.listener.onchanges({ changed: replica.order, removed, complete: true, snapshot: true });
+  }
+  set(feed, key, value) {
+    const replica = this.feeds.get(feed);
+    if (!replica.values.has(key)) replica.order.push(key);
+    replica.values.set(key, value);
+    replica.listener.onchanges({ changed: [key], removed: [], complete: true, snapshot: false });
+  }
+  remove(feed, key) {
+    const replica = this.feeds.get(feed);
+    replica.values.delete(key);
+    replica.order = replica.order.filter((other) => other !== key);
+    replica.listener.onchanges({ changed: [], removed: [key], complete: true, snapshot: false });
+  }
+}

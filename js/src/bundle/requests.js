@@ -15,6 +15,13 @@ export const escapeEnv = (env) => env.replaceAll("/", "_");
 /** @param {string} env @returns {View} */
 export const envView = (env) => ({ feed: `env/${escapeEnv(env)}`, envs: [env], compare: false });
 
+/** @param {string[]} envs @param {boolean} showAll  windows that have no counterpart too (0.3.0) @returns {View} */
+export const compareView = (envs, showAll) => ({
+  feed: `compare/${showAll ? "all:" : ""}${envs.map(escapeEnv).join("+")}`,
+  envs,
+  compare: true,
+});
+
 /**
  * The view a request asks for, or null if it is not the bundle's.
  *
@@ -38,9 +45,7 @@ export function parseViewRequest(root, method, url, body) {
   }
   if (data === null || typeof data !== "object" || !("sid" in data)) return null;
   if (kind === "env") return { view: envView(name), sid: data.sid };
-  const envs = name.split("+");
-  const feed = `compare/${data.show_all ? "all:" : ""}${envs.map(escapeEnv).join("+")}`;
-  return { view: { feed, envs, compare: true }, sid: data.sid };
+  return { view: compareView(name.split("+"), Boolean(data.show_all)), sid: data.sid };
 }
 
 /**

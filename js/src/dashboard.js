@@ -1,0 +1,80 @@
+/** What a page with Visdom's dashboard has of ours, whoever shows the panes. */
+
+import { Badge, TEXTS } from "./badge.js";
+import { Bundle } from "./bundle.js";
+import { afterDraw } from "./draw.js";
+import { Indicator } from "./indicator.js";
+import { browserPage } from "./page.js";
+import { Session } from "./session.js";
+import { browserTime } from "./time.js";
+
+/** Path of the page's server with the slash at its end, as Visdom's bundle finds it. @param {string} path */
+export const rootOf = (path) => path.split("/env/")[0].split("/compare/")[0].replace(/\/?$/, "/");
+
+/** @typedef {{session: Session, bundle: Bundle, badge: Badge, close: () => void}} Dashboard */
+
+/**
+ * Opens the session of this page and shows how it is. `close` ends it and takes everything off the page again.
+ *
+ * @param {{root: string, startWithPolling: boolean}} options
+ * @returns {Dashboard}
+ */
+export function openDashboard({ root, startWithPolling }) {
+  /** @type {(() => void)[]} */
+  const endings = [];
+  /** @type {import("./page.js").Page} */
+  const page = {
+    get hidden() {
+      return browserPage.hidden;
+    },
+    listen(listener) {
+      const end = browserPage.listen(listener);
+      endings.push(end);
+      return end;
+    },
+  };
+  const session = new Session({
+    baseUrl: root.slice(0, -1),
+    role: "browser",
+    startWithPolling,
+    page,
+    drawn: (callback) => bundle.drawn(callback),
+  });
+  const badge = new Badge({
+    document,
+    read: () => session.state,
+    onhurry: () => session.reconnectNow(),
+    pendingCommands: () => session.pendingCommands,
+  });
+  const indicator = new Indicator(document);
+  const bundle = new Bundle({
+    session,
+    afterDraw: afterDraw({ page, time: browserTime }),
+    onerror: (error, command) => {
+      console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
+      badge.notice(TEXTS.refused(error.message));
+    },
+    onrestarted: ({ kept, lost }) => badge.notice(lost ? TEXTS.lost(lost) : kept ? TEXTS.restored() : TEXTS.restarted()),
+  });
+
+  /** @param {import("./session.js").State} state */
+  session.onstate = (state) => {
+    bundle.update();
+    indicator.show(state);
+    badge.show(state);
+  };
+  session.start();
+
+  return {
+    session,
+    bundle,
+    badge,
+    close() {
+      session.onstate = () => {};
+      session.close();
+      for (const end of endings) end();
+      badge.remove();
+      indicator.remove();
+    },
+  };
+}
