@@ -10,7 +10,7 @@ from support.browser import Browser
 from support.dashboard import Dashboard, change, fill
 from support.proxy import FaultProxy
 from support.server import VisdomServer
-from support.wait import until
+from support.wait import during, until
 
 Block = Literal["refuse", "swallow", "mute"]
 
@@ -68,6 +68,23 @@ def test_websocket_blocked_on_a_live_page(dash: Dashboard, how: Block) -> None:
     dash.assert_current(tab)
     dash.proxy.allow_websockets()
     until(lambda: reached("websocket"), "the page climbs back", timeout_s=40, seen=tab.session)
+    dash.assert_current(tab)
+
+
+@pytest.mark.slow
+def test_how_long_an_open_but_mute_websocket_matters(dash: Dashboard) -> None:
+    """With the page loaded: 10 seconds until data flows over polls, and 60 until a WebSocket is used once that is possible."""
+    fill(dash.vis)
+    dash.proxy.block_websockets("mute")
+    tab = dash.open()
+    dash.assert_current(tab, timeout_s=10)
+    tab.wait_session(phase="live", link="poll", timeout_s=1)
+    # The longer it lasts, the less often a page tries.
+    during(15.0, tab.is_live, "the page stays on polls")
+    for step in range(5):
+        dash.vis.line(Y=[step], X=[20 + step], win="loss", update="append")
+    dash.proxy.allow_websockets()
+    tab.wait_session(phase="live", link="websocket", timeout_s=60)
     dash.assert_current(tab)
 
 
