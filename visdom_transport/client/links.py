@@ -27,7 +27,8 @@ REPLY_MARGIN_S: Final = 10.0
 STOCK_POLL_INTERVAL_S: Final = 0.1
 """As Visdom's client does it."""
 
-_NOT_THERE = frozenset({404, 405})
+# Visdom answers 500 to what it does not know.
+_NOT_THERE = frozenset({404, 405, 500})
 _ASKS_FOR_LOGIN = frozenset({400, 401})
 
 
