@@ -1,7 +1,7 @@
 """300 pages under a burst of 2 KB updates, and connecting them.
 
 CPU time of the server process. *Burst*: 200 `POST /events` without a pause, each replacing one of ten text windows of 2 KB, until
-every client has the newest of all ten; per update. *Paced*: the same with 60 ms in between, so that nothing can be batched or
+every client has the newest of all ten; per update. *Paced*: the same with 60 ms in between, so that little can be batched or
 conflated. *Connecting*: from the first of N connections until each has been greeted (ours: until each of its three subscriptions
 has been answered).
 
