@@ -8,6 +8,7 @@
 import { BundleBatch } from "./bundle/batch.js";
 import { BundleSocket } from "./bundle/socket.js";
 import { envView } from "./bundle/requests.js";
+import { Alarm, browserTime } from "./time.js";
 
 /**
  * @typedef {import("./bundle/requests.js").View} View
@@ -19,11 +20,16 @@ import { envView } from "./bundle/requests.js";
  * @property {BundleSession} session
  * @property {(run: () => void) => void} [requestFrame]
  * @property {import("./draw.js").Drawn} [afterDraw]
+ * @property {(contentID: string) => boolean} [isNear] whether a pane that was drawn with this content id is in view, or nearly
+ * @property {import("./time.js").Time} [time]
  * @property {import("./bundle/batch.js").Timers} [timers] where the bundle's code finds setTimeout
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
  * @property {(panes: {kept: number, lost: number}) => void} [onrestarted]
  *   the server has restarted and the panes are current; what became of those the bundle held
  */
+
+/** A pane out of view is drawn again no sooner. It is never much out of date, however it comes into view. */
+const OUT_OF_VIEW_MS = 1_000;
 
 /** Errors that say that there is nothing to close. */
 const GONE = new Set(["unknown_window", "unknown_env"]);
@@ -36,6 +42,9 @@ export class Bundle {
   #requestFrame;
   #afterDraw;
   #batch;
+  #isNear;
+  #time;
+  #lateAlarm;
   #onerror;
   #onrestarted;
   /** @type {BundleSocket | import("./bundle/receiver.js").Receiver | null} */ #socket = null;
@@ -52,6 +61,7 @@ export class Bundle {
 
   /** Pane id -> content id of what the bundle holds. @type {Map<string, unknown>} */ #delivered = new Map();
   /** Keys changed since they were delivered, whatever their content id says. @type {Set<string>} */ #dirty = new Set();
+  /** When a pane was last delivered. @type {Map<string, number>} */ #deliveredAt = new Map();
   /** Panes the user closed, which must not come back by themselves. @type {Map<string, {contentID: unknown, pending: boolean}>} */
   #closed = new Map();
   /** @type {Set<string>} */ #sharedChanged = new Set();
@@ -62,11 +72,14 @@ export class Bundle {
   /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
 
   /** @param {BundleOptions} options */
-  constructor({ session, requestFrame, afterDraw, timers, onerror, onrestarted }) {
+  constructor({ session, requestFrame, afterDraw, isNear, time, timers, onerror, onrestarted }) {
     this.#session = session;
     this.#requestFrame = requestFrame ?? ((run) => void requestAnimationFrame(run));
     this.#afterDraw = afterDraw ?? ((callback) => callback());
     this.#batch = new BundleBatch(timers ?? globalThis);
+    this.#isNear = isNear ?? (() => true);
+    this.#time = time ?? browserTime;
+    this.#lateAlarm = new Alarm(this.#time);
     this.#onerror = onerror ?? (() => {});
     this.#onrestarted = onrestarted ?? (() => {});
     session.subscribe("shared", {
@@ -146,8 +159,14 @@ export class Bundle {
     this.#answered = sid;
     if (view.feed !== this.#view?.feed || this.#held) {
       this.#delivered.clear();
+      this.#deliveredAt.clear();
       this.#subscribe(view);
     } else if (!answersRegister) this.#deliverAgain();
+  }
+
+  /** To be called when other panes have come into view. */
+  look() {
+    if (this.#dirty.size) this.#schedule();
   }
 
   /** To be called when the session's state has changed. */
@@ -287,12 +306,19 @@ export class Bundle {
       this.#settle(wanted, gone.length);
     }
 
+    /** @type {Set<string>} */
+    const late = new Set();
     for (const [pane, { key, window }] of wanted) {
       const closed = this.#closed.get(pane);
       if (closed && (closed.pending || closed.contentID === window.contentID)) continue;
       this.#closed.delete(pane);
       if (this.#delivered.has(pane) && this.#delivered.get(pane) === window.contentID && !this.#dirty.has(key)) continue;
+      if (this.#mayWait(pane)) {
+        late.add(key);
+        continue;
+      }
       this.#delivered.set(pane, window.contentID);
+      this.#deliveredAt.set(pane, this.#time.now());
       this.#batch.collect(() =>
         this.#socket?.deliver({
           ...window,
@@ -302,13 +328,21 @@ export class Bundle {
         }),
       );
     }
-    this.#dirty.clear();
+    this.#dirty = late;
+    if (late.size) this.#lateAlarm.set(OUT_OF_VIEW_MS, () => this.#schedule());
 
     if (this.#layoutDue && replica.synced) {
       this.#layoutDue = false;
       this.#socket?.deliver({ command: "layout" });
       if (!view.compare) this.#deliverUndo(view.envs[0]);
     }
+  }
+
+  /** Nobody sees the pane, and it was drawn a moment ago. @param {string} pane */
+  #mayWait(pane) {
+    const contentID = this.#delivered.get(pane);
+    const age = this.#time.now() - (this.#deliveredAt.get(pane) ?? 0);
+    return typeof contentID === "string" && age >= 0 && age < OUT_OF_VIEW_MS && !this.#isNear(contentID);
   }
 
   /** @param {Map<string, any>} wanted  @param {number} lost */
@@ -332,6 +366,7 @@ export class Bundle {
     }
     for (const pane of panes) {
       this.#delivered.delete(pane);
+      this.#deliveredAt.delete(pane);
       // The bundle answers, before deliver() returns, with a close command of its own, which would hit whatever has that id by now.
       this.#echo = pane;
       this.#socket?.deliver({ command: "close", data: pane });
@@ -366,6 +401,7 @@ export class Bundle {
   #closedByUser(pane) {
     const contentID = this.#delivered.get(pane);
     this.#delivered.delete(pane);
+    this.#deliveredAt.delete(pane);
     this.#closed.set(pane, { contentID, pending: true });
   }
 

@@ -2,6 +2,7 @@
 
 import { Badge, TEXTS } from "./badge.js";
 import { Bundle } from "./bundle.js";
+import { isNearViewport } from "./bundle/viewport.js";
 import { afterDraw } from "./draw.js";
 import { Indicator } from "./indicator.js";
 import { browserPage } from "./page.js";
@@ -50,6 +51,7 @@ export function openDashboard({ root, startWithPolling }) {
   const bundle = new Bundle({
     session,
     afterDraw: afterDraw({ page, time: browserTime }),
+    isNear: (contentID) => isNearViewport(window, contentID),
     onerror: (error, command) => {
       console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
       badge.notice(TEXTS.refused(error.message));
@@ -64,6 +66,11 @@ export function openDashboard({ root, startWithPolling }) {
     badge.show(state);
   };
   session.start();
+  const look = () => bundle.look();
+  for (const type of ["scroll", "resize"]) {
+    addEventListener(type, look, { capture: true, passive: true });
+    endings.push(() => removeEventListener(type, look, { capture: true }));
+  }
 
   return {
     session,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Bundle } from "../src/bundle.js";
 import { envView } from "../src/bundle/requests.js";
-import { FakeSession } from "./fakes.js";
+import { FakeSession, FakeTime } from "./fakes.js";
 
 /** A page with a bundle that behaves as both versions do where it matters: batches windows, echoes closes, refuses closes if readonly. */
 class FakePage {
@@ -18,6 +18,9 @@ class FakePage {
   /** What the bundle finds in its window. */
   timers = { setTimeout: (run, ms) => assert.fail(`the bundle's timer of ${ms} ms was not taken over`) };
   processed = 0;
+  /** Content ids of panes that nobody sees. */
+  outOfView = new Set();
+  time = new FakeTime();
 
   constructor({ readonly = false } = {}) {
     this.session.welcome = { readonly, server: "one" };
@@ -26,6 +29,8 @@ class FakePage {
       requestFrame: (run) => this.#frames.push(run),
       afterDraw: (callback) => this.#draws.push(callback),
       timers: this.timers,
+      isNear: (contentID) => !this.outOfView.has(contentID),
+      time: this.time,
       onerror: (error) => this.errors.push(error.code),
       onrestarted: (panes) => this.restarts.push(panes),
     });
@@ -472,4 +477,54 @@ test("many windows of one frame are rendered at once", async () => {
   page.session.set("env/main", "b", win("b", "1"));
   page.frame();
   assert.deepEqual([page.processed, page.texts], [2, { a: "1", b: "1" }]);
+});
+
+test("a pane out of view is drawn once a second, with its newest content, and at once when it comes into view", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "a0"), b: win("b", "b0") });
+  page.outOfView.add("a0");
+  for (const number of [1, 2, 3]) {
+    page.session.set("env/main", "a", win("a", `a${number}`));
+    page.session.set("env/main", "b", win("b", `b${number}`));
+    page.batch();
+  }
+  assert.deepEqual(page.texts, { a: "a0", b: "b3" });
+  page.bundle.look();
+  page.batch();
+  assert.equal(page.texts.a, "a0");
+  page.outOfView.clear();
+  page.bundle.look();
+  page.batch();
+  assert.equal(page.texts.a, "a3");
+  page.outOfView.add("a3");
+  page.session.set("env/main", "a", win("a", "a4"));
+  page.batch();
+  assert.equal(page.texts.a, "a3");
+  await page.time.pass(1_000);
+  page.batch();
+  assert.equal(page.texts.a, "a4", "without anybody looking");
+});
+
+test("a pane out of view is closed, and made anew, as any other", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "a0") });
+  page.outOfView.add("a0");
+  page.session.set("env/main", "a", win("a", "a1"));
+  page.batch();
+  page.session.remove("env/main", "a");
+  page.batch();
+  assert.deepEqual(page.texts, {});
+  page.session.set("env/main", "a", win("a", "a2"));
+  page.batch();
+  assert.deepEqual(page.texts, { a: "a2" });
+});
+
+test("what is asked for again is delivered, in view or not", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "a0") });
+  page.outOfView.add("a0");
+  page.panes.clear();
+  page.ask(envView("main"));
+  page.batch();
+  assert.deepEqual(page.texts, { a: "a0" });
 });
