@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import shutil
@@ -127,10 +128,8 @@ class World:
 
 
 def copy_if_there(source: str, target: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):  # a temporary file that was just renamed
         shutil.copy2(source, target)
-    except FileNotFoundError:
-        pass  # a temporary file that was just renamed
 
 
 def environment_in(path: Path) -> Any:

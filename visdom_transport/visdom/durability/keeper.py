@@ -442,7 +442,7 @@ class Keeper:
         Raises:
             OSError: it cannot be written. Its old file is as it was.
         """
-        if self._closed:
+        if self._closed and self._mode != "off":
             return  # saved already, and nothing can have changed since
         content = environment._raw_dict if is_lazy(environment) else environment
         if eid not in self._lives:

@@ -1,0 +1,268 @@
+"""Servers that are killed, told to stop, or cannot write; and what stock Visdom makes of their files."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+import websocket
+from durability_process import PublisherOfPoints, ServerProcess, creation, numbers_in, point
+from support.wait import until
+from visdom.utils import server_utils
+
+
+@pytest.fixture
+def envs(tmp_path: Path) -> Path:
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    return folder
+
+
+def check(server: ServerProcess, publisher: PublisherOfPoints) -> None:
+    """Every number up to the applied one is there once, in order; no other is."""
+    for eid in publisher.environments:
+        windows = server.windows(eid) if publisher.applied else {}
+        for win in windows:
+            assert numbers_in(windows, win) == publisher.expected(eid, win), (eid, win)
+
+
+def kill_often(envs: Path, kills: int, seed: int, **settings: object) -> None:
+    rng = random.Random(seed)
+    publisher = PublisherOfPoints([f"e{n}" for n in range(4)], rng)
+    for life in range(kills + 1):
+        with ServerProcess(envs, journal_interval_s=0.02, **settings) as server:
+            publisher.resume(server)
+            check(server, publisher)
+            if life == kills:
+                break
+            killer = threading.Timer(rng.uniform(0.0, 0.6), server.process.kill)
+            killer.start()
+            try:
+                while True:
+                    publisher.make(rng.randrange(1, 40))
+                    publisher.send(server)
+                    if rng.random() < 0.3:
+                        # Visdom's own save, in the middle of it all.
+                        server.http.post(server.url("/save"), json={"data": publisher.environments}, timeout=10)
+            except requests.RequestException:
+                pass
+            finally:
+                killer.join()
+        for path in envs.glob("*.json"):
+            content = json.loads(path.read_bytes())
+            assert isinstance(content["jsons"], dict), "each file is whole at every moment"
+    assert publisher.durable > 5 * kills, "the servers lived long enough to do something"
+    assert not list(envs.glob("*.corrupt-*"))
+    assert "set aside" not in server.log(), server.log()
+    assert "was not used" not in server.log(), server.log()
+
+
+def test_killed_at_random_moments(envs: Path) -> None:
+    kill_often(envs, 12, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_two_hundred_times(envs: Path, seed: int) -> None:
+    kill_often(envs, 50, seed=seed + 10)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_saves_and_exits(envs: Path, how: signal.Signals) -> None:
+    with ServerProcess(envs, journal_interval_s=60) as server:
+        body = {"producer": "p", "first": 1, "messages": [creation("w", "fed"), *(point("w", n, "fed") for n in range(2, 30))]}
+        assert server.post("/transport/publish", body).json()["durable"] == 0
+        text = {"win": "t", "eid": "stock", "data": [{"type": "text", "content": "é \U0001f600 \u2028"}]}
+        server.post("/events", text)
+        expected = {eid: server.windows(eid) for eid in ("fed", "stock", "main")}
+        viewer = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
+        try:
+            assert server.end(how) == 0, server.log()
+            opcode, closed = websocket.ABNF.OPCODE_TEXT, b""
+            while opcode != websocket.ABNF.OPCODE_CLOSE:
+                opcode, closed = viewer.recv_data(control_frame=True)
+            assert (int.from_bytes(closed[:2]), closed[2:]) == (4001, b"going_away")
+        finally:
+            viewer.shutdown()
+    assert "Traceback" not in server.log()
+    with ServerProcess(envs) as server:
+        assert {eid: server.windows(eid) for eid in expected} == expected
+        body = {"producer": "p", "first": 30, "messages": [point("w", 30, "fed")]}
+        assert server.post("/transport/publish", body).json()["applied"] == 30
+    with ServerProcess(envs, stock=True) as stock:
+        assert stock.windows("stock") == expected["stock"]
+        assert stock.windows("fed") == expected["fed"], "as it was saved; the journal is nothing to Visdom"
+
+
+@pytest.mark.parametrize("stock", [True, False])
+def test_switched_off_the_end_saves_what_visdom_saves(envs: Path, stock: bool) -> None:
+    with ServerProcess(envs, stock=stock, journal="off") as server:
+        if not stock:
+            body = {"producer": "p", "first": 1, "messages": [creation("w", "e")]}
+            assert server.post("/transport/publish", body).json()["durable"] is None
+        server.post("/events", {"win": "t", "eid": "e", "data": [{"type": "text", "content": "a"}]})
+        server.end(signal.SIGINT)
+    assert (envs / "e.json").exists() == hasattr(server_utils, "notify")
+    assert not (envs / ".transport").exists()
+
+
+def test_what_comes_while_it_stops_is_refused(envs: Path) -> None:
+    with ServerProcess(envs) as server:
+        big = {"win": "w", "eid": "e", "data": [{"type": "text", "content": "x" * 10_000_000}]}
+        for n in range(3):
+            message = {"endpoint": "events", "body": {**big, "win": f"w{n}"}}
+            server.post("/transport/publish", {"producer": "p", "first": n + 1, "messages": [message]})
+        server.process.send_signal(signal.SIGTERM)
+        refused = None
+        late = {"win": "late", "data": [{"type": "text", "content": ""}]}
+        try:
+            while refused is None:
+                answer = server.http.post(server.url("/events"), json=late, timeout=10)
+                if answer.status_code != 200:
+                    refused = answer
+        except requests.RequestException:
+            pass
+        assert server.process.wait(30) == 0
+        assert refused is not None
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "going_away")
+
+
+def test_stock_visdom_reads_what_was_folded_while_it_ran(envs: Path) -> None:
+    with ServerProcess(envs, journal_interval_s=0.05) as server:
+        publisher = PublisherOfPoints(["a"], random.Random(3))
+        publisher.make(200)
+        while publisher.applied < len(publisher.messages):
+            publisher.send(server)
+        server.post("/save", {"data": ["a"]})
+        expected = server.windows("a")
+    with ServerProcess(envs, stock=True) as stock:
+        assert stock.windows("a") == expected
+        stock.post("/save", {"data": ["a"]})
+    with ServerProcess(envs) as server:
+        assert server.windows("a") == expected
+        publisher.resume(server)
+
+
+def test_a_disk_that_takes_no_larger_files(envs: Path) -> None:
+    """The limit of the file size stands in for a full disk: writing fails in the middle of a block."""
+    with ServerProcess(envs, journal_interval_s=0.05, file_bytes=60_000) as server:
+        publisher = PublisherOfPoints(["a"], random.Random(4))
+        publisher.make(20)
+        publisher.send(server)
+        until(lambda: publisher.resume(server) or publisher.durable == publisher.applied, "it is on disk", seen=server.durability)
+        big = {"win": "big", "eid": "a", "data": [{"type": "text", "content": "x" * 100_000}]}
+        publisher.messages.append({"endpoint": "events", "body": big})
+        publisher.send(server)
+        until(lambda: server.durability()["last_error"], "the error shows")
+        publisher.make(10)
+        publisher.send(server)
+        assert publisher.durable < publisher.applied
+        assert server.log().count("cannot be written") == 1
+        publisher.messages.append({"endpoint": "close", "body": {"win": "big", "eid": "a"}})
+        publisher.send(server)
+        until(lambda: publisher.resume(server) or publisher.durable == publisher.applied, "it is on disk again", seen=server.log)
+        assert server.durability()["last_error"] is None
+    with ServerProcess(envs) as server:
+        publisher.resume(server)
+        check(server, publisher)
+
+
+@pytest.mark.skipif(not hasattr(server_utils, "notify"), reason="0.2.4 has no experiments and comments")
+def test_what_visdom_saves_besides_is_kept_with_the_points(envs: Path) -> None:
+    """Visdom 0.3.0 reads an environment from disk, adds to it and saves it; or saves a copy, from another thread."""
+    with ServerProcess(envs, journal_interval_s=0.05) as server:
+        publisher = PublisherOfPoints(["a"], random.Random(6))
+        for life in range(3):
+            publisher.make(20)
+            publisher.send(server)
+            server.post("/experiments/log", {"eid": "a", "params": {f"p{life}": life}})
+            viewer = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
+            viewer.send(json.dumps({"cmd": "update_comment", "eid": "a", "win": "w0", "data": f"comment {life}"}))
+            until(lambda life=life: server.windows("a")["w0"]["comment"] == f"comment {life}", "the comment is there")
+            viewer.close()
+        publisher.make(5)
+        publisher.send(server)
+        until(lambda: publisher.resume(server) or publisher.durable == publisher.applied, "it is on disk")
+        check(server, publisher)
+        expected = server.windows("a")
+    with ServerProcess(envs) as server:
+        publisher.resume(server)
+        check(server, publisher)
+        assert server.windows("a") == expected
+        assert server.end(signal.SIGTERM) == 0
+        assert "was not used" not in server.log()
+    experiment = json.loads((envs / "a.json").read_bytes())["experiment"]
+    assert {param["key"]: param["value"] for param in experiment["params"]} == {"p0": 0, "p1": 1, "p2": 2}, experiment
+
+
+CORRUPT = ["not json", "null", "{}", "[]", '{"jsons": 7, "reload": {}}', '{"jsons": {}}', "", '{"jsons": {"w": {"ty']
+
+
+@pytest.mark.parametrize("content", CORRUPT)
+def test_a_corrupt_file_is_set_aside(envs: Path, content: str) -> None:
+    (envs / "main.json").write_text(content)
+    with ServerProcess(envs) as server:
+        body = {"producer": "p", "first": 1, "messages": [creation("w", "main"), point("w", 2, "main")]}
+        assert server.post("/transport/publish", body).json()["refused"] == []
+        assert numbers_in(server.windows("main"), "w") == [2]
+        assert server.end(signal.SIGTERM) == 0
+    (aside,) = envs.glob("main.corrupt-*")
+    assert aside.read_text() == content
+    assert server.log().count(str(aside)) == 1
+    with ServerProcess(envs, stock=True) as stock:
+        assert numbers_in(stock.windows("main"), "w") == [2]
+        assert stock.post("/env_state", {}).json() == ["main"], "what was set aside is no environment"
+
+
+def test_an_empty_directory_stays_clean_when_nobody_publishes(envs: Path) -> None:
+    with ServerProcess(envs) as server:
+        server.post("/events", {"win": "t", "data": [{"type": "text", "content": "a"}]})
+        assert not (envs / ".transport").exists()
+        assert server.end(signal.SIGTERM) == 0
+    assert not (envs / ".transport").exists()
+    assert set(json.loads((envs / "main.json").read_bytes())["jsons"]) == {"t"}
+
+
+GUEST = """
+import asyncio, signal, sys
+from visdom.server.app import Application
+
+async def notebook():
+    Application(port=0, env_path=sys.argv[1])
+    await asyncio.sleep(0.05)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+asyncio.run(notebook())
+"""
+
+HOST = """
+import signal, sys
+from tornado.ioloop import IOLoop
+from visdom.server.app import Application
+
+mine = lambda *_: None
+signal.signal(signal.SIGTERM, mine)
+Application(port=0, env_path=sys.argv[1])
+loop = IOLoop.current()
+loop.call_later(0.05, loop.stop)
+loop.start()
+assert signal.getsignal(signal.SIGTERM) is mine
+assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+"""
+
+
+@pytest.mark.parametrize("program", [GUEST, HOST])
+def test_signals_of_others_are_left_alone(envs: Path, program: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VISDOM")}
+    done = subprocess.run([sys.executable, "-c", program, f"{envs}/"], env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
