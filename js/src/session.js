@@ -339,7 +339,8 @@ export class Session {
       },
       welcomed: false,
       openedAt: this.#time.now(),
-      granted: this.#wantedWindow,
+      // Of a poll's hello the server takes no window.
+      granted: kind === "poll" ? this.#credit.window : this.#wantedWindow,
       received: 0,
       undrawn: [],
       acknowledging: false,

@@ -1045,3 +1045,12 @@ test("when the machine wakes up, the link is checked at once", async () => {
   await tab.time.pass(3_000);
   assert.equal(tab.state.phase, "waiting");
 });
+
+test("a page that begins to poll in the background takes what the first poll brings, and nothing more", async () => {
+  tab.options.startWithPolling = true;
+  tab.open();
+  tab.page.hidden = true;
+  await tab.polling();
+  const said = tab.net.requests.flatMap(({ body }) => body.messages);
+  assert.deepEqual(said.filter(({ type }) => type === "credit"), [{ type: "credit", window: 0 }]);
+});

@@ -23,6 +23,16 @@ replica.apply = function (batch) {
 };
 """
 SESSION_ID = "return window.visdomTransport.session.id"
+COUNT_PLOTS = """
+window.plotted = 0;
+for (const name of ["newPlot", "react"]) {
+  const native = Plotly[name];
+  Plotly[name] = function (id, data, layout, ...rest) {
+    if (JSON.stringify(layout.title ?? "").includes("Plot 14")) window.plotted += 1;
+    return native.call(this, id, data, layout, ...rest);
+  };
+}
+"""
 BADGE = """
 const root = document.querySelector("visdom-link-badge").shadowRoot;
 const button = root.querySelector("button[aria-expanded]");
@@ -94,6 +104,23 @@ def test_hidden_tab_that_polls_keeps_its_link(dash: Dashboard) -> None:
     assert (dash.proxy.traffic - before).down_bytes < 50_000
     tab.unhide()
     dash.assert_current(tab)
+
+
+def test_plot_out_of_view_is_drawn_seldom_and_is_current_all_the_same(dash: Dashboard) -> None:
+    for number in range(15):
+        dash.vis.line(Y=[1, 2], X=[1, 2], win=f"plot{number}", opts={"title": f"Plot {number}", "width": 600, "height": 500})
+    tab = dash.watch()
+    tab.js(COUNT_PLOTS)
+    for step in range(100):
+        dash.vis.line(Y=[step], X=[3 + step], win="plot14", update="append")
+    dash.assert_current(tab)
+    assert 1 <= tab.js("return window.plotted") <= 6
+    tab.js("document.scrollingElement.scrollTo(0, 1e6)")
+    tab.js("window.plotted = 0")
+    for step in range(100):
+        dash.vis.line(Y=[step], X=[200 + step], win="plot14", update="append")
+    dash.assert_current(tab)
+    assert tab.js("return window.plotted") >= 1
 
 
 @pytest.mark.slow

@@ -467,3 +467,14 @@ def test_a_poll_that_grants_no_window_still_gets_what_it_asks_for(world: World) 
     world.set("env/a", "w", 0)
     talk = Talk(world, "poll", window=0, feeds={"env/a": None})
     assert [message["type"] for message in talk.opening] == ["welcome", "subscribed", "batch"]
+
+
+def test_a_poll_is_held_after_credit_0_until_there_is_credit_again(world: World) -> None:
+    talk = Talk(world, "poll", feeds={"env/a": None})
+    assert talk.say({"type": "credit", "window": 0}) == []
+    world.set("env/a", "w", 0)
+    world.flush()
+    assert talk.heard() == []
+    (batch,) = talk.say({"type": "credit", "window": 1})
+    assert batch["to"] == 1
+    assert talk.conversation.link.window == world.limits.window_batches, "its size is not the client's business"

@@ -98,7 +98,7 @@ class Conversation:
         if not isinstance(feeds, dict):
             raise LinkClosed(CloseCode.PROTOCOL, "feeds must map feed names to positions")
         if "window" in message:
-            self._credit(message, now)
+            self._grant(message, poll=self._hub.limits.window_batches)
         hub = self._hub
         session = hub.resume_session(message.get("session"), message.get("secret"), role)
         resumed = session is not None
@@ -153,11 +153,13 @@ class Conversation:
             self.link.on_news()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
-        window = min(self._count(message, "window"), self._hub.limits.window_batches)
-        # A poll is its own credit: it asks for what there is.
-        if self.link.kind != "poll":
-            self.link.window = window
+        self._grant(message, poll=self._hub.limits.window_batches if message.get("window") else 0)
         self.link.on_news()
+
+    def _grant(self, message: dict[str, Any], *, poll: int) -> None:
+        """A poll is its own credit: it asks for what there is, unless the client has said since that it wants nothing."""
+        window = min(self._count(message, "window"), self._hub.limits.window_batches)
+        self.link.window = poll if self.link.kind == "poll" else window
 
     @staticmethod
     def _count(message: dict[str, Any], field: str, least: int = 0) -> int:
