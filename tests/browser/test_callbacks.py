@@ -18,6 +18,11 @@ from visdom import Visdom
 BUTTONS = 5
 
 
+def visdom_client(**options: Any) -> Any:
+    """Visdom's stub tells only some of its members."""
+    return Visdom("http://127.0.0.1", **options)
+
+
 class Listener:
     """A Python client behind a proxy of its own."""
 
@@ -27,7 +32,8 @@ class Listener:
         self.keys: list[str] = []
         self.gaps: list[Any] = []
         polling = link == "poll"
-        self.vis = Visdom("http://127.0.0.1", port=self.proxy.port, env=env, use_incoming_socket=not polling, use_polling=polling)
+        options: dict[str, Any] = {"env": env, "use_incoming_socket": not polling, "use_polling": polling}
+        self.vis = visdom_client(port=self.proxy.port, **options)
         buttons = [{"type": "button", "name": f"Button {n}", "value": f"press {n}"} for n in range(BUTTONS)]
         self.vis.properties(buttons, win="buttons", opts={"title": "Buttons"})
         self.vis.text("type here", win="keys", opts={"title": "Keys"})
