@@ -16,6 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the servers of the browser tests without the transport: shows which of them stock Visdom fails",
     )
+    parser.addoption(
+        "--source-tree",
+        type=Path,
+        help="run the servers of the browser tests from this patched source tree of Visdom, without our hook",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="fetch the browser files that are missing",
         description="Fetch the libraries Visdom's pages need, from npm or with Visdom's own downloader.",
     )
-    fetch_parser.add_argument("--visdom", metavar="VERSION", help="0.2.4 or 0.3.0 (default: the installed one)")
+    fetch_parser.add_argument("--visdom", metavar="VERSION", help="0.2.4, 0.3.0 or m23 (default: the installed one)")
     fetch_parser.add_argument(
         "--dir", type=Path, help="make a complete directory that can be copied (default: complete the user's cache)"
     )
@@ -46,11 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add_help=False,
         help="start a server and a live demo; `demo --help` lists its options",
     )
+    commands.add_parser(
+        "patch",
+        add_help=False,
+        help="let a Visdom source tree use this package; `patch --help` lists its options",
+    )
     options, rest = parser.parse_known_args(arguments)
     if options.command == "demo":
         from visdom_transport.demo import main as demo
 
         return demo(rest)
+    if options.command == "patch":
+        from visdom_transport.patching import main as patch
+
+        return patch(rest)
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:

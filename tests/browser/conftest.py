@@ -60,8 +60,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
 
     def start(**options: Any) -> VisdomServer:
         settings = FAST | options.pop("settings", {})
-        stock = pytestconfig.getoption("--stock")
-        server = VisdomServer(tmp_path_factory.mktemp("server"), stock=stock, settings=settings, **options)
+        options |= {"stock": pytestconfig.getoption("--stock"), "source_tree": pytestconfig.getoption("--source-tree")}
+        server = VisdomServer(tmp_path_factory.mktemp("server"), settings=settings, **options)
         servers.append(server)
         server.start()
         return server

@@ -44,7 +44,8 @@ class Login:
 class VisdomServer:
     """One server with a directory of its own (`home`, saved environments, log).
 
-    `settings` become `VISDOM_TRANSPORT_<NAME>` of its environment; `stock` switches our transport off. The server
+    `settings` become `VISDOM_TRANSPORT_<NAME>` of its environment; `stock` switches our transport off;
+    a `source_tree` of Visdom is run instead of the installed one, without our hook: what it has of ours is its own. The server
     starts with `start` or as a context manager, and answers requests when that returns.
     """
 
@@ -57,6 +58,7 @@ class VisdomServer:
         polling: bool = False,
         login: Login | None = None,
         stock: bool = False,
+        source_tree: Path | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
@@ -66,7 +68,8 @@ class VisdomServer:
         self.polling = polling
         self.login = login
         self.port = free_port()
-        self._stock = stock
+        self._stock = stock or source_tree is not None
+        self._source_tree = source_tree
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._session: requests.Session | None = None
@@ -194,6 +197,9 @@ class VisdomServer:
             (home / ".visdom").mkdir(exist_ok=True)  # the cookie's secret is written there, whatever the env_path
         if self._stock:
             environment["VISDOM_TRANSPORT"] = "0"
+        if self._source_tree:
+            path = [str(self._source_tree / "py"), *filter(None, [environment.get("PYTHONPATH")])]
+            environment["PYTHONPATH"] = os.pathsep.join(path)
         return environment | {f"VISDOM_TRANSPORT_{name.upper()}": str(value) for name, value in self._settings.items()}
 
     def _answers(self) -> bool:

@@ -189,6 +189,22 @@ class PageTest(Site):
             "<script defer",
         ]
 
+    def test_a_bundle_built_with_our_provider_gets_no_script(self) -> None:
+        source = '<link href="favicon.png"><script src={{static_url("js/main.js")}}></script>'
+        (self.outside.parent / "tree" / "js").mkdir(parents=True)
+        tree = self.outside.parent / "tree"
+        (tree / "index.html").write_text(source)
+        (tree / "js" / "main.js").write_text("/* some bundle */")
+
+        def modules() -> int:
+            rendered = Loader(str(tree), autoescape=None).load("index.html").generate(static_url=lambda path: path)
+            return rendered.count(b'type="module"')
+
+        assert modules() == 1
+        provider = Path(__file__).parent.parent.parent / "js" / "ApiProvider.js"
+        (tree / "js" / "main.js").write_bytes(provider.read_bytes())
+        assert modules() == 0
+
     def test_nothing_is_written_into_visdoms_folder(self) -> None:
         before = {path: path.stat().st_mtime_ns for path in self.own.rglob("*")}
         self.page()

@@ -279,7 +279,7 @@ HANDLERS = "import visdom.server.handlers.web_handlers, visdom.server.handlers.s
         (HANDLERS + "; import visdom.utils.server_utils as m; del m.broadcast", "visdom.utils.server_utils.broadcast"),
         (
             HANDLERS + "; import visdom.utils.server_utils as m; [vars(m).pop(n, 0) for n in ('hash_md_window', 'notify')]",
-            "has neither the parts of 0.2.4 nor those of 0.3.0",
+            "has neither the parts of 0.2.4 nor those of m23 nor those of 0.3.0",
         ),
         ("import os; os.environ['VISDOM_TRANSPORT_GRACE_S'] = 'x'", "VISDOM_TRANSPORT_GRACE_S"),
     ],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tornado import template
 
+from visdom_transport.patching.description import PROVIDER_MARK
 from visdom_transport.visdom import browser_files, static_files
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ SCRIPTS = (Script("main.js"),)
 
 _PAGES = ("index.html", "login.html")
 _BUNDLE_PAGE = "index.html"
+_BUNDLE = "js/main.js"
 _BUNDLE_TAG = re.compile(r"""<script\b[^>]*\bstatic_url\(\s*(["'])js/main\.js\1\s*\)[^>]*>""")
 _STATIC_URL = re.compile(r"""\bstatic_url\(\s*(["'])([^"']+)\1\s*\)""")
 
@@ -55,17 +58,21 @@ class Loader(template.Loader):
         if missing:
             return _missing_page(missing)
         if name == _BUNDLE_PAGE:
-            source = with_scripts(source)
+            source = with_scripts(source, () if self._has_provider() else SCRIPTS)
         return template.Template(source, name=name, loader=self)
 
+    def _has_provider(self) -> bool:
+        """Whether the bundle was built with our provider, which needs no script in the page."""
+        return PROVIDER_MARK in static_files.find(self.root, _BUNDLE).read_bytes()
 
-def with_scripts(source: str) -> str:
+
+def with_scripts(source: str, scripts: Sequence[Script] | None = None) -> str:
     """The page's source with our scripts in front of Visdom's bundle; without a bundle as it was, with one warning."""
     bundle = _BUNDLE_TAG.search(source)
     if bundle is None:
         _warn_no_bundle()
         return source
-    tags = "".join(script.tag() for script in SCRIPTS)
+    tags = "".join(script.tag() for script in (SCRIPTS if scripts is None else scripts))
     # Visdom ships no favicon.png; its link is a request that fails for each page, with a traceback in 0.3.0's log.
     return source[: bundle.start()].replace('href="favicon.png"', 'href="data:,"') + tags + source[bundle.start() :]
 

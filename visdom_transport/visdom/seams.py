@@ -30,6 +30,8 @@ WEB: Final = "visdom.server.handlers.web_handlers"
 #: cannot tell: development snapshots after 0.2.4 carry it too.
 KNOWN: Final = {
     "0.2.4": ((f"{UTILS}:hash_md_window", f"{APP}:HashHandler"), ("visdom.data_model", f"{SOCKET}:AnySocketWrapper")),
+    # The main branch of July 2023.
+    "m23": ((f"{SOCKET}:AnySocketWrapper", f"{UTILS}:LazyEnvData"), ("visdom.data_model", f"{UTILS}:hash_md_window")),
     "0.3.0": (("visdom.data_model.json_store:JSONStore", f"{UTILS}:notify"), ("visdom.server.server_state",)),
 }
 
@@ -108,7 +110,7 @@ TABLE: Final = (
         "a save that is cut leaves half a file; saving an environment that was not read yet destroys its file",
         by="visdom_transport.visdom.application:serialize_env",
         also=(APP, WEB, SOCKET),
-        only=("0.2.4",),
+        only=("0.2.4", "m23"),
     ),
     Seam(
         STORE,
@@ -130,14 +132,14 @@ TABLE: Final = (
         "the comparison page fails when there is no default directory",
         wrap="visdom_transport.visdom.application:gather_existing",
         also=(WEB,),
-        only=("0.2.4",),
+        only=("0.2.4", "m23"),
     ),
     Seam(
         WEB,
         "DeleteEnvHandler.wrap_func",
         "deleting an environment that was never saved fails after the deletion",
         by="visdom_transport.visdom.application:delete_environment",
-        only=("0.2.4",),
+        only=("0.2.4", "m23"),
     ),
     Seam(
         UTILS,

@@ -16,7 +16,7 @@ import platformdirs
 
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.browser_files import downloader, npm
-from visdom_transport.visdom.browser_files.packages import PACKAGES, Package
+from visdom_transport.visdom.browser_files.packages import FOLDERS, PACKAGES, Package
 from visdom_transport.visdom.browser_files.store import FetchError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def directory(settings: Settings | None = None) -> Path:
 
 def static_dir(visdom: str, settings: Settings | None = None) -> Path:
     """The folder that completes the `static` folder of this Visdom."""
-    return directory(settings) / visdom / "static"
+    return directory(settings) / FOLDERS.get(visdom, visdom) / "static"
 
 
 def installed_static_dir() -> Path | None:

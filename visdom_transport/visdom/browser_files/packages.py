@@ -123,48 +123,52 @@ _BOTH = (
     ),
 )
 
+_V0_2_4 = (
+    *_BOTH,
+    Package(
+        "react-resizable",
+        "1.4.6",
+        "sha512-4zLORO51u0/mlDsrVCAA4p266d+3mb2ZMNdiWOotAh/PdnfrRzZhgePmKE08PSQatXVIfMjmyD+Sapay8tmxdQ==",
+        {"css/styles.css": "css/react-resizable-styles.css"},
+    ),
+    Package(
+        "react-grid-layout",
+        "0.16.3",
+        "sha512-ytP92EqUjqcFhGzvdeKrK610dQ04GdFwRCWtD6PoeL5wR3liETcFISO7k8RBqnosV86JtXf/DwIfrL0COLs0gg==",
+        {"css/styles.css": "css/react-grid-layout-styles.css"},
+    ),
+    Package(
+        "mathjax",
+        "2.7.5",
+        "sha512-OzsJNitEHAJB3y4IIlPCAvS0yoXwYjlo2Y4kmm9KQzyIBZt2d8yKRalby3uTRNN4fZQiGL2iMXjpdP1u2Rq2DQ==",
+        {path: f"js/mathjax/2.7.5/{path}" for path in (*_MATHJAX_2_FILES, *_MATHJAX_2_TREES)},
+    ),
+)
+
+_V0_3_0 = (
+    *_BOTH,
+    Package(
+        "react-resizable",
+        "3.1.3",
+        "sha512-liJBNayhX7qA4tBJiBD321FDhJxgGTJ07uzH5zSORXoE8h7PyEZ8mLqmosST7ppf6C4zUsbd2gzDMmBCfFp9Lw==",
+        {"css/styles.css": "css/react-resizable-styles.css"},
+    ),
+    Package(
+        "react-grid-layout",
+        "2.2.3",
+        "sha512-OAEJHBxmfuxQfVtZwRzmsokijGlBgzYIJ7MUlLk/VSa43SaGzu15w5D0P2RDrfX5EvP9POMbL6bFrai/huDzbQ==",
+        {"css/styles.css": "css/react-grid-layout-styles.css"},
+    ),
+    Package(
+        "mathjax",
+        "3.2.2",
+        "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+        {path: f"js/mathjax/3.2.2/{path}" for path in (*_MATHJAX_3_FILES, *_MATHJAX_3_TREES)},
+    ),
+)
+
 #: What each known Visdom's pages need.
-PACKAGES: Mapping[str, tuple[Package, ...]] = {
-    "0.2.4": (
-        *_BOTH,
-        Package(
-            "react-resizable",
-            "1.4.6",
-            "sha512-4zLORO51u0/mlDsrVCAA4p266d+3mb2ZMNdiWOotAh/PdnfrRzZhgePmKE08PSQatXVIfMjmyD+Sapay8tmxdQ==",
-            {"css/styles.css": "css/react-resizable-styles.css"},
-        ),
-        Package(
-            "react-grid-layout",
-            "0.16.3",
-            "sha512-ytP92EqUjqcFhGzvdeKrK610dQ04GdFwRCWtD6PoeL5wR3liETcFISO7k8RBqnosV86JtXf/DwIfrL0COLs0gg==",
-            {"css/styles.css": "css/react-grid-layout-styles.css"},
-        ),
-        Package(
-            "mathjax",
-            "2.7.5",
-            "sha512-OzsJNitEHAJB3y4IIlPCAvS0yoXwYjlo2Y4kmm9KQzyIBZt2d8yKRalby3uTRNN4fZQiGL2iMXjpdP1u2Rq2DQ==",
-            {path: f"js/mathjax/2.7.5/{path}" for path in (*_MATHJAX_2_FILES, *_MATHJAX_2_TREES)},
-        ),
-    ),
-    "0.3.0": (
-        *_BOTH,
-        Package(
-            "react-resizable",
-            "3.1.3",
-            "sha512-liJBNayhX7qA4tBJiBD321FDhJxgGTJ07uzH5zSORXoE8h7PyEZ8mLqmosST7ppf6C4zUsbd2gzDMmBCfFp9Lw==",
-            {"css/styles.css": "css/react-resizable-styles.css"},
-        ),
-        Package(
-            "react-grid-layout",
-            "2.2.3",
-            "sha512-OAEJHBxmfuxQfVtZwRzmsokijGlBgzYIJ7MUlLk/VSa43SaGzu15w5D0P2RDrfX5EvP9POMbL6bFrai/huDzbQ==",
-            {"css/styles.css": "css/react-grid-layout-styles.css"},
-        ),
-        Package(
-            "mathjax",
-            "3.2.2",
-            "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
-            {path: f"js/mathjax/3.2.2/{path}" for path in (*_MATHJAX_3_FILES, *_MATHJAX_3_TREES)},
-        ),
-    ),
-}
+PACKAGES: Mapping[str, tuple[Package, ...]] = {"0.2.4": _V0_2_4, "0.3.0": _V0_3_0, "m23": _V0_2_4}
+
+#: Whose folder holds the files of a Visdom that needs the same as another.
+FOLDERS: Mapping[str, str] = {"m23": "0.2.4"}

@@ -1,0 +1,4 @@
+import ApiContext from '../api/ApiContext';
+import { createApiProvider } from './ApiProvider.js';
+
+export default createApiProvider(ApiContext);
