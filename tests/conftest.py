@@ -25,11 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than 20 s; leave out with -m 'not slow'")
+    config.addinivalue_line("markers", "source_tree: needs a source tree of Visdom")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in getattr(report, "keywords", ())]
-    if skipped:
-        reason = skipped[0].longrepr[2] if isinstance(skipped[0].longrepr, tuple) else skipped[0].longrepr
-        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
-        terminalreporter.line(f"{len(skipped)} tests: {reason}")
+    for keyword, name in (("browser", "BROWSER TESTS"), ("source_tree", "TESTS WITH A SOURCE TREE")):
+        skipped = [report for report in terminalreporter.stats.get("skipped", []) if keyword in getattr(report, "keywords", ())]
+        if skipped:
+            reason = skipped[0].longrepr[2] if isinstance(skipped[0].longrepr, tuple) else skipped[0].longrepr
+            terminalreporter.section(f"{name} DID NOT RUN", red=True, bold=True)
+            terminalreporter.line(f"{len(skipped)} tests: {reason}")

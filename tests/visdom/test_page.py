@@ -137,7 +137,7 @@ class PageTest(Site):
         added = ["<script", 'type="module"', 'src="transport/main.js"></script>']
         start = ours.index(added[2]) - 2
         assert ours[start : start + 3] == added
-        assert ours[:start] + ours[start + 3 :] == theirs
+        assert ours[:start] + ours[start + 3 :] == [word.replace('href="favicon.png"', 'href="data:,"') for word in theirs]
 
     def test_missing_files_are_listed_with_the_way_to_get_them(self) -> None:
         (self.files / "js" / "plotly-plotly.min.js").unlink()
