@@ -129,6 +129,8 @@ class PublisherOfPoints:
         messages = self.messages[self.applied : self.applied + 50]
         body = {"producer": "p", "first": self.applied + 1, "messages": messages}
         answer = server.http.post(server.url("/transport/publish"), json=body, timeout=TIMEOUT_S)
+        if answer.status_code == 503:
+            raise requests.ConnectionError("the server stops")
         assert answer.status_code == 200, answer.text
         self._told(answer.json())
 

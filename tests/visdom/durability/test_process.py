@@ -43,7 +43,9 @@ def kill_often(envs: Path, kills: int, seed: int, **settings: object) -> None:
             check(server, publisher)
             if life == kills:
                 break
-            killer = threading.Timer(rng.uniform(0.0, 0.6), server.process.kill)
+            # Now and then it is told to stop, so that the next one begins with a clean directory.
+            end = rng.choice([server.process.kill] * 4 + [server.process.terminate])
+            killer = threading.Timer(rng.uniform(0.0, 0.6), end)
             killer.start()
             try:
                 while True:
@@ -56,6 +58,7 @@ def kill_often(envs: Path, kills: int, seed: int, **settings: object) -> None:
                 pass
             finally:
                 killer.join()
+                server.process.wait(30)
         for path in envs.glob("*.json"):
             content = json.loads(path.read_bytes())
             assert isinstance(content["jsons"], dict), "each file is whole at every moment"
