@@ -32,9 +32,7 @@ class StockBrowser:
         if isinstance(batch, EventBatch):
             return [b'{"command":"notification","data":%b}' % event for event in batch.events]
         if batch.feed == "shared":
-            return [
-                message for entry in batch.entries if entry.value for message in self._shared(entry.key, entry.value)
-            ]
+            return [message for entry in batch.entries if entry.value for message in self._shared(entry.key, entry.value)]
         return self._windows(batch)
 
     def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:

@@ -111,9 +111,7 @@ class PublisherOfPoints:
     def __init__(self, environments: list[str], rng: random.Random) -> None:
         self.environments = environments
         self.messages: list[dict[str, Any]] = [creation(f"w{n}", eid) for eid in environments for n in range(self.WINDOWS)]
-        self.places: dict[tuple[str, str], list[int]] = {
-            (eid, f"w{n}"): [] for eid in environments for n in range(self.WINDOWS)
-        }
+        self.places: dict[tuple[str, str], list[int]] = {(eid, f"w{n}"): [] for eid in environments for n in range(self.WINDOWS)}
         self.applied = 0
         self.durable = 0
         self._rng = rng
