@@ -37,7 +37,9 @@ def test_the_wheel_has_the_hook_the_runtime_and_the_types(wheel: Path) -> None:
         "visdom_transport.pth",
         "visdom_transport/py.typed",
         "visdom_transport/visdom/missing.html",
+        "visdom_transport/patches/ApiProvider.js",
         *runtime,
+        *(f"visdom_transport/patches/{path.name}" for path in (ROOT / "patches").iterdir()),
     }
     own = [name for name in names if "dist-info" not in name]
     assert all(name == "visdom_transport.pth" or name.startswith("visdom_transport/") for name in own)
