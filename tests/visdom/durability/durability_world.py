@@ -38,7 +38,8 @@ class World:
             self.app, Settings(**{"journal": "all", "journal_interval_s": 3600.0, **settings}), self.producers, **arguments
         )
         for path in folder.glob("*.json"):
-            self.app.state[path.stem] = environment_in(path)
+            if path.is_file():
+                self.app.state[path.stem] = environment_in(path)
         self.keeper.load(self.app.state)
         self.app.state = State(self.app.state, self)
         self.snapshots: list[Environments] = [self.now()]

@@ -481,6 +481,35 @@ def test_a_journal_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCapture
     asyncio.run(run())
 
 
+def test_an_environment_whose_file_cannot_be_written_stays_in_the_journal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        world = World(tmp_path / "envs")
+        (tmp_path / "envs" / "a.json").mkdir()
+        sizes = []
+        for n in range(12):
+            world.set_window("a", "w", {"content": "x" * 5_000, "n": n})
+            world.set_window("b", "w", {"content": "x" * 500, "n": n})
+            await world.keeper.write()
+            assert world.durable == len(world.snapshots) - 1
+            check(world.image(tmp_path / f"image-{n}"), world)
+            sizes.append(written_bytes(world))
+        assert max(sizes) < 30_000, "it is bounded all the same"
+        assert (tmp_path / "envs" / "b.json").exists()
+        assert len(caplog.records) == 1
+        assert "environment a" in str(world.keeper.status()["last_error"])
+        (tmp_path / "envs" / "a.json").rmdir()
+        world.set_window("a", "w", {"content": "x" * 20_000, "n": 0})
+        await world.keeper.write()
+        assert world.keeper.status()["last_error"] is None
+        check(world.image(tmp_path / "image"), world)
+        assert await world.keeper.close()
+
+    with mock.patch.object(keeper_module, "MIN_FOLD_BYTES", 20_000), mock.patch.object(keeper_module, "FOLD_RETRY_S", 0.0):
+        asyncio.run(run())
+
+
 def test_an_id_that_cannot_be_a_file_name_is_told_and_harms_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         world = World(tmp_path / "envs")

@@ -34,6 +34,9 @@ STEP_BYTES = 1_000_000
 MIN_FOLD_BYTES = 8_000_000
 """A smaller journal is not folded. A larger one is when it has outgrown the environments it describes."""
 
+FOLD_RETRY_S = 60.0
+"""After a fold that failed, the next one comes so much later."""
+
 SAVE_TIMEOUT_S = 120.0
 
 
@@ -86,6 +89,9 @@ class Keeper:
         self._closed = False
         self.error: str | None = None
         """Why nothing can be written now."""
+        self._fold_error: str | None = None
+        """Why an environment's file could not be written the last time."""
+        self._fold_after = 0.0
         self.on = app.env_path is not None and self._mode != "off"
         if app.env_path is not None:
             self._environments = Environments(Path(app.env_path), getattr(app, "storage", None))
@@ -98,7 +104,7 @@ class Keeper:
             "environments": sorted(self._lives),
             "journal_bytes": self._files.size_bytes if self.on else 0,
             "on_disk": self.on and self.error is None and not self._has_work(),
-            "last_error": self.error,
+            "last_error": self.error or self._fold_error,
         }
 
     # --- at the start ---
@@ -268,7 +274,7 @@ class Keeper:
 
     async def _work(self) -> None:
         try:
-            while self._has_work() and not self._closed:
+            while self.on and self._has_work() and not self._closed:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._hurry.wait(), self._interval_s)
                 await self.write()
@@ -331,6 +337,7 @@ class Keeper:
             if eid in self._app.state:
                 self._begin(eid)
         await self._flush(fresh=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._files.remove, list(self._files.old))
 
     async def _flush(self, *, rotate: bool = False, fresh: bool = False) -> None:
         """Make durable what has changed until the last moment before this returns to the loop for good."""
@@ -372,23 +379,38 @@ class Keeper:
     # --- folding ---
 
     def _fold_is_due(self) -> bool:
+        if asyncio.get_running_loop().time() < self._fold_after:
+            return False
         described = sum(life.base_bytes for life in self._lives.values())
         return bool(self._files.old) or self._files.size_bytes > max(MIN_FOLD_BYTES, described)
 
     async def fold(self) -> None:
         """Write the environments that have changed into Visdom's files, and begin a new generation of the journal.
 
+        An environment whose file cannot be written goes into the new generation as a whole.
+
         Raises:
-            OSError: not everything could be written; nothing is lost.
+            OSError: the journal could not be written; nothing is lost.
         """
         if not self._files.old:
             await self._flush(rotate=True)
         old = list(self._files.old)
+        failure: str | None = None
         for eid in [eid for eid in self._lives if self._is_dirty(eid)]:
-            await self._fold_environment(eid)
+            try:
+                await self._fold_environment(eid)
+            except OSError as error:
+                failure = f"environment {eid}: {error.strerror or error}"
+                if eid in self._lives:
+                    self._begin(eid)
         # An environment that was replaced meanwhile has begun anew: not its file but its record takes the place of the old ones.
         await self._flush()
-        await asyncio.get_running_loop().run_in_executor(None, self._files.remove, old)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._files.remove, old)
+        if failure is not None and failure != self._fold_error:
+            logger.error("the file of an environment cannot be written, so it stays in the journal: %s", failure)
+        self._fold_error = failure
+        self._fold_after = loop.time() + FOLD_RETRY_S if failure is not None else 0.0
 
     async def _fold_environment(self, eid: str) -> None:
         life = self._lives.get(eid)
