@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import visdom
 from links.local import PASSWORD, USER, LocalServer, Records
 from support.proxy import FaultProxy
 from support.server import free_port
 from support.wait import until
 from visdom import Visdom
 
-from visdom_transport.client import Publisher
+from visdom_transport.client import Publisher, background
 from visdom_transport.client.connection import Connection
+from visdom_transport.settings import unknown_variables
 
 # Visdom's own client, at several places.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
@@ -524,6 +526,22 @@ def test_an_existing_script_with_a_variable(server: LocalServer, tmp_path: Path)
     assert (result.returncode, result.stdout) == (0, "Publisher\n"), result.stderr
     assert xs(server.windows()) == [*range(50)]
     assert run_script(tmp_path, script, server.port).stdout == "Visdom\n"
+
+
+def test_the_variable_is_known() -> None:
+    assert unknown_variables({"VISDOM_TRANSPORT_BACKGROUND": "1"}) == []
+
+
+def test_background_options_are_defaults_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visdom.Visdom", Visdom)
+    monkeypatch.setattr(Publisher, "defaults", {})
+    background(when_full="drop", max_bytes=1_000)
+    made = visdom.Visdom(send=False, max_bytes=2_000)
+    assert type(made) is Publisher
+    assert (made._options.when_full, made._options.max_bytes) == ("drop", 2_000)
+    for options in ({"when_full": "explode"}, {"colour": "red"}):
+        with pytest.raises(ValueError, match=r"when_full|colour"):
+            background(**options)
 
 
 def test_the_variable_and_an_explicit_import_go_together(server: LocalServer, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Connection:
         self.is_stock = False
         """Whether the server is one without this package."""
         self._session: requests.Session | None = None
+        self._publishing: requests.PreparedRequest | None = None
 
     def publish(self, request: Request) -> dict[str, Any]:
         """Send the messages of a request, and return the server's reply.
@@ -65,7 +66,7 @@ class Connection:
         """
         if self.is_stock:
             return self._publish_one_by_one(request)
-        answer = self._post("/transport/publish", request.encoded())
+        answer = self._post_prepared(request.encoded())
         if answer.status_code == 413:
             raise TooLarge
         reply = _reply(answer)
@@ -106,11 +107,11 @@ class Connection:
         """End the connection; the next request makes another one."""
         if self._session is not None:
             self._session.close()
-            self._session = None
+            self.forget()
 
     def forget(self) -> None:
         """Leave the connection to the process this one was forked from."""
-        self._session = None
+        self._session = self._publishing = None
 
     # --- inside ---
 
@@ -122,11 +123,28 @@ class Connection:
             self.close()
             raise Away(_reason(error)) from error
 
+    def _post_prepared(self, body: bytes) -> requests.Response:
+        """Publish, with a request of which only the body changes: this takes half the time, and time is what training needs."""
+        try:
+            session = self._open()
+            if self._publishing is None:
+                request = requests.Request("POST", f"{self.address.url}/transport/publish")
+                self._publishing = session.prepare_request(request)
+            self._publishing.prepare_body(body, None)
+            return session.send(self._publishing, timeout=(CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S))
+        except requests.RequestException as error:
+            self.close()
+            raise Away(_reason(error)) from error
+
     def _open(self) -> requests.Session:
         if self._session is None:
             session = requests.Session()
             session.proxies.update(self.address.proxies or {})
             session.verify = self.address.verify
+            # What the environment says about proxies and certificates is looked up once, and not for each request.
+            found = session.merge_environment_settings(self.address.url, {}, None, None, None)
+            session.proxies, session.verify = dict(found["proxies"]), found["verify"]
+            session.trust_env = False
             if self.address.username:
                 login = {"username": self.address.username, "password": self.address.password}
                 timeout = (CONNECT_TIMEOUT_S, QUESTION_TIMEOUT_S)

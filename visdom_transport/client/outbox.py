@@ -30,7 +30,7 @@ class Counters:
     calls: int = 0
     """Calls that only publish."""
     sent: int = 0
-    """Messages that the server has applied or refused."""
+    """Messages that the server has applied or refused; again, if it had lost them."""
     coalesced: int = 0
     """Calls that were sent as part of another one, or not at all because a later one replaced what they showed."""
     dropped: int = 0

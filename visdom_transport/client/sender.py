@@ -22,7 +22,7 @@ from .windows import Windows, creation_of
 
 logger = logging.getLogger("visdom_transport.client")
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
 QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
@@ -286,9 +286,10 @@ class Sender:
             self._changed.notify_all()
             self._warned_full = self._warned_full and self._outbox.has_news
         for item in receipt.confirmed:
-            creation = creation_of(item.message)
-            with self._changed:
-                self.windows.confirmed(item.message, creation)
+            if item.message.endpoint in ("events", "close"):
+                creation = creation_of(item.message)
+                with self._changed:
+                    self.windows.confirmed(item.message, creation)
         for item, error in receipt.refused:
             self._refused(item, error)
         if not receipt.known:

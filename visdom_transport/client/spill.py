@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 _HEADER = struct.Struct("<QII?")
 """Sequence number, lengths of endpoint and body, whether it is alone."""
@@ -20,7 +20,7 @@ class Spill:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
-        self._file: int | None = None
+        self._file: Any = None
         self._read_at = self._write_at = 0
         self._first: int | None = None
 
@@ -47,11 +47,13 @@ class Spill:
         record = _HEADER.pack(sequence, len(name), len(body), alone) + name + body
         if self._file is None:
             # Without a buffer: one would be written a second time by a process forked with it.
-            with tempfile.TemporaryFile(buffering=0, prefix="visdom-publisher-", dir=self._directory) as file:
-                self._file = os.dup(file.fileno())
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (it is open while anything is in it)
+                buffering=0, prefix="visdom-publisher-", dir=self._directory
+            )
+        self._file.seek(self._write_at)
         written = 0
         while written < len(record):
-            written += os.pwrite(self._file, record[written:], self._write_at + written)
+            written += self._file.write(record[written:])
         if not self:
             self._first = sequence
         self._write_at += len(record)
@@ -72,14 +74,13 @@ class Spill:
         if self:
             self._first = self._header()[0]
         else:
-            self._read_at = self._write_at = 0
-            os.ftruncate(self._file, 0)
+            self.close()
         return sequence, content[:name_length].decode(), content[name_length:], alone
 
     def close(self) -> None:
         """Give the file back, with what is in it."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
         self._file, self._first = None, None
         self._read_at = self._write_at = 0
 
@@ -87,9 +88,9 @@ class Spill:
         return _HEADER.unpack(self._read(self._read_at, _HEADER.size))
 
     def _read(self, start: int, length: int) -> bytes:
-        assert self._file is not None
+        self._file.seek(start)
         parts = []
-        while length and (part := os.pread(self._file, length, start)):
+        while length and (part := self._file.read(length)):
             parts.append(part)
-            start, length = start + len(part), length - len(part)
+            length -= len(part)
         return b"".join(parts)
