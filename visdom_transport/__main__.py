@@ -137,8 +137,8 @@ def _report_seams() -> list[str]:
         problems.append(f"nothing is replaced in Visdom's client: {error}")
     else:
         print("replaced in its clients:")
-        for seam in visdom_seams.active():
-            print(f"  {seam}: {seam.why}")
+        for client_seam in visdom_seams.active():
+            print(f"  {client_seam}: {client_seam.why}")
     return problems
 
 

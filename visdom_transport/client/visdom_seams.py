@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
-
-from visdom_transport.visdom import seams
-from visdom_transport.visdom.seams import Replacement, Seam, SeamError
 
 VISDOM: Final = "visdom"
 SOURCE: Final = "visdom_transport.client.source"
+
+
+class SeamError(Exception):
+    """This client is not one we know. The message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """One method of `visdom.Visdom` that is replaced."""
+
+    name: str
+    why: str
+    by: str
+    """The name of what takes its place, in `SOURCE`."""
+    wraps: bool = False
+    """Whether that is a factory, to be given the original."""
+
+    def __str__(self) -> str:
+        return f"{VISDOM}.Visdom.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A seam that is in place."""
+
+    seam: Seam
+    owner: Any
+    original: Callable[..., Any]
+    new: Callable[..., Any]
+
 
 #: The clients we know, each by the parameters of methods, None where it must not have the method.
 KNOWN: Final[dict[str, dict[str, tuple[str, ...] | None]]] = {
@@ -29,19 +58,9 @@ KNOWN: Final[dict[str, dict[str, tuple[str, ...] | None]]] = {
 }
 
 TABLE: Final = (
-    Seam(
-        VISDOM,
-        "Visdom.setup_socket",
-        "events during an outage arrive later, or are announced as lost",
-        by=f"{SOURCE}:setup_socket",
-    ),
-    Seam(VISDOM, "Visdom.setup_polling", "the same for polling", by=f"{SOURCE}:setup_polling"),
-    Seam(
-        VISDOM,
-        "Visdom.register_event_handler",
-        "a client started before its server takes handlers",
-        wrap=f"{SOURCE}:expecting",
-    ),
+    Seam("setup_socket", "events during an outage arrive later, or are announced as lost", by="setup_socket"),
+    Seam("setup_polling", "the same for polling", by="setup_polling"),
+    Seam("register_event_handler", "a client started before its server takes handlers", by="expecting", wraps=True),
 )
 
 _active: list[Replacement] = []
@@ -72,24 +91,24 @@ def apply() -> None:
         SeamError: this client is not as expected; nothing was replaced.
     """
     client = importlib.import_module(VISDOM).Visdom
-    if _active and all(_member(client, each.seam.name.rpartition(".")[2]) is each.new for each in _active):
+    if _active and all(_member(client, each.seam.name) is each.new for each in _active):
         return
-    done: list[Replacement] = []
-    try:
-        for replacement in seams.verify(recognise(), TABLE):
-            done.append(replacement)
-            replacement.put()
-    except BaseException:
-        for replacement in reversed(done):
-            replacement.undo()
-        raise
-    _active[:] = done
+    recognise()
+    source = importlib.import_module(SOURCE)
+    found: list[Replacement] = []
+    for seam in TABLE:
+        original, ours = _member(client, seam.name), getattr(source, seam.by)
+        found.append(Replacement(seam, client, original, ours(original) if seam.wraps else ours))
+    # From here on nothing can fail.
+    for each in found:
+        setattr(client, each.seam.name, each.new)
+    _active[:] = found
 
 
 def withdraw() -> None:
     """Put back everything `apply` replaced."""
     for replacement in reversed(_active):
-        replacement.undo()
+        setattr(replacement.owner, replacement.seam.name, replacement.original)
     _active.clear()
 
 
