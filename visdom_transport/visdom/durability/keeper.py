@@ -135,9 +135,7 @@ class Keeper:
 
     def _in_use(self) -> None:
         self.on = False
-        logger.warning(
-            "another server uses %s: what publishers send is not kept on disk by this one", self._files.folder.parent
-        )
+        logger.warning("another server uses %s: what publishers send is not kept on disk by this one", self._files.folder.parent)
 
     def _take_up(self, state: dict[str, Any], generations: list[Any], whole: bool) -> None:
         history = History(generations)
