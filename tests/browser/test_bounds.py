@@ -1,0 +1,50 @@
+"""Bounded windows on the page: equal to the server after an outage, and no larger after an hour of the same."""
+
+from __future__ import annotations
+
+import numpy as np
+from support.browser import Tab
+from support.dashboard import Dashboard
+
+POINTS = 600
+CYCLES = 720  # every 5 s for an hour
+
+
+def test_cut_during_1000_appends_a_replace_and_a_change_of_the_bound(dash: Dashboard) -> None:
+    vis = dash.vis
+    vis.line(Y=np.arange(300.0), X=np.arange(300), win="loss", opts={"title": "Loss", "max_points": 200})
+    vis.line(Y=[0.0], X=[0], win="replaced", opts={"title": "Replaced"})
+    tab = dash.watch()
+    dash.proxy.refuse()
+    tab.wait_live(False)
+    for step in range(1000):
+        vis.line(Y=[step / 7], X=[300 + step], win="loss", update="append")
+        if step == 500:
+            vis.line(Y=[3.0, 4.0], X=[1, 2], win="replaced", opts={"title": "Replaced"})
+            vis.update_window_opts("loss", {"max_points": 150})
+    dash.proxy.accept()
+    tab.wait_live()
+    dash.assert_current(tab)
+    (trace,) = dash.server.windows(dash.env)["loss"]["content"]["data"]
+    assert len(trace["x"]) == 150
+
+
+def test_an_hour_of_republishing_leaves_points_and_heap_where_they_were(dash: Dashboard) -> None:
+    points = np.random.default_rng(1).normal(size=(POINTS, 2))
+    dash.vis.scatter(X=points, win="cloud", opts={"title": "Cloud", "max_points": POINTS})
+    tab = dash.watch()
+    before = heap_bytes(tab)
+    for _ in range(CYCLES):
+        dash.vis.scatter(X=points, win="cloud", update="append", name="1")
+    dash.assert_current(tab)
+    (trace,) = dash.server.windows(dash.env)["cloud"]["content"]["data"]
+    assert len(trace["x"]) == len(trace["y"]) == POINTS
+    assert heap_bytes(tab) <= 1.2 * before
+
+
+def heap_bytes(tab: Tab) -> int:
+    """What the page's scripts hold, garbage collected."""
+    tab.show()
+    driver = tab.browser.driver
+    driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    return int(driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"])
