@@ -86,8 +86,9 @@ def test_callbacks_of_visdoms_client_arrive(serve: Serve, how: str, login: bool)
         assert events[0]["pane_data"]["content"] == "callback"
     finally:
         listener.end()
+    # Its session waits for it to come back.
     if how == "socket":
-        server.wait_sessions(0, role="source")
+        server.wait_sessions(1, role="source", link=None)
 
 
 @pytest.mark.timeout(60)
