@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than 20 s; leave out with -m 'not slow'")
+    config.addinivalue_line("markers", "long: takes minutes, and runs only when asked for: -m long")
     config.addinivalue_line("markers", "source_tree: needs a source tree of Visdom")
 
 

@@ -76,7 +76,7 @@ def test_clicks_while_the_link_is_cut(dash: Dashboard, listener: Listener) -> No
     click_while_cut(dash, listener, cuts=5, clicks_per_cut=10)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_1000_clicks_while_the_link_is_cut_20_times(dash: Dashboard, listener: Listener) -> None:
     click_while_cut(dash, listener, cuts=20, clicks_per_cut=50)

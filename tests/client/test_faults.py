@@ -49,7 +49,7 @@ def publish(vis: Any, x: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "kills", "cuts"), [(1_200, 2, 6), pytest.param(10_000, 5, 20, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+    ("points", "kills", "cuts"), [(1_200, 2, 6), pytest.param(10_000, 5, 20, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
 )
 def test_exactly_once(server: VisdomServer, proxy: FaultProxy, vis: Publisher, points: int, kills: int, cuts: int) -> None:
     faults: list[Callable[[], None]] = list(islice(cycle([proxy.cut] * (cuts // kills) + [lambda: kill(server)]), kills + cuts))

@@ -68,7 +68,7 @@ def test_the_patched_tree_passes_the_reconnect_tests(tree: Path) -> None:
     assert Tree(tree).is_built()
     # In a run of their own: the servers of those tests are started once for a whole run.
     tests = ("tests/browser/test_reconnect.py", "tests/browser/test_links.py")
-    run(ROOT, sys.executable, "-m", "pytest", "-q", "-m", "not slow", f"--source-tree={tree}", *tests)
+    run(ROOT, sys.executable, "-m", "pytest", "-q", "-m", "not slow and not long", f"--source-tree={tree}", *tests)
 
 
 def run(folder: Path, *command: str) -> None:

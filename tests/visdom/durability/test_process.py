@@ -72,7 +72,7 @@ def test_killed_at_random_moments(envs: Path) -> None:
     kill_often(envs, 12, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_two_hundred_times(envs: Path, seed: int) -> None:
