@@ -81,7 +81,7 @@ test("a bundle's socket is silent before it opens and after it closes", async ()
     onclosing: () => log.push(["closing"]),
   });
   socket.onopen = () => log.push(["open"]);
-  socket.onmessage = ({ data }) => log.push(["message", data]);
+  socket.onmessage = ({ data }) => log.push(["message", String(data)]);
   const closed = new Promise((resolve) => (socket.onclose = resolve));
   socket.deliver({ early: true });
   socket.send("early");

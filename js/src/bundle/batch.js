@@ -7,6 +7,8 @@
  * therefore kept here, and fired as soon as everything has been delivered.
  */
 
+import { withParcels } from "./parcel.js";
+
 const BATCH_MS = 100;
 
 /** @typedef {{setTimeout: any}} Timers */
@@ -51,7 +53,7 @@ export class BundleBatch {
     this.#collected = false;
     for (const callback of due) {
       try {
-        callback();
+        withParcels(callback);
       } catch (error) {
         // As in a timer: what the bundle cannot draw is reported, and stops nothing else.
         reportError(error);

@@ -1,5 +1,7 @@
 /** The WebSocket that Visdom's bundle sees. */
 
+import { Parcel, withParcels } from "./parcel.js";
+
 const CONNECTING = 0;
 const OPEN = 1;
 const CLOSED = 3;
@@ -45,7 +47,8 @@ export class BundleSocket extends EventTarget {
 
   /** Delivers one message, at once. @param {object} message */
   deliver(message) {
-    if (this.readyState === OPEN) this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) }));
+    if (this.readyState !== OPEN) return;
+    withParcels(() => this.dispatchEvent(new MessageEvent("message", { data: new Parcel(message) })));
   }
 
   /** @param {string} text */
