@@ -5,7 +5,7 @@
  *   | ["insert", Path, any]} Operation
  * @typedef {(string | number)[]} Path
  *
- * @typedef {{epoch: string, offset: number, ahead?: Record<string, number>, have?: Record<string, string>}} Position
+ * @typedef {{epoch: string, offset: number, part?: number, ahead?: Record<string, number>, have?: Record<string, string>}} Position
  *
  * @typedef {{type: "hello", role: string, session: string | null, secret: string | null, window: number,
  *   feeds: Record<string, Position | null>}} Hello
@@ -14,7 +14,8 @@
  * @typedef {{type: "subscribed", feed: string, epoch: string, offset: number, recovered: boolean, reason: string,
  *   header: any}} Verdict
  *
- * @typedef {{key: string, offset: number, value?: any, base?: number, delta?: Operation[], deleted?: boolean}} Entry
+ * @typedef {{key: string, offset: number, value?: any, base?: number, delta?: Operation[], deleted?: boolean,
+ *   piece?: number, text?: string, last?: boolean}} Entry
  * @typedef {{type: "batch", feed: string, epoch: string, from: number, to: number, complete: boolean, entries: Entry[],
  *   keys?: string[]}} StateBatch
  * @typedef {{type: "batch", feed: string, epoch: string, from: number, to: number, complete: boolean, missed: number,

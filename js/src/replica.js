@@ -44,6 +44,10 @@ export class StateReplica {
   #unverified = new Set();
   /** Keys whose value a misfit delta may have spoiled. @type {Set<string>} */
   #spoiled = new Set();
+  /** Entries that have arrived of the catch-up under way. */
+  #part = 0;
+  /** What has arrived of large values. @type {Map<string, {offset: number, texts: string[]}>} */
+  #pieces = new Map();
   #snapshot = false;
 
   /**
@@ -70,6 +74,9 @@ export class StateReplica {
     if (ahead.length > 0) {
       position.ahead = Object.fromEntries(ahead);
     }
+    if (this.#part > 0) {
+      position.part = this.#part;
+    }
     if (have || position.offset === NOTHING) {
       position.have = this.#contentIds();
     }
@@ -93,6 +100,8 @@ export class StateReplica {
    */
   onSubscribed(verdict) {
     const { epoch, offset, recovered, reason, header } = verdict;
+    this.#part = 0;
+    this.#pieces.clear();
     const continues = !recovered && this.#snapshot && epoch === this.epoch;
     if (!recovered) {
       for (const key of this.values.keys()) {
@@ -145,7 +154,9 @@ export class StateReplica {
         return change;
       }
     }
+    this.#part += batch.entries.length;
     if (batch.complete) {
+      this.#part = 0;
       this.#complete(batch, change);
     }
     return change;
@@ -176,12 +187,32 @@ export class StateReplica {
       this.#remove(key, change);
       return;
     }
+    const value = entry.piece === undefined ? entry.value : this.#addPiece(entry);
+    if (value === undefined) {
+      return;
+    }
     if (!this.values.has(key)) {
       this.order.push(key);
     }
-    this.values.set(key, entry.value);
+    this.values.set(key, value);
     this.#spoiled.delete(key);
     this.#changed(key, offset, change);
+  }
+
+  /** @param {Entry} entry @returns {any} the value, if this was the last piece of it */
+  #addPiece({ key, offset, piece = 0, text = "", last }) {
+    const held = this.#pieces.get(key);
+    const texts = held?.offset === offset ? held.texts : [];
+    if (piece > texts.length) {
+      throw new GapError(`piece ${piece} after ${texts.length}`);
+    }
+    texts[piece] = text;
+    if (!last) {
+      this.#pieces.set(key, { offset, texts });
+      return undefined;
+    }
+    this.#pieces.delete(key);
+    return JSON.parse(texts.join(""));
   }
 
   /** @param {string} key @param {number} offset @param {StateChange} change */

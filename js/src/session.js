@@ -570,7 +570,7 @@ export class Session {
     const changes = Math.max(0, batch.to - Math.max(0, batch.from));
     connection.undrawn.push({ at: this.#time.now(), changes: batch.complete ? changes : 0 });
     if (batch.entries !== undefined && batch.from >= 0) {
-      this.#conflated += (batch.complete ? changes : 0) - batch.entries.length;
+      this.#conflated += (batch.complete ? changes : 0) - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
     }
     const gap = this.#feeds.onBatch(batch);
     if (gap !== null) {

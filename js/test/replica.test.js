@@ -123,7 +123,7 @@ test("a part of a catch-up moves only its keys, which are then ahead", () => {
   const replica = standing();
   const change = replica.apply(batch(FEED, { from: 10, to: 20, complete: false, entries: [delta("a", 10, 15, ["extend", ["x"], [2]]), gone("b", 17)] }));
   assert.deepEqual([change.complete, change.snapshot], [false, false]);
-  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 10, ahead: { a: 15, b: 17 } });
+  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 10, part: 2, ahead: { a: 15, b: 17 } });
 });
 
 test("a catch-up that was cut is resumed without doubling", () => {
@@ -190,7 +190,7 @@ test("hydration: a snapshot that is cut claims only what has arrived", () => {
   const replica = standing();
   replica.onSubscribed(subscribed(FEED, { epoch: "e2", offset: 3, reason: "epoch" }));
   replica.apply(batch(FEED, { epoch: "e2", to: 3, complete: false, entries: [value("b", 2, pane("b2"))] }));
-  assert.deepEqual(replica.position(), { epoch: "e2", offset: -1, ahead: { b: 2 }, have: { a: "a1", b: "b2" } });
+  assert.deepEqual(replica.position(), { epoch: "e2", offset: -1, part: 1, ahead: { b: 2 }, have: { a: "a1", b: "b2" } });
 });
 
 test("hydration: a snapshot continued on another link keeps its first verdict and its unverified keys", () => {
@@ -224,7 +224,63 @@ test("state of a replica does not grow with deleted keys", () => {
     replica.apply(batch(FEED, { from: offset - 1, to: offset + 1, entries: [value(`w${offset}`, offset, 1), gone(`w${offset}`, offset + 1)] }));
   }
   replica.apply(batch(FEED, { from: 2_000, to: 3_000, complete: false, entries: [value("a", 2_500, pane("a9"))] }));
-  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 2_000, ahead: { a: 2_500 } });
+  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 2_000, part: 1, ahead: { a: 2_500 } });
+});
+
+// --- large values ---
+
+/** A value in pieces of four characters. */
+function pieces(key, offset, content) {
+  const texts = JSON.stringify(content).match(/.{1,4}/gs);
+  return texts.map((text, piece) => ({ key, offset, piece, text, last: piece === texts.length - 1 }));
+}
+
+const part = (...entries) => batch(FEED, { from: 10, to: 20, complete: false, entries });
+
+test("a large value comes in pieces, with other entries in between", () => {
+  const replica = standing();
+  const [first, ...rest] = pieces("a", 12, pane("a2"));
+  assert.deepEqual([...replica.apply(part(first)).changed], []);
+  assert.deepEqual([...replica.apply(part(value("b", 15, pane("b2")), rest[0])).changed], ["b"]);
+  assert.equal(replica.values.get("a").contentID, "a1");
+  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 10, part: 3, ahead: { b: 15 } });
+  const change = replica.apply(batch(FEED, { from: 10, to: 20, entries: rest.slice(1) }));
+  assert.deepEqual([...change.changed], ["a"]);
+  assert.deepEqual(replica.values.get("a"), pane("a2"));
+  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 20 });
+});
+
+test("pieces that come twice change nothing", () => {
+  const replica = standing();
+  const all = pieces("a", 12, pane("a2"));
+  for (const piece of all) replica.apply(part(piece, piece));
+  assert.deepEqual(replica.values.get("a"), pane("a2"));
+  assert.deepEqual([...replica.apply(part(...all)).changed], []);
+});
+
+test("a piece that is missing is a gap", () => {
+  const replica = standing();
+  const [first, , third] = pieces("a", 12, pane("a2"));
+  replica.apply(part(first));
+  assert.match(replica.apply(part(third)).gap, /^a: piece 2 after 1/);
+});
+
+test("another version begins with its own first piece", () => {
+  const replica = standing();
+  replica.apply(part(pieces("a", 12, pane("a2"))[0]));
+  replica.apply(part(...pieces("a", 14, pane("a3"))));
+  assert.deepEqual(replica.values.get("a"), pane("a3"));
+  replica.apply(part(pieces("b", 15, pane("b2"))[0]));
+  assert.match(replica.apply(part(pieces("b", 16, pane("b3"))[1])).gap, /^b: piece 1 after 0/);
+});
+
+test("after a verdict large values begin anew", () => {
+  const replica = standing();
+  const all = pieces("a", 12, pane("a2"));
+  replica.apply(part(all[0]));
+  replica.onSubscribed(subscribed(FEED, { offset: 20, recovered: true }));
+  assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 10 });
+  assert.match(replica.apply(part(all[1])).gap, /^a: piece 1 after 0/);
 });
 
 // --- events ---

@@ -256,7 +256,7 @@ test("after a cut: positions are presented, nothing doubled, nothing lost", asyn
   tab.socket.accept();
   const hello = tab.socket.last("hello");
   assert.deepEqual([hello.session, hello.secret], ["s1", "secret1"]);
-  assert.deepEqual(hello.feeds[FEED], { epoch: "e1", offset: 10, ahead: { a: 15 }, have: { a: "a1", b: "b1" } });
+  assert.deepEqual(hello.feeds[FEED], { epoch: "e1", offset: 10, part: 1, ahead: { a: 15 }, have: { a: "a1", b: "b1" } });
   await tab.socket.say({ ...WELCOME, resumed: true }, subscribed(FEED, { offset: 21, recovered: true }));
   assert.equal(tab.session.replica(FEED).synced, false);
   await tab.socket.say(batch(FEED, { from: 10, to: 21, entries: [delta("a", 15, 21, ["extend", ["x"], [3]])] }));
@@ -695,7 +695,7 @@ test("long poll: a catch-up in parts presents what is ahead", async () => {
   tab = await new Tab({ startWithPolling: true }).polling();
   await tab.net.poll.reply(batch(FEED, { from: 10, to: 20, complete: false, entries: [value("a", 15, pane("a2"))] }));
   await tab.screen.draw();
-  assert.deepEqual(tab.net.poll.body.feeds[FEED], { epoch: "e1", offset: 10, ahead: { a: 15 } });
+  assert.deepEqual(tab.net.poll.body.feeds[FEED], { epoch: "e1", offset: 10, part: 1, ahead: { a: 15 } });
 });
 
 test("long poll: a close message ends the chain with its code", async () => {

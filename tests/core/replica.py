@@ -13,6 +13,7 @@ from typing import Any
 
 from visdom_transport.client.replica import NOTHING, EventReplica
 from visdom_transport.core.delta import apply
+from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import GapError
 
 __all__ = ["NOTHING", "EventReplica", "Outbox", "StateReplica", "window_content_id"]
@@ -40,6 +41,8 @@ class StateReplica:
         self.header: Any = None
         self._content_id = content_id
         self._own: dict[str, int] = {}  # beyond ``offset``; also of deleted keys, until the position has passed them
+        self._part = 0  # entries that have arrived of the catch-up under way
+        self._pieces: dict[str, tuple[int, list[str]]] = {}  # of large values: the offset, and what has arrived
 
     def own(self, key: str) -> int:
         """The offset up to which ``key`` is known: at least the position's, because nothing at or below it is outstanding."""
@@ -53,12 +56,15 @@ class StateReplica:
         return {
             "epoch": self.epoch or "",
             "offset": self.offset,
+            **({"part": self._part} if self._part else {}),
             "ahead": {key: own for key, own in self._own.items() if own > self.offset},
             "have": {key: content_id for key, content_id in ids.items() if content_id is not None},
         }
 
     def subscribed(self, verdict: Mapping[str, Any]) -> None:
         """Take the server's verdict on the position that was presented."""
+        self._part = 0
+        self._pieces.clear()
         if not verdict["recovered"]:
             self._forget_offsets()
         if verdict["header"] is not None:
@@ -69,12 +75,14 @@ class StateReplica:
         """Apply one batch and return the keys that changed or are gone.
 
         Raises:
-            GapError: a delta does not fit. The key is dropped and the position lost: subscribe again with `position`.
+            GapError: a delta or a piece does not fit. The key is dropped and the position lost: subscribe again with `position`.
         """
         if batch["epoch"] != self.epoch:
             return set()
         changed = {entry["key"] for entry in batch["entries"] if self._apply_entry(entry)}
+        self._part += len(batch["entries"])
         if batch["complete"]:
+            self._part = 0
             if "keys" in batch:
                 changed |= self.values.keys() - set(batch["keys"])
                 self.values = {key: self.values[key] for key in batch["keys"] if key in self.values}
@@ -86,7 +94,12 @@ class StateReplica:
         key, offset = entry["key"], entry["offset"]
         if offset <= self.own(key):
             return False
-        if "delta" in entry:
+        if "piece" in entry:
+            text = self._add_piece(key, offset, entry)
+            if text is None:
+                return False
+            self.values[key] = decode(text)
+        elif "delta" in entry:
             self._apply_delta(key, entry["base"], entry["delta"])
         elif entry.get("deleted"):
             self.values.pop(key, None)
@@ -95,16 +108,34 @@ class StateReplica:
         self._own[key] = offset
         return True
 
+    def _add_piece(self, key: str, offset: int, entry: Mapping[str, Any]) -> str | None:
+        """The whole text, if this was the last piece of it."""
+        of, pieces = self._pieces.get(key, (offset, []))
+        if of != offset:
+            pieces = []
+        self._pieces[key] = (offset, pieces)
+        if entry["piece"] > len(pieces):
+            raise self._gap(key, f"piece {entry['piece']} after {len(pieces)}")
+        if entry["piece"] == len(pieces):
+            pieces.append(entry["text"])
+        if not entry["last"]:
+            return None
+        del self._pieces[key]
+        return "".join(pieces)
+
     def _apply_delta(self, key: str, base: int, delta: Any) -> None:
+        if key not in self.values or self.own(key) > base:
+            raise self._gap(key, f"known to {self.own(key)}, the delta begins at {base}")
         try:
-            if key not in self.values or self.own(key) > base:
-                raise GapError(f"{key!r} is known to {self.own(key)}, the delta begins at {base}")
             self.values[key] = apply(self.values[key], delta)
-        except GapError:
-            self.values.pop(key, None)
-            self._forget_offsets()
-            self.epoch = None
-            raise
+        except GapError as error:
+            raise self._gap(key, str(error)) from error
+
+    def _gap(self, key: str, reason: str) -> GapError:
+        self.values.pop(key, None)
+        self._forget_offsets()
+        self.epoch = None
+        return GapError(f"{key!r}: {reason}")
 
     def _forget_offsets(self) -> None:
         self.offset = NOTHING

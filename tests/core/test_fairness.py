@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
 from typing import Any
 
 from core.replica import StateReplica
@@ -12,7 +11,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.link import OVERSIZE_TURNS_PER_BATCH
+from visdom_transport.core.state_feed import PIECES
 
 FEED = "env/main"
 LIMITS = Limits(batch_bytes=1_000, in_flight_bytes=4_000)
@@ -40,24 +39,36 @@ class Values(dict[str, Any]):
 class Scene:
     """One page that draws whatever it is sent, in an environment with one huge window among small ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "websocket") -> None:
         self.values = Values()
         self.version = 0
         self.hub = Hub(LIMITS, lambda name: self.values)
-        self.conversation = Conversation(self.hub, "websocket", 0.0, lambda session, command: None, {})
+        self.conversation = Conversation(self.hub, kind, 0.0, lambda session, command: None, {})
         self.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: None}}), 0.0)
         self.replica = StateReplica()
         self.undrawn: list[dict[str, Any]] = []
         self.drawn = 0
         self.write("huge", *SMALL)
-        self.settle()
+        if kind == "poll":
+            self.conversation.link.on_news = lambda: None
+            self.replica.subscribed(self.begin())
+            while self.replica.values != dict(self.values):
+                self.poll()
+        else:
+            self.settle()
 
     def write(self, *keys: str) -> None:
         for key in keys:
             self.version += 1
-            padding = "p" * HUGE_BYTES if key == "huge" else ""
+            padding = "p" * HUGE_BYTES if key.startswith("huge") else ""
             self.values[key] = {"version": self.version, "padding": padding}
             self.hub.set(FEED, key)
+
+    def begin(self) -> dict[str, Any]:
+        """The verdict that the first poll is answered with."""
+        _, verdict, *_ = [decode(message) for message in self.conversation.link.control]
+        self.conversation.link.control.clear()
+        return dict(verdict)
 
     def receive(self) -> list[set[str]]:
         """The keys of each batch that is sent now."""
@@ -77,51 +88,96 @@ class Scene:
         self.undrawn.clear()
         self.conversation.receive(encode({"type": "ack", "batches": self.drawn}), 0.0)
 
+    def poll(self, *, lost: bool = False) -> list[bool]:
+        """Poll, and return which verdicts came with the reply."""
+        self.conversation.present({FEED: self.replica.position()}, 0.0)
+        messages = [decode(message) for message in self.conversation.link.outbox()]
+        for message in [] if lost else messages:
+            (self.replica.subscribed if message["type"] == "subscribed" else self.replica.apply)(message)
+        return [message["recovered"] for message in messages if message["type"] == "subscribed"]
+
     def settle(self) -> None:
         """Publishing stops: until nothing more is sent. Then the replica must be equal."""
+        self.draw()
         while self.receive():
             self.draw()
         assert self.replica.values == dict(self.values)
 
 
-def test_a_huge_value_that_always_changes_gives_way_to_as_many_batches_as_it_is_large() -> None:
+def test_small_values_do_not_wait_for_a_huge_one_that_always_changes_nor_does_it_starve() -> None:
     scene = Scene()
-    turns: list[list[set[str]]] = []
-    for _ in range(100):
+    versions = set()
+    for turn in range(100):
         scene.write("huge", *SMALL)
-        turns.append(scene.receive())
+        batches = scene.receive()
+        assert set(SMALL) <= set().union(*batches), f"small ones waited at turn {turn}"
+        versions.add(scene.replica.values["huge"]["version"])
         scene.draw()
-    sent = [turn for turn, batches in enumerate(turns) if {"huge"} in batches]
-    assert len(sent) >= 3, "it is not starved either"
-    gaps = [after - before for before, after in pairwise(sent)]
-    assert min(gaps) >= OVERSIZE_TURNS_PER_BATCH * HUGE_BATCHES
-    assert all(batch == {"huge"} or "huge" not in batch for batches in turns for batch in batches), "it goes alone"
-    waits = [turn for turn, batches in enumerate(turns) if not any(set(SMALL) <= batch for batch in batches)]
-    assert len(waits) <= 2 * len(sent), f"small ones wait only for the huge one itself: {waits}"
+    # A piece in each batch, and as many in flight as make a batch.
+    assert len(versions) >= 100 // (HUGE_BATCHES * PIECES) + 1
     scene.settle()
 
 
-def test_alone_it_goes_as_often_as_it_is_drawn() -> None:
+def test_pieces_in_flight_are_bounded() -> None:
     scene = Scene()
-    for _ in range(5):
-        scene.write("huge")
-        assert scene.receive() == [{"huge"}]
-        scene.draw()
-    scene.settle()
-
-
-def test_what_is_left_for_later_goes_when_nothing_else_is_to_be_sent() -> None:
-    scene = Scene()
-    scene.write("huge", "small0")
-    while scene.receive() != [{"huge"}]:
-        scene.draw()
-    scene.draw()
-    scene.write("huge", "small0")
+    scene.write("huge")
+    assert scene.receive() == [{"huge"}] * PIECES
+    assert scene.receive() == [], "not before they are acknowledged"
+    scene.write("small0")
     assert scene.receive() == [{"small0"}]
-    scene.draw()
-    assert scene.receive() == [{"huge"}]
-    scene.draw()
     scene.settle()
+
+
+def test_a_huge_value_that_is_small_by_now_goes_whole() -> None:
+    scene = Scene()
+    scene.write("huge")
+    scene.values["huge"] = {"version": 0}
+    scene.hub.set(FEED, "huge")
+    assert scene.receive() == [{"huge"}]
+    assert scene.replica.values["huge"] == {"version": 0}
+    scene.settle()
+
+
+def test_a_huge_value_that_is_deleted_under_way() -> None:
+    scene = Scene()
+    scene.write("huge", "small0")
+    scene.receive()
+    del scene.values["huge"]
+    scene.hub.delete(FEED, "huge")
+    scene.settle()
+
+
+def test_two_huge_values_that_always_change_do_not_keep_a_catch_up_from_its_end() -> None:
+    scene = Scene()
+    ends = 0
+    for _ in range(400):
+        scene.write("huge", "huge too", "small0")
+        scene.receive()
+        ends += any(batch["complete"] for batch in scene.undrawn)
+        scene.draw()
+    assert ends >= 3
+    scene.settle()
+
+
+def test_a_poll_goes_on_with_pieces_where_the_last_one_ended() -> None:
+    scene = Scene("poll")
+    scene.write("huge", *SMALL)
+    polls = 0
+    while scene.replica.values.get("huge") != scene.values["huge"]:
+        assert scene.poll() == [], "no verdict: it goes on"
+        polls += 1
+        scene.write(*SMALL)
+    assert polls == HUGE_BATCHES + 1, "its text is a little longer"
+
+
+def test_a_poll_whose_reply_was_lost_gets_everything_again() -> None:
+    scene = Scene("poll")
+    scene.write("huge", *SMALL)
+    scene.poll()
+    scene.poll(lost=True)
+    assert scene.poll() == [True], "the verdict on a position that was not expected"
+    while scene.replica.values != dict(scene.values):
+        scene.poll()
 
 
 def test_a_page_that_is_cut_while_something_is_left_resumes_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,6 +39,55 @@ class Planter:
 
     def omit(self, owner: Any, name: str, result: Any = None) -> None:
         self.patch.setattr(owner, name, lambda *args, **named: result)
+
+
+# --- large values ---
+
+
+def a_piece_is_left_out(plant: Planter) -> None:
+    def take(original: Any, cursor: StateCursor) -> Any:
+        entry = original(cursor)
+        if cursor.pieces is not None and cursor.pieces.sent == 2:
+            cursor.pieces.sent += 1
+        return entry
+
+    plant.patch.setattr(StateFeed, "_take_piece", staticmethod(partial(take, StateFeed._take_piece)))
+
+
+def a_large_value_counts_as_sent_with_its_first_piece(plant: Planter) -> None:
+    def take(original: Any, cursor: StateCursor) -> Any:
+        pieces = cursor.pieces
+        entry = original(cursor)
+        if cursor.pieces is not None and pieces is not None:
+            cursor.ahead[pieces.key] = pieces.reached
+            cursor.pieces = None
+        return entry
+
+    plant.patch.setattr(StateFeed, "_take_piece", staticmethod(partial(take, StateFeed._take_piece)))
+
+
+def a_catch_up_ends_while_pieces_are_under_way(plant: Planter) -> None:
+    def collect(original: Any, feed: StateFeed, cursor: StateCursor, *args: Any) -> Any:
+        batch = original(feed, cursor, *args)
+        if batch is not None and cursor.pieces is not None:
+            batch.complete = True
+            feed._move(cursor, batch.end)
+        return batch
+
+    plant.wrap(StateFeed, "collect", collect)
+
+
+def pieces_outlive_a_change(plant: Planter) -> None:
+    def advance(original: Any, feed: Any, key: str) -> Any:
+        change = feed._changes.get(key)
+        pieces = change.pieces if change is not None else None
+        changed = original(feed, key)
+        if pieces is not None:
+            changed.pieces = pieces
+            feed.retained_bytes += sum(map(len, pieces))
+        return changed
+
+    plant.wrap(StateFeed, "_advance", advance)
 
 
 # --- conflation ---
@@ -176,15 +226,6 @@ def a_snapshot_does_not_list_its_keys(plant: Planter) -> None:
 
 def every_content_id_is_taken_for_the_newest(plant: Planter) -> None:
     plant.wrap(StateFeed, "_holds", lambda holds, feed, key, content_id: key in list(feed._source.keys()))
-
-
-def a_cut_snapshot_begins_again(plant: Planter) -> None:
-    def place(original: Any, feed: Any, position: Any) -> Any:
-        if position is not None and position["offset"] == NOTHING:
-            position = {"epoch": "", "offset": NOTHING}
-        return original(feed, position)
-
-    plant.wrap(StateFeed, "_place", place)
 
 
 # --- polls, acknowledgements, bounds ---
@@ -359,6 +400,10 @@ def the_event_ring_drops_one_too_many(plant: Planter) -> None:
 
 
 IN_STATE = [
+    a_piece_is_left_out,
+    a_large_value_counts_as_sent_with_its_first_piece,
+    a_catch_up_ends_while_pieces_are_under_way,
+    pieces_outlive_a_change,
     the_last_delta_of_a_run_is_dropped,
     the_first_delta_of_a_run_is_dropped,
     a_set_keeps_the_deltas_before_it,
@@ -378,7 +423,6 @@ IN_STATE = [
     the_position_moves_with_every_part,
     a_snapshot_does_not_list_its_keys,
     every_content_id_is_taken_for_the_newest,
-    a_cut_snapshot_begins_again,
     a_poll_is_believed_to_have_received_the_reply_before,
     a_poll_in_the_middle_of_a_catch_up_is_taken_for_current,
     a_client_acknowledges_before_it_applies,

@@ -137,13 +137,13 @@ def test_where_a_subscription_stands() -> None:
     subscription = bench.session.subscriptions["a"]
     epoch = bench.feeds["a"].epoch
     assert subscription.presents({"epoch": epoch, "offset": 0})
-    assert subscription.presents({"epoch": epoch, "offset": 0, "ahead": {}})
+    assert subscription.presents({"epoch": epoch, "offset": 0, "part": 0, "ahead": {}})
     for other in (
         None,
         "here",
         {"epoch": "other", "offset": 0},
         {"epoch": epoch, "offset": 1},
-        {"epoch": epoch, "offset": 0, "ahead": {"w": 3}},
+        {"epoch": epoch, "offset": 0, "part": 1},
     ):
         assert not subscription.presents(other)
     events = bench.session.subscriptions["events"]
@@ -153,12 +153,13 @@ def test_where_a_subscription_stands() -> None:
     assert (subscription.behind, subscription.has_news) == (0, False)
 
 
-def test_a_poll_in_the_middle_of_a_catch_up_is_not_where_it_is_expected() -> None:
+def test_a_poll_in_the_middle_of_a_catch_up_says_how_much_of_it_has_arrived() -> None:
     bench = Bench(Limits(window_batches=1, batch_bytes=500))
     for key in "12":
         bench.set("a", key, 400)
     bench.sent()
     subscription = bench.session.subscriptions["a"]
+    assert subscription.presents({"epoch": bench.feeds["a"].epoch, "offset": 0, "part": 1})
     assert not subscription.presents({"epoch": bench.feeds["a"].epoch, "offset": 0})
 
 

@@ -20,7 +20,7 @@ from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
-from visdom_transport.core.state_feed import StateFeed
+from visdom_transport.core.state_feed import PIECES, StateFeed
 
 LIMITS = Limits(
     heartbeat_s=8,
@@ -37,8 +37,6 @@ LIMITS = Limits(
 STATE_FEEDS = ("env/a", "env/b", "bare")
 """The windows of ``bare`` carry no content ids."""
 
-HEAD_BYTES = 300
-"""What a batch costs beside its entries: its head and the list of keys."""
 SMALL_DELTA_BYTES = 1_100
 """Up to this size a delta may be larger than the value it replaces."""
 
@@ -174,13 +172,11 @@ class World:
             assert link.session is session
             assert link.in_flight_bytes == sum(link.in_flight)
             assert len(link.in_flight) <= limits.window_batches, "more batches in flight than the window"
-            if len(link.in_flight) > 1:
-                allowed = limits.in_flight_bytes + HEAD_BYTES * len(link.in_flight)
-                assert link.in_flight_bytes <= allowed, "more bytes in flight than the bound"
         for numbers in self.applied.values():
             assert numbers == sorted(set(numbers)), "a command was applied twice or out of order"
         for client in self.clients:
             client.check()
+            client.check_bound(limits.in_flight_bytes)
 
 
 def recount(feed: StateFeed | EventFeed) -> int:
@@ -189,7 +185,7 @@ def recount(feed: StateFeed | EventFeed) -> int:
         return sum(map(len, feed._ring))
     total = 0
     for change in feed._changes.values():
-        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"")
+        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"") + sum(map(len, change.pieces or ()))
         total += len(change.folded[1]) if change.folded else 0
     return total + sum(len(entry.fragment) for batch in feed._batches.values() for entry in batch.entries)
 
@@ -208,6 +204,8 @@ class Client:
         self.chain: dict[str, int | None] = {}
         self.outbox = Outbox()
         self.conversation: Conversation | None = None
+        self.sizes: list[int] = []
+        """What the server has sent on this link, in bytes of entries for each batch."""
         self.down: deque[dict[str, Any]] = deque()
         self.up: deque[dict[str, Any]] = deque()
         self.batches = 0
@@ -241,6 +239,7 @@ class Client:
         conversation.link.on_close = lambda code: self._on_close(conversation, code)
         conversation.link.on_news = lambda: self._on_news(conversation)
         self.conversation = conversation
+        self.sizes = []
         self.world.links.append(conversation.link)
         if kind != "poll":
             self.up.append({**self._hello(), "window": self.window})
@@ -363,6 +362,7 @@ class Client:
         assert len(link.in_flight) in (batches, *range(link.window + 1)), "sent beyond the window that was granted"
         for message in messages:
             if message["type"] == "batch":
+                self.sizes.append(len(encode(message.get("entries", []))))
                 check = self._check_loss if message["feed"] == "events" else self._check_entries
                 check(message)
         return messages
@@ -381,6 +381,8 @@ class Client:
                 self.deltas += 1
                 delta, value = len(encode(entry)), len(encode(windows[entry["key"]]))
                 assert delta <= max(value + 100, SMALL_DELTA_BYTES), "a delta larger than the snapshot it replaces"
+            elif "piece" in entry:
+                assert len(entry["text"]) <= self.world.limits.batch_bytes // PIECES
             elif "value" in entry:
                 assert entry["value"] == windows.get(entry["key"]), "a value that is not the newest"
             else:
@@ -469,6 +471,11 @@ class Client:
                 assert replica.offset <= feed.offset
                 if replica.offset == feed.offset:
                     assert replica.values == self.world.state[name], f"{name} claims to be current and is not"
+
+    def check_bound(self, bytes_: int) -> None:
+        """A single batch may be larger than the bound, if it is alone."""
+        in_flight = len(self.conversation.link.in_flight) if self.conversation is not None else 0
+        assert in_flight <= 1 or sum(self.sizes[-in_flight:]) <= bytes_, "more bytes in flight than the bound"
 
     def settle(self) -> None:
         """With a working network, and publishers at rest: come up to date, in finitely many steps."""

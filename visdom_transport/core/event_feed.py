@@ -26,6 +26,7 @@ class EventBatch:
     __slots__ = ("complete", "end", "epoch", "events", "feed", "missed", "start")
 
     conflated = 0
+    piece_bytes = 0
 
     def __init__(self, feed: str, epoch: str, start: int, end: int, complete: bool, missed: int, events: list[bytes]) -> None:
         self.feed = feed
@@ -92,12 +93,12 @@ class EventFeed:
         return self.offset - cursor.offset
 
     def collect(
-        self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None, leave_bytes: int | None = None
+        self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None, pieces: bool = True
     ) -> EventBatch | None:
         """Return the next events for ``cursor`` and move it, or None when it is up to date.
 
         At least one event is taken, whatever its size; but when it is larger than ``room_bytes``, None is returned until
-        there is room. Events have an order, so none is left for later: ``leave_bytes`` means nothing here.
+        there is room. Events go as they are: ``pieces`` means nothing here.
         """
         if not self.has_news(cursor):
             return None

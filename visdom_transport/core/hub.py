@@ -96,10 +96,7 @@ class Hub:
     def _trim(self) -> None:
         feeds = [feed for feed in self.feeds.values() if isinstance(feed, StateFeed)]
         excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
-        while excess > 0:
-            freed = max(feeds, key=lambda feed: feed.retained_bytes).shed()
-            if not freed:
-                return
+        while excess > 0 and (freed := max(feeds, key=lambda feed: feed.retained_bytes).shed()):
             excess -= freed
 
     # --- sessions ---
@@ -175,7 +172,10 @@ class Hub:
         feed = self.feeds.get(name)
         if feed is None:
             source = self._sources(name)
-            feed = self.feeds[name] = StateFeed(name, source, max_tombstones=self.limits.max_tombstones)
+            limits = self.limits
+            feed = self.feeds[name] = StateFeed(
+                name, source, max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes
+            )
         link = session.link
         values_only = link is not None and link.dialect.values_only
         cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
@@ -265,6 +265,8 @@ def check_position(position: Any) -> None:
     ahead = position.get("ahead")
     if ahead is not None and not (isinstance(ahead, dict) and all(map(_is_offset, ahead.values()))):
         raise MessageError("bad_field", "ahead must map keys to offsets", "position.ahead")
+    if not _is_offset(position.get("part", 0)):
+        raise MessageError("bad_field", "part must be a number of entries", "position.part")
     have = position.get("have")
     if have is not None and not (isinstance(have, dict) and all(isinstance(item, str) for item in have.values())):
         raise MessageError("bad_field", "have must map keys to content ids", "position.have")

@@ -19,9 +19,6 @@ from .state_feed import StateBatch, Verdict
 if TYPE_CHECKING:
     from .session import Session
 
-OVERSIZE_TURNS_PER_BATCH = 2
-"""A value that is as large as so many batches gives way to this many times as many others before its next version is sent."""
-
 
 class Dialect(Protocol):
     """How a link says things."""
@@ -86,7 +83,8 @@ class Link:
         self._limits = limits
         self._acknowledged = 0
         self._turn = 0
-        self._owed_turns = 0
+        self._pieces: deque[int] = deque()
+        """What each batch in flight has of large values, in bytes."""
 
     def hear(self, now: float) -> None:
         """The peer gave a sign of life."""
@@ -99,12 +97,14 @@ class Link:
         exceeds what was sent counts as all."""
         while self._acknowledged < batches and self.in_flight:
             self.in_flight_bytes -= self.in_flight.popleft()
+            self._pieces.popleft()
             self._acknowledged += 1
 
     def acknowledge_all(self) -> None:
         """Everything that was sent has arrived."""
         self._acknowledged += len(self.in_flight)
         self.in_flight.clear()
+        self._pieces.clear()
         self.in_flight_bytes = 0
 
     @property
@@ -123,11 +123,8 @@ class Link:
                 break
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
-            if size > 2 * self._limits.batch_bytes:
-                self._owed_turns = OVERSIZE_TURNS_PER_BATCH * (size // self._limits.batch_bytes)
-            elif self._owed_turns:
-                self._owed_turns -= 1
             self.in_flight.append(size)
+            self._pieces.append(batch.piece_bytes)
             self.in_flight_bytes += size
             messages += encoded
         else:
@@ -139,21 +136,11 @@ class Link:
         return self.session is not None and any(s.has_news for s in self.session.subscriptions.values())
 
     def _next_batch(self) -> StateBatch | EventBatch | None:
-        """The next batch of the session's feeds.
+        """The next batch of the session's feeds, which take turns.
 
-        Feeds take turns, and so do values: one larger than a batch goes alone, and its next version gives way to a number of
-        other batches in proportion to its size, if there are so many. Without that, a large value that changes all the time
-        would leave to the others only the time in which it is not being sent, applied and drawn.
+        Pieces of large values in flight are bounded by the size of a batch: what changes meanwhile must not wait for long behind
+        them, however slow the way is.
         """
-        batch = self._collect(self._limits.batch_bytes) if self._owed_turns else None
-        if batch is None:
-            batch = self._collect(None)
-        if batch is not None:
-            assert self.session is not None
-            self.session.conflated += batch.conflated
-        return batch
-
-    def _collect(self, leave_bytes: int | None) -> StateBatch | EventBatch | None:
         if self.session is None:
             return None
         subscriptions = list(self.session.subscriptions.values())
@@ -161,16 +148,16 @@ class Link:
         budget = min(self._limits.batch_bytes, room)
         # A value larger than the bound goes alone.
         room_bytes = room if self.in_flight else None
+        pieces = sum(self._pieces) < self._limits.batch_bytes
         for step in range(len(subscriptions)):
             index = (self._turn + step) % len(subscriptions)
             subscription = subscriptions[index]
             if not subscription.has_news:
                 continue
-            batch: StateBatch | EventBatch | None = subscription.feed.collect(
-                subscription.cursor, budget, room_bytes, leave_bytes
-            )
+            batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget, room_bytes, pieces)
             if batch is not None:
                 self._turn = index + 1
+                self.session.conflated += batch.conflated
                 return batch
         return None
 

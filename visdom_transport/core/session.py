@@ -35,7 +35,7 @@ class Subscription:
         return self.cursor is not None and self.feed.has_news(self.cursor)
 
     def presents(self, position: Any) -> bool:
-        """Whether ``position`` is exactly where the cursor stands, so that nothing needs to be said."""
+        """Whether ``position`` is exactly where the cursor stands: everything that was sent has arrived."""
         cursor = self.cursor
         if cursor is None or not isinstance(position, dict) or position.get("epoch") != self.feed.epoch:
             return False
@@ -44,7 +44,7 @@ class Subscription:
         if isinstance(cursor, EventCursor):
             return True
         assert isinstance(cursor, StateCursor)
-        return cursor.boundary is None and not cursor.whole and not cursor.ahead and not position.get("ahead")
+        return cursor.sent == position.get("part", 0)
 
 
 @dataclass(slots=True, eq=False)

@@ -26,6 +26,9 @@ UNKNOWN_VALUE_BYTES = 65_536
 SMALL_DELTA_BYTES = 1_024
 """Up to this size a delta is not compared with a value whose size would have to be measured first."""
 
+PIECES = 4
+"""A piece of a large value has the size of a batch divided by so many."""
+
 CACHED_BATCHES = 8
 """Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""
 
@@ -58,6 +61,18 @@ class Verdict:
 
 
 @dataclass(slots=True)
+class Pieces:
+    """A large value that one reader is being sent."""
+
+    key: str
+    reached: int
+    """The offset up to which the reader has the key once all pieces have arrived."""
+    entries: list[bytes]
+    """All pieces, shared by whoever is being sent the same version."""
+    sent: int = 0
+
+
+@dataclass(slots=True)
 class StateCursor:
     """The server's copy of where one reader stands."""
 
@@ -71,7 +86,8 @@ class StateCursor:
     whole: bool = False
     """The catch-up is a snapshot: it must end with the list of all keys."""
     values_only: bool = False
-    """The reader does not understand deltas."""
+    """The reader understands neither deltas nor pieces."""
+    pieces: Pieces | None = None
 
     def at_least(self, key: str) -> int:
         """The offset up to which the reader has ``key``."""
@@ -82,7 +98,7 @@ class StateCursor:
 class Entry:
     """One key of a batch.
 
-    ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas and tombstones).
+    ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas, pieces and tombstones).
     """
 
     key: str
@@ -95,7 +111,7 @@ class Entry:
 class StateBatch:
     """What moves a reader from ``start`` to ``end`` (when ``complete``), or part of it."""
 
-    __slots__ = ("_data", "complete", "conflated", "end", "entries", "epoch", "feed", "keys", "start")
+    __slots__ = ("_data", "complete", "conflated", "end", "entries", "epoch", "feed", "keys", "piece_bytes", "start")
 
     def __init__(
         self,
@@ -107,6 +123,7 @@ class StateBatch:
         entries: list[Entry],
         keys: list[str] | None,
         conflated: int = 0,
+        piece_bytes: int = 0,
     ) -> None:
         self.feed = feed
         self.epoch = epoch
@@ -117,6 +134,8 @@ class StateBatch:
         self.keys = keys
         self.conflated = conflated
         """How many changes of the range were not sent one by one; told when the range is complete."""
+        self.piece_bytes = piece_bytes
+        """How much of it is a piece of a large value."""
         self._data: bytes | None = None
 
     @property
@@ -149,6 +168,8 @@ class _Change:
     deltas_bytes: int = 0
     value: bytes | None = None
     """The encoded value at ``offset``, if somebody asked for it."""
+    pieces: list[bytes] | None = None
+    """The same in pieces, likewise."""
     value_bytes: int | None = None
     """The size of the value, as far as it is known."""
     last_bytes: int = 0
@@ -159,14 +180,24 @@ class _Change:
     """The base of the newest folded delta, and its fragment."""
 
     @property
-    def retained_bytes(self) -> int:
-        return self.deltas_bytes + len(self.value or b"") + (len(self.folded[1]) if self.folded else 0)
+    def cached_bytes(self) -> int:
+        """What is kept of the encoded change itself."""
+        return len(self.value or b"") + sum(map(len, self.pieces or ())) + (len(self.folded[1]) if self.folded else 0)
+
+    def forget_cached(self) -> int:
+        """Returns the bytes freed."""
+        freed = self.cached_bytes
+        self.value = self.pieces = self.folded = None
+        return freed
 
 
 class StateFeed:
-    """One life of a keyed feed. ``offset`` counts its changes, ``epoch`` names this life."""
+    """One life of a keyed feed. ``offset`` counts its changes, ``epoch`` names this life.
 
-    def __init__(self, name: str, source: Source, *, max_tombstones: int = 10_000) -> None:
+    A value of more than ``large_bytes`` is sent in pieces.
+    """
+
+    def __init__(self, name: str, source: Source, *, max_tombstones: int = 10_000, large_bytes: int = 1_000_000) -> None:
         self.name = name
         self.epoch = secrets.token_hex(8)
         self.offset = 0
@@ -175,6 +206,7 @@ class StateFeed:
         self._changes: OrderedDict[str, _Change] = OrderedDict()  # by offset of the last change
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         self._max_tombstones = max_tombstones
+        self._large_bytes = large_bytes
         self._tombstone_floor = 0
         self._batches: OrderedDict[tuple[int, bool, bool, int], StateBatch] = OrderedDict()
         self._batches_bytes = 0
@@ -232,10 +264,8 @@ class StateFeed:
             change = self._changes[key] = _Change(self.offset, floor=0)
         else:
             self._changes.move_to_end(key)
-            self.retained_bytes -= len(change.value or b"") + (len(change.folded[1]) if change.folded else 0)
+            self.retained_bytes -= change.forget_cached()
             change.offset = self.offset
-        change.value = None
-        change.folded = None
         return change
 
     def _forget_deltas(self, change: _Change) -> None:
@@ -259,15 +289,13 @@ class StateFeed:
 
     def shed(self) -> int:
         """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed: 0 is all."""
-        if self._batches:
+        if self._batches_bytes:
             return self._forget_batches()
         for change in self._changes.values():
-            freed = change.retained_bytes
+            freed = change.deltas_bytes + change.cached_bytes
             if freed:
                 self._forget_deltas(change)
-                self.retained_bytes -= change.retained_bytes
-                change.value = None
-                change.folded = None
+                self.retained_bytes -= change.forget_cached()
                 return freed
         return 0
 
@@ -319,69 +347,95 @@ class StateFeed:
         return self.offset - max(cursor.offset, 0)
 
     def collect(
-        self, cursor: StateCursor, budget_bytes: int, room_bytes: int | None = None, leave_bytes: int | None = None
+        self, cursor: StateCursor, budget_bytes: int, room_bytes: int | None = None, pieces: bool = True
     ) -> StateBatch | None:
-        """Return the next batch for ``cursor`` and move it, or None when it is up to date.
+        """Return the next batch for ``cursor`` and move it, or None when there is nothing to be sent now.
 
         A batch is at most ``budget_bytes`` large unless a single entry is larger. Nor is an entry larger than ``room_bytes``
-        begun: then None is returned until there is room. Entries larger than ``leave_bytes`` are left for later, and what
-        changes meanwhile goes before them.
+        begun. A large value goes in pieces, one in a batch and behind what else is to be sent; none unless ``pieces``.
         """
         if not self.has_news(cursor):
             return None
-        if leave_bytes is not None:
-            cursor.boundary = None
         if cursor.offset < self._tombstone_floor:
             cursor.whole = True
-        shared = None if cursor.ahead else (cursor.offset, cursor.whole, cursor.values_only, budget_bytes)
+        fresh = not cursor.ahead and cursor.pieces is None
+        shared = (cursor.offset, cursor.whole, cursor.values_only, budget_bytes) if fresh else None
         batch = self._batches.get(shared) if shared is not None else None
         if batch is not None:
-            if leave_bytes is None or len(batch.data) <= leave_bytes:
-                if room_bytes is not None and len(batch.data) > room_bytes:
-                    return None
-                self._move(cursor, batch.end)
-                return batch
-            shared = None
+            if room_bytes is not None and len(batch.data) > room_bytes:
+                return None
+            self._move(cursor, batch.end)
+            return batch
         start, end = cursor.offset, self.offset if cursor.boundary is None else cursor.boundary
         entries: list[Entry] = []
-        size = 0
+        piece = self._next_piece(cursor, room_bytes) if pieces else None
+        size = len(piece or b"")
         complete = True
         for key in self._outdated(cursor, end, budget_bytes):
             # The estimate comes first: a reader without room must not have every version of a large value encoded.
             estimate = self._estimate(key, cursor)
-            if leave_bytes is not None and estimate > leave_bytes:
+            if self._is_large(estimate, cursor) and (cursor.pieces is not None or not pieces):
                 complete = False
                 continue
-            if not entries and room_bytes is not None and estimate > room_bytes:
+            if not size and room_bytes is not None and min(estimate, self._large_bytes) > room_bytes:
                 return None
             entry = self._entry(key, cursor)
-            if leave_bytes is not None and len(entry.fragment) > leave_bytes:
+            if entry is None:
                 complete = False
+                if cursor.pieces is None:
+                    cursor.pieces = Pieces(key, self.offset, self._pieces(key, self._changes[key]))
                 continue
-            if not entries and room_bytes is not None and len(entry.fragment) > room_bytes:
+            if not size and room_bytes is not None and len(entry.fragment) > room_bytes:
                 return None
-            if entries and size + len(entry.fragment) > budget_bytes:
+            if size and size + len(entry.fragment) > budget_bytes:
                 complete = False
                 break
             entries.append(entry)
             size += len(entry.fragment)
             cursor.ahead[key] = self.offset
+        if piece is None and pieces and (begun := self._next_piece(cursor, room_bytes)):
+            piece = begun if not size or size + len(begun) <= budget_bytes else None
+        if piece is not None:
+            entries.append(self._take_piece(cursor))
+        complete &= cursor.pieces is None
         cursor.boundary = end
         if not entries and not complete:
             return None
         cursor.sent += len(entries)
         keys = list(self._source.keys()) if cursor.whole and complete else None
         conflated = max(0, end - start - cursor.sent) if complete and keys is None else 0
-        batch = StateBatch(self.name, self.epoch, start, end, complete, entries, keys, conflated)
+        batch = StateBatch(self.name, self.epoch, start, end, complete, entries, keys, conflated, len(piece or b""))
         if complete:
             self._move(cursor, end)
-            if shared is not None:
+            if shared is not None and piece is None:
                 if len(self._batches) >= CACHED_BATCHES:
                     self._forget_batches()
                 self._batches[shared] = batch
                 self._batches_bytes += size
                 self.retained_bytes += size
         return batch
+
+    @staticmethod
+    def _next_piece(cursor: StateCursor, room_bytes: int | None) -> bytes | None:
+        """The piece that ``cursor`` is to be sent next, if there is room for it."""
+        if cursor.pieces is None:
+            return None
+        piece = cursor.pieces.entries[cursor.pieces.sent]
+        return piece if room_bytes is None or len(piece) <= room_bytes else None
+
+    @staticmethod
+    def _take_piece(cursor: StateCursor) -> Entry:
+        pieces = cursor.pieces
+        assert pieces is not None
+        entry = Entry(pieces.key, pieces.reached, pieces.entries[pieces.sent])
+        pieces.sent += 1
+        if pieces.sent == len(pieces.entries):
+            cursor.ahead[pieces.key] = pieces.reached
+            cursor.pieces = None
+        return entry
+
+    def _is_large(self, size: int, cursor: StateCursor) -> bool:
+        return size > self._large_bytes and not cursor.values_only
 
     @staticmethod
     def _move(cursor: StateCursor, end: int) -> None:
@@ -417,6 +471,12 @@ class StateFeed:
         return found
 
     def _owes(self, cursor: StateCursor, key: str, boundary: int) -> bool:
+        if cursor.pieces is not None:
+            if cursor.pieces.key == key:
+                return False
+            # Small values are sent as they change while a large one is under way. Others of its size have an end: the boundary.
+            if not self._is_large(self._estimate(key, cursor), cursor):
+                boundary = self.offset
         at = cursor.ahead.get(key)
         if at is None:
             return True
@@ -432,7 +492,8 @@ class StateFeed:
             return change.deltas_bytes
         return change.last_bytes if change.value_bytes is None else change.value_bytes
 
-    def _entry(self, key: str, cursor: StateCursor) -> Entry:
+    def _entry(self, key: str, cursor: StateCursor) -> Entry | None:
+        """What ``cursor`` is to be sent of ``key``; None for a value that goes in pieces."""
         change = self._changes.get(key)
         base = cursor.at_least(key)
         if change is None:
@@ -447,6 +508,8 @@ class StateFeed:
             if self._is_worthwhile(fragment, key, change):
                 return Entry(key, change.offset, fragment)
         value = self._value(key, change)
+        if self._is_large(len(value), cursor):
+            return None
         fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], value)
         return Entry(key, change.offset, fragment, value)
 
@@ -470,6 +533,21 @@ class StateFeed:
             change.shrunk = False
             self.retained_bytes += len(change.value)
         return change.value
+
+    def _pieces(self, key: str, change: _Change) -> list[bytes]:
+        """The value as the entries that carry its pieces."""
+        if change.pieces is None:
+            text, size = self._value(key, change).decode(), max(1, self._large_bytes // PIECES)
+            self.retained_bytes -= len(change.value or b"")
+            change.value = None  # the same once more
+            starts = range(0, len(text), size)
+            entry = {"key": key, "offset": change.offset}
+            change.pieces = [
+                encode({**entry, "piece": number, "text": text[start : start + size], "last": start == starts[-1]})
+                for number, start in enumerate(starts)
+            ]
+            self.retained_bytes += sum(map(len, change.pieces))
+        return change.pieces
 
     def _delta_fragment(self, key: str, change: _Change, base: int) -> bytes:
         if change.folded is not None and change.folded[0] == base:
