@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -19,6 +20,13 @@ SUBPROTOCOL = "visdom-transport.v1"
 MAX_WAITING_MESSAGES = 1_000
 """As many messages may wait for the kernel, and as many answers behind them. A peer that asks for more without reading
 is in breach of flow control."""
+
+SLICE_BYTES = 131_072
+"""So much is handed to the kernel at a time, and so much may wait there unsent: what it takes more tells that the peer takes what
+came before, and what it does not take yet is replaced by newer state."""
+
+NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+"""An option of Linux and macOS."""
 
 
 class Peer(Protocol):
@@ -44,6 +52,8 @@ class SocketLink:
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
         self._closing = False
+        if NOTSENT_LOWAT is not None and handler.ws_connection is not None:
+            handler.ws_connection.stream.socket.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, SLICE_BYTES)
         link = peer.link
         link.on_news = self.flush
         link.on_close = self._close
@@ -88,21 +98,30 @@ class SocketLink:
             # Without a stream the peer has gone, and on_close is on its way.
             return
         try:
-            future = stream.write(b"".join([part for message in messages for part in (text_head(len(message)), message)]))
+            data = b"".join([part for message in messages for part in (text_head(len(message)), message)])
+            count = len(messages)
+            for start in range(0, len(data), SLICE_BYTES):
+                part = data[start : start + SLICE_BYTES] if len(data) > SLICE_BYTES else data
+                future = stream.write(part)
+                if stream.writing():
+                    self._unwritten_bytes += len(part)
+                    self._unwritten_messages += count
+                    future.add_done_callback(self._written(len(part), count))
+                    count = 0
         except StreamClosedError:
             return
-        if stream.writing():
-            size, count = sum(map(len, messages)), len(messages)
-            self._unwritten_bytes += size
-            self._unwritten_messages += count
-            future.add_done_callback(self._written(size, count))
 
     def _written(self, size: int, count: int) -> Callable[[asyncio.Future[None]], None]:
         def done(future: asyncio.Future[None]) -> None:
             self._unwritten_bytes -= size
             self._unwritten_messages -= count
             # A write that failed is followed by on_close.
-            if not future.cancelled() and future.exception() is None and not self._unwritten_bytes:
+            if future.cancelled() or future.exception() is not None:
+                return
+            if self._stock:
+                # It cannot answer a ping that waits behind a large window.
+                self.heard()
+            if not self._unwritten_bytes:
                 if self._stock:
                     self._peer.link.acknowledge_all()
                 self.flush()
@@ -110,7 +129,7 @@ class SocketLink:
         return done
 
     def heard(self) -> None:
-        """A pong arrived."""
+        """The peer gave a sign of life."""
         self._peer.link.hear(clock())
 
     def gone(self) -> None:
