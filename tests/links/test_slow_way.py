@@ -10,8 +10,8 @@ from links.local import LocalServer
 from links.peers import OwnSocket, StockSocket
 from support.proxy import FaultProxy
 
-BYTES_PER_S = 1_000_000
-LARGE = "x" * 3 * BYTES_PER_S
+BYTES_PER_S = 300_000
+LARGE = "x" * 5 * BYTES_PER_S
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def far_from(server: LocalServer) -> Iterator[LocalServer]:
 
 
 def test_a_large_window_is_on_its_way_while_small_ones_arrive(serve: Callable[..., LocalServer]) -> None:
-    server = serve(settings={"batch_bytes": 200_000})
+    server = serve(settings={"batch_bytes": 60_000})
     server.text("small", "before")
     with far_from(server) as far, OwnSocket(far, "env/main") as tab:
         tab.converge()
@@ -42,7 +42,7 @@ def test_a_large_window_is_on_its_way_while_small_ones_arrive(serve: Callable[..
 
 
 def test_a_stock_page_that_takes_a_large_window_slowly_is_not_dead(serve: Callable[..., LocalServer]) -> None:
-    server = serve(settings={"heartbeat_s": 0.3, "dead_after_s": 1.0, "poll_wait_s": 0.5})
+    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 2.0, "poll_wait_s": 0.5})
     server.text("large", LARGE)
     with far_from(server) as far, StockSocket(far) as page:
         page.register()

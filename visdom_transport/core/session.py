@@ -44,7 +44,7 @@ class Subscription:
         if isinstance(cursor, EventCursor):
             return True
         assert isinstance(cursor, StateCursor)
-        return cursor.sent == position.get("part", 0)
+        return bool(position.get("part", 0) == cursor.sent)
 
 
 @dataclass(slots=True, eq=False)

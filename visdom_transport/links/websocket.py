@@ -52,8 +52,9 @@ class SocketLink:
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
         self._closing = False
-        if NOTSENT_LOWAT is not None and handler.ws_connection is not None:
-            handler.ws_connection.stream.socket.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, SLICE_BYTES)
+        stream = handler.ws_connection.stream if handler.ws_connection is not None else None
+        if NOTSENT_LOWAT is not None and stream is not None:
+            stream.socket.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, SLICE_BYTES)
         link = peer.link
         link.on_news = self.flush
         link.on_close = self._close
