@@ -22,6 +22,8 @@ from visdom_transport.core.link import Link
 from visdom_transport.core.session import Session, Subscription
 from visdom_transport.core.state_feed import StateBatch, StateCursor, StateFeed
 
+pytestmark = pytest.mark.slow
+
 SEARCH = settings(THOROUGH, max_examples=1_500, phases=[Phase.generate])
 """The search ends with the first history that shows the mistake."""
 
