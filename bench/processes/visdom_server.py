@@ -1,17 +1,22 @@
 """Runs the installed Visdom's Application on a free port of 127.0.0.1: stock with VISDOM_TRANSPORT=0, ours without.
 
-The Application is made directly, because `start_server` would first fetch browser files, which nothing here needs. Prints one
-line of JSON when it listens. Usage: visdom_server.py ENV_PATH
+The Application is made directly, because `start_server` would first fetch browser files. Prints one line of JSON when it listens.
+Usage: visdom_server.py ENV_PATH [BROWSER_FILES]
+
+Stock Visdom serves no page with a current tornado, nor without a CDN. So that pages can be measured, its static files are also
+looked for in BROWSER_FILES, and the one address that tornado refuses is made by hand; nothing else of it is changed.
 """
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
-from tornado.web import RequestHandler
+from tornado.web import RequestHandler, StaticFileHandler
+from visdom.server import app as visdom_app
 from visdom.server.app import Application
 
 
@@ -23,6 +28,24 @@ class CountHandler(RequestHandler):
         self.write(str(len(app.subs)))
 
 
+class PageFiles(StaticFileHandler):
+    """Visdom's static files, and those in BROWSER_FILES."""
+
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        found = Path(root) / path
+        return str(found if found.exists() else Path(sys.argv[2]) / path)
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        return absolute_path if Path(absolute_path).is_file() else super().validate_absolute_path(root, absolute_path)
+
+    @classmethod
+    def make_static_url(cls, settings: dict[str, Any], path: str, include_version: bool = True) -> str:
+        return str(settings["static_url_prefix"]) + path
+
+
+if len(sys.argv) > 2:
+    visdom_app.tornado_settings["static_handler_class"] = PageFiles
 sockets = bind_sockets(0, "127.0.0.1")
 port = sockets[0].getsockname()[1]
 app = Application(port=port, env_path=sys.argv[1])

@@ -59,7 +59,8 @@ class Chromium:
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NOTES})
         self.driver.get(f"http://{host}:{server.port}/env/main")
         page = Page(self.driver, self.driver.current_window_handle)
-        page.until("return window.visdomTransport?.session.state.phase === 'live'", "the page is live")
+        live = "document.body?.innerText.includes('online')" if server.kind == "stock" else "phaseOf() === 'live'"
+        page.until(f"const phaseOf = () => window.visdomTransport?.session.state.phase; return {live}", "the page is live")
         return page
 
 

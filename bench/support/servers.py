@@ -29,11 +29,12 @@ class BenchError(Exception):
 class Server:
     """One server in a process of its own, with a temporary home. A context manager: it runs inside the `with` block.
 
-    ``settings`` become `VISDOM_TRANSPORT_<NAME>` of its environment.
+    ``settings`` become `VISDOM_TRANSPORT_<NAME>` of its environment. ``page_files`` is where stock finds what its page needs.
     """
 
-    def __init__(self, kind: Kind, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(self, kind: Kind, settings: Mapping[str, object] | None = None, *, page_files: Path | None = None) -> None:
         self.kind = kind
+        self._page_files = page_files
         self.port = 0
         self.pid = 0
         self._settings = settings or {}
@@ -46,7 +47,7 @@ class Server:
         script = "bare_server.py" if self.kind == "bare" else "visdom_server.py"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/"],
+                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *map(str, filter(None, [self._page_files]))],
                 cwd=home,
                 env=self._environment(home),
                 stdin=subprocess.DEVNULL,
