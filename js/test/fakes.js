@@ -164,7 +164,18 @@ export class FakeFetch {
         settle(value);
         return settled();
       };
-      request.reply = (...messages) => end(resolve)({ ok: true, status: 200, json: async () => structuredClone({ messages }) });
+      request.reply = (...messages) => end(resolve)(new Response(JSON.stringify({ messages })));
+      /** Begins a reply, and returns the function that sends a part of it; without a part it ends. */
+      request.begin = async () => {
+        let sink;
+        await end(resolve)(new Response(new ReadableStream({ start: (controller) => void (sink = controller) })));
+        signal.addEventListener("abort", () => sink.error(signal.reason));
+        return (part) => {
+          if (part === undefined) sink.close();
+          else sink.enqueue(typeof part === "string" ? new TextEncoder().encode(part) : new Uint8Array(part));
+          return settled();
+        };
+      };
       request.refuse = (status) => end(resolve)({ ok: false, status });
       request.fail = () => end(reject)(new TypeError("network"));
       request.signal = signal;

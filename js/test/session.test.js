@@ -731,6 +731,29 @@ test("long poll: a poll that is never answered is given up", async () => {
   assert.equal(tab.state.code, 4002);
 });
 
+test("long poll: a large reply on a slow way is alive as long as parts of it arrive", async () => {
+  tab = await new Tab({ startWithPolling: true }).polling();
+  const text = JSON.stringify({ messages: [batch(FEED, { from: 10, to: 11, entries: [value("a", 11, "äöü €".repeat(10))] })] });
+  const bytes = Buffer.from(text);
+  const send = await tab.net.poll.begin();
+  for (let at = 0; at < bytes.length; at += 7) {
+    await tab.time.pass(9_000);
+    await send(bytes.subarray(at, at + 7));
+  }
+  assert.equal(tab.state.phase, "live");
+  await send();
+  assert.equal(tab.session.replica(FEED).values.get("a"), "äöü €".repeat(10));
+});
+
+test("long poll: a reply that stops in the middle is given up", async () => {
+  tab = await new Tab({ startWithPolling: true }).polling();
+  const poll = tab.net.poll;
+  const send = await poll.begin();
+  await send('{"messages":');
+  await tab.time.pass(11_000);
+  assert.deepEqual([tab.state.code, poll.signal.aborted], [4002, true]);
+});
+
 test("long poll: going offline ends the held poll, its late answer is ignored", async () => {
   tab = await new Tab({ startWithPolling: true }).polling();
   const { poll } = tab.net;

@@ -6,7 +6,7 @@ import { Alarm } from "../time.js";
  * @typedef {import("./websocket.js").Link} Link
  */
 
-/** How much longer than it asked the server to wait a request may take before it counts as lost. */
+/** How much longer than it asked the server to wait a reply may take to begin, and each part of it to arrive, before it is lost. */
 const MARGIN_MS = 10_000;
 
 /**
@@ -161,7 +161,8 @@ export class LongPollLink {
     const ending = () => abort.abort();
     this.#ending.signal.addEventListener("abort", ending);
     const timeout = new Alarm(time);
-    timeout.set(timeoutMs, () => this.#end(CLOSE.SILENT, "no reply"));
+    const lost = () => this.#end(CLOSE.SILENT, "no reply");
+    timeout.set(timeoutMs, lost);
     try {
       const reply = await fetch(url, {
         method: "POST",
@@ -175,8 +176,11 @@ export class LongPollLink {
         this.#end(closeCode(reply.status), `HTTP ${reply.status}`);
         return null;
       }
-      const { messages } = await reply.json();
-      return signal.aborted ? null : messages;
+      const text = await read(/** @type {ReadableStream<Uint8Array>} */ (reply.body), () => {
+        timeout.set(MARGIN_MS, lost);
+        this.onalive();
+      });
+      return signal.aborted ? null : JSON.parse(text).messages;
     } catch (error) {
       if (!signal.aborted) {
         this.#end(CLOSE.LOST, String(error));
@@ -194,6 +198,24 @@ export class LongPollLink {
       this.#ending.abort();
       this.onclose(code, reason);
     }
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {() => void} onpart  called with each part that arrives: a large reply may take minutes on a slow way
+ */
+async function read(body, onpart) {
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) {
+      return text + decoder.decode();
+    }
+    onpart();
+    text += decoder.decode(value, { stream: true });
   }
 }
 
