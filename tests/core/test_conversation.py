@@ -11,6 +11,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.limits import Limits
+from visdom_transport.core.rate import BURST_S
 from visdom_transport.core.session import REMEMBERED_REPLIES
 
 HELLO: dict[str, Any] = {"type": "hello", "role": "browser", "session": None, "secret": None, "window": 4, "feeds": {}}
@@ -141,12 +142,26 @@ def test_a_wrong_opening_ends_the_link_as_not_this_protocol(world: World, messag
     assert not world.hub.sessions
 
 
-def test_a_wrong_window_is_answered_before_a_session_is_made(world: World) -> None:
-    """A loop of such messages once filled the hub with sessions that nobody had."""
-    talk = Talk(world, window=-1)
-    assert talk.opening == [error("bad_field", "window", talk.opening)]
+@pytest.mark.parametrize("data", [encode(HELLO | {"window": -1}), b"no JSON", b"[]"])
+def test_what_is_not_understood_before_the_hello_ends_the_link(world: World, data: bytes) -> None:
+    """A loop of such messages once filled the hub with sessions that nobody had, or was answered for ever."""
+    conversation = Conversation(world.hub, "websocket", world.now, world.carry_out, {})
+    with pytest.raises(LinkClosed, match="the first message must be hello") as caught:
+        conversation.receive(data, world.now)
+    assert caught.value.code == CloseCode.PROTOCOL
     assert not world.hub.sessions
-    assert talk.say(HELLO)[0]["type"] == "welcome"
+
+
+@pytest.mark.parametrize("kind", ["websocket", "poll"])
+def test_too_many_subscriptions_at_once_end_the_link(world: World, kind: str) -> None:
+    """Each was answered with an error of its own."""
+    feeds = {f"env/{number}": None for number in range(4)}
+    with pytest.raises(LinkClosed, match="max_subscriptions=3") as caught:
+        Talk(world, kind, feeds=feeds)
+    assert caught.value.code == CloseCode.LIMIT
+    talk = Talk(world, kind)
+    with pytest.raises(LinkClosed, match="max_subscriptions=3"):
+        talk.present(feeds)
 
 
 def test_too_many_sessions(world: World) -> None:
@@ -198,7 +213,7 @@ def test_a_message_that_is_not_understood_is_answered_and_the_link_stays(
     messages = talk.heard()
     assert messages == [error(code, field, messages)]
     assert talk.lives()
-    assert world.hub.totals["errors"] == 1
+    assert world.hub.tally.totals["refused_messages"] == 1
 
 
 @pytest.mark.parametrize(
@@ -450,6 +465,95 @@ def test_a_malformed_position_in_a_poll_leaves_the_others_alone(world: World) ->
     messages = talk.present({"env/a": {"epoch": 5}, "env/b": None})
     assert messages[0] == error("bad_field", "position.epoch", messages, feed="env/a")
     assert messages[1]["feed"] == "env/b"
+
+
+# --- how much one client may ask for ---
+
+
+def test_commands_above_the_rate_are_refused_and_the_link_stays() -> None:
+    world = World(Limits(max_commands_per_s=2))
+    talk = Talk(world)
+    burst = int(2 * BURST_S)
+    assert [talk.say(command(number))[0]["error"] for number in range(1, burst + 1)] == [None] * burst
+    refusal = talk.say(command(burst + 1))[0]["error"]
+    assert (refusal["code"], refusal["message"]) == ("limit", "more than max_commands_per_s=2")
+    assert talk.say(command(burst + 1))[0]["error"] == refusal, "a command that comes again is answered again, and costs nothing"
+    world.now += 0.5
+    assert talk.say(command(burst + 2))[0]["error"] is None
+    assert talk.say(command(burst + 3))[0]["error"] == refusal
+    world.now += 1_000
+    assert len([n for n in range(100) if talk.say(command(100 + n))[0]["error"] is None]) == burst, "no more than a burst is saved"
+    assert talk.lives()
+
+
+def test_a_client_that_says_too_much_is_ended_and_can_come_back_later() -> None:
+    world = World(Limits(max_messages_per_s=1))
+    talk = Talk(world)
+    for _ in range(int(BURST_S)):
+        talk.say({"type": "pong"})
+    with pytest.raises(LinkClosed, match="max_messages_per_s=1") as caught:
+        talk.say({"type": "ping"})
+    assert caught.value.code == CloseCode.LIMIT
+    again = Talk(world, "poll", **talk.identity)
+    assert again.opening[0]["resumed"] is True
+    with pytest.raises(LinkClosed, match="max_messages_per_s=1"):
+        again.present({})  # the number belongs to the session, and a poll is a message
+    world.now += 1.0
+    assert again.present({}) == []
+
+
+@pytest.mark.parametrize("member", ["ahead", "have"])
+def test_a_position_that_names_too_many_keys_is_refused(member: str) -> None:
+    world = World(Limits(max_position_keys=2))
+    keys = {str(number): 0 if member == "ahead" else "c" for number in range(3)}
+    position = {"epoch": "", "offset": -1, member: keys}
+    talk = Talk(world)
+    messages = talk.say({"type": "subscribe", "feed": "env/a", "position": position})
+    assert messages == [error("limit", f"position.{member}", messages, feed="env/a")]
+    del keys["0"]
+    assert talk.say({"type": "subscribe", "feed": "env/a", "position": position})[0]["type"] == "subscribed"
+
+
+# --- logins ---
+
+
+def log_in(world: World, login: str, **hello: Any) -> Talk:
+    conversation = Conversation(world.hub, "websocket", world.now, world.carry_out, {}, address="10.0.0.1", login=login)
+    talk = Talk.__new__(Talk)
+    talk.world, talk.conversation, talk.link, talk.closed = world, conversation, conversation.link, None
+    talk.link.on_close = talk.close
+    talk.opening = talk.say(HELLO | hello)
+    return talk
+
+
+def test_a_session_is_not_known_to_another_login(world: World) -> None:
+    first = log_in(world, "ada")
+    for login in ("bob", ""):
+        other = log_in(world, login, **first.identity)
+        assert other.opening[0]["resumed"] is False
+    assert log_in(world, "ada", **first.identity).opening[0]["resumed"] is True
+
+
+def test_logging_out_ends_every_session_of_the_login_and_no_other(world: World) -> None:
+    ada, away, bob = log_in(world, "ada", feeds={"env/a": None}), log_in(world, "ada"), log_in(world, "bob")
+    world.hub.detach(away.link, world.now)
+    assert world.hub.end_login("ada", world.now) == 2
+    assert (ada.closed, away.closed, bob.closed) == (CloseCode.UNAUTHORIZED, None, None)
+    assert {bob.identity["session"]} == world.hub.sessions.keys()
+    assert log_in(world, "ada", **away.identity).opening[0]["resumed"] is False
+    assert world.hub.end_login("nobody", world.now) == 0
+
+
+def test_neither_secret_nor_login_nor_replies_are_in_a_sessions_repr(world: World) -> None:
+    """Whatever formats a session into a log line or an error message must not give it away."""
+    talk = log_in(world, "a-login")
+    talk.say({"type": "command", "id": 1, "command": {"cmd": "note", "number": "a-reply"}})
+    session = talk.link.session
+    assert session is not None
+    assert session.id in repr(session)
+    for hidden in (session.secret, "a-login", "a-reply"):
+        assert hidden not in repr(session)
+        assert hidden not in repr(talk.link)
 
 
 def test_a_commander_may_refuse_with_any_code(world: World) -> None:

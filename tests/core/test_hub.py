@@ -234,6 +234,63 @@ def test_a_feed_lives_while_a_session_follows_it(stage: Stage) -> None:
     assert stage.hub.feeds["env/a"].epoch != epoch
 
 
+def test_the_places_of_one_address_are_bounded_and_given_back() -> None:
+    stage = Stage(Limits(max_address_sessions=2, grace_s=30))
+    first, second = (stage.hub.open_session("browser", 0.0, address="10.0.0.1", grace_s=grace) for grace in (0, 30))
+    link = stage.link(first)
+    with pytest.raises(LinkClosed, match="max_address_sessions=2") as caught:
+        stage.hub.open_session("browser", 0.0, address="10.0.0.1")
+    assert caught.value.code == CloseCode.LIMIT
+    stage.hub.open_session("browser", 0.0, address="10.0.0.2")
+    stage.hub.detach(link, 1.0)
+    stage.hub.detach(link, 1.0)
+    stage.hub.open_session("browser", 1.0, address="10.0.0.1")
+    with pytest.raises(LinkClosed):
+        stage.hub.open_session("browser", 1.0, address="10.0.0.1")
+    stage.hub.end_session(second, CloseCode.UNAUTHORIZED, 1.0)
+    stage.hub.end_session(second, CloseCode.UNAUTHORIZED, 1.0)
+    stage.hub.open_session("browser", 1.0, address="10.0.0.1")
+    with pytest.raises(LinkClosed):
+        stage.hub.open_session("browser", 1.0, address="10.0.0.1")
+
+
+# --- links that say nothing ---
+
+
+def waiting(stage: Stage, address: str = "10.0.0.1", now: float = 0.0) -> Link:
+    link = Link("websocket", OwnDialect(), stage.limits, now)
+    link.address = address
+    link.on_close = lambda code: stage.closed.append((link, code))
+    stage.hub.await_hello(link, now)
+    return link
+
+
+def test_a_link_that_never_says_hello_is_ended(stage: Stage) -> None:
+    """A WebSocket that was opened and left alone stayed for ever."""
+    link = waiting(stage)
+    stage.hub.tick(19.9)
+    assert stage.hub.status(19.9)["totals"]["waiting_links"] == 1
+    stage.hub.tick(20.0)
+    assert stage.closed == [(link, CloseCode.SILENT)]
+    assert stage.hub.status(20.0)["totals"]["waiting_links"] == 0
+    stage.hub.tick(60.0)
+    assert len(stage.closed) == 1
+
+
+def test_links_that_wait_for_their_hello_take_places() -> None:
+    stage = Stage(Limits(max_address_sessions=2))
+    first, second = waiting(stage), waiting(stage)
+    with pytest.raises(LinkClosed, match="max_address_sessions=2"):
+        waiting(stage)
+    stage.hub.detach(first, 1.0)
+    stage.hub.detach(first, 1.0)
+    waiting(stage)
+    stage.hub.hello(second)
+    stage.hub.open_session("browser", 1.0, address="10.0.0.1")
+    with pytest.raises(LinkClosed):
+        waiting(stage)
+
+
 # --- time ---
 
 
@@ -253,7 +310,7 @@ def test_a_silent_link_is_pinged_and_then_dead(stage: Stage) -> None:
     stage.hub.tick(20.0)
     assert stage.closed == [(link, CloseCode.SILENT)]
     assert session.link is None
-    assert stage.hub.totals["reaped_links"] == 1
+    assert stage.hub.tally.totals["closed_silent"] == 1
     stage.hub.tick(49.9)
     assert stage.hub.sessions
     stage.hub.tick(50.0)
@@ -304,6 +361,7 @@ def test_status_shows_sessions_feeds_and_totals(stage: Stage) -> None:
             "seen_s_ago": 1.5,
             "resumes": 0,
             "conflated_events": 2,
+            "degraded": {"conflated_events": 2},
         }
     ]
     feed = stage.hub.feeds["env/a"]

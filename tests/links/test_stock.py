@@ -495,7 +495,7 @@ def test_a_silent_websocket_is_pinged_then_ended(serve: Serve) -> None:
         # websocket-client has answered the ping; now it is silent.
         server.wait_sessions(0)
         assert time.monotonic() - began < 2
-        assert server.status()["totals"]["reaped_links"] == 1
+        assert server.status()["totals"]["closed_silent"] == 1
 
 
 def test_a_websocket_that_answers_pings_stays(serve: Serve) -> None:

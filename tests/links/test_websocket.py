@@ -131,7 +131,7 @@ def test_a_silent_peer_is_pinged_then_ended(serve: Serve) -> None:
         assert time.monotonic() - began < 0.7 + 0.5
         with contextlib.suppress(OSError, websocket.WebSocketException):  # the server does not wait for an answer
             assert client.expect_close() == 4002
-    assert server.status()["totals"]["reaped_links"] == 1
+    assert server.status()["totals"]["closed_silent"] == 1
 
 
 def test_a_peer_that_answers_pings_stays(serve: Serve) -> None:

@@ -11,6 +11,7 @@ from .event_feed import EventFeed
 from .hub import Hub
 from .link import Link, OwnDialect
 from .session import Session
+from .tally import Cause
 
 Commander = Callable[[Session, dict[str, Any]], Any]
 """Carries out a command of a session and returns the result. Raises `MessageError` when it cannot."""
@@ -23,10 +24,24 @@ class Conversation:
 
     Args:
         facts: what ``welcome`` tells beside the session: server, version, readonly.
+        address: where the client is.
+        login: what it is logged in with; empty where none is needed.
     """
 
-    def __init__(self, hub: Hub, kind: str, now: float, commander: Commander, facts: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        kind: str,
+        now: float,
+        commander: Commander,
+        facts: dict[str, Any],
+        *,
+        address: str = "",
+        login: str = "",
+    ) -> None:
         self.link = Link(kind, OwnDialect(), hub.limits, now)
+        self.link.address = address
+        self._login = login
         self._hub = hub
         self._commander = commander
         self._facts = facts
@@ -57,11 +72,14 @@ class Conversation:
         try:
             if not isinstance(kind, str):
                 raise MessageError("bad_message", "a message is an object with a string type", "type")
-            if self.link.session is None:
+            session = self.link.session
+            if session is None:
                 if kind != "hello":
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
                 self._hello(message, now)
-            elif kind in self._actions:
+                return
+            session.take_message(now)
+            if kind in self._actions:
                 self._actions[kind](message, now)
             else:
                 raise MessageError("bad_message", f"no message type {kind[:50]!r}", "type")
@@ -69,13 +87,19 @@ class Conversation:
             self._refuse(error)
 
     def present(self, feeds: Any, now: float) -> None:
-        """A poll presents where the client stands: collect from there (docs/protocol.md, section 1)."""
+        """A poll presents where the client stands: collect from there (docs/protocol.md, section 1).
+
+        Raises `LinkClosed` when the link must end.
+        """
         self.link.hear(now)
         self.link.acknowledge_all()
         session = self.link.session
-        if session is None or not isinstance(feeds, dict):
+        assert session is not None
+        session.take_message(now)
+        if not isinstance(feeds, dict):
             self._refuse(MessageError("bad_field", "feeds must map feed names to positions", "feeds"))
             return
+        self._check_number(feeds)
         for name in [name for name in session.subscriptions if name not in feeds]:
             self._hub.unsubscribe(session, name)
         for name, position in feeds.items():
@@ -97,13 +121,15 @@ class Conversation:
         feeds = message.get("feeds", {})
         if not isinstance(feeds, dict):
             raise LinkClosed(CloseCode.PROTOCOL, "feeds must map feed names to positions")
+        self._check_number(feeds)
         if "window" in message:
             self._grant(message, poll=self._hub.limits.window_batches)
         hub = self._hub
-        session = hub.resume_session(message.get("session"), message.get("secret"), role)
+        hub.hello(self.link)
+        session = hub.resume_session(message.get("session"), message.get("secret"), role, self._login)
         resumed = session is not None
         if session is None:
-            session = hub.open_session(role, now)
+            session = hub.open_session(role, now, address=self.link.address, login=self._login)
         hub.attach(session, self.link, now)
         limits = hub.limits
         self.link.say(
@@ -124,6 +150,12 @@ class Conversation:
             hub.unsubscribe(session, name)
         for name, position in feeds.items():
             self._try_subscribe(session, name, position)
+
+    def _check_number(self, feeds: dict[str, Any]) -> None:
+        # Each subscription too many would be answered with an error of its own: a large answer to a small question.
+        limit = self._hub.limits.max_subscriptions
+        if len(feeds) > limit:
+            raise LinkClosed(CloseCode.LIMIT, f"more than max_subscriptions={limit}")
 
     def _try_subscribe(self, session: Session, name: str, position: Any, began: int | None = None) -> None:
         try:
@@ -180,20 +212,24 @@ class Conversation:
         command_id = self._count(message, "id", least=1)
         if command_id > session.last_command:
             self._hub.totals["commands"] += 1
-            session.remember_reply(command_id, self._carry_out(session, message.get("command")))
+            session.remember_reply(command_id, self._carry_out(session, message.get("command"), now))
         # A remembered reply that is gone was confirmed long ago, or the client would have asked for it again earlier.
         reply = session.replies.get(command_id, {"error": None, "result": None})
         self.link.say({"type": "reply", "id": command_id, **reply})
 
-    def _carry_out(self, session: Session, command: Any) -> dict[str, Any]:
+    def _carry_out(self, session: Session, command: Any, now: float) -> dict[str, Any]:
         try:
+            session.take_command(now)
             if not isinstance(command, dict) or not isinstance(command.get("cmd"), str):
                 raise MessageError("bad_field", "command must be an object with a string cmd", "command")
             return {"error": None, "result": self._commander(session, command)}
         except MessageError as error:
-            self._hub.totals["errors"] += 1
+            session.count(Cause.REFUSED_COMMANDS, f"{error.code}: {error.message}")
             return {"error": error.as_json(), "result": None}
 
     def _refuse(self, error: MessageError, **context: Any) -> None:
-        self._hub.totals["errors"] += 1
+        session = self.link.session
+        if session is None:
+            raise LinkClosed(CloseCode.PROTOCOL, f"the first message must be hello; {error.message}")
+        session.count(Cause.REFUSED_MESSAGES, f"{error.code}: {error.message}")
         self.link.say({"type": "error", **error.as_json(), **context})

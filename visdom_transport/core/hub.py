@@ -11,10 +11,19 @@ from .errors import CloseCode, LinkClosed, MessageError
 from .event_feed import EventFeed
 from .limits import Limits
 from .link import Link
+from .places import Places
+from .rate import Rate
 from .session import Session, Subscription
 from .state_feed import Source, StateFeed, Verdict
+from .tally import Cause, Tally, closed
 
 Feed = StateFeed | EventFeed
+
+HUB = "the server"
+"""The client of causes that concern everybody."""
+
+GAPS = {"epoch": Cause.GAPS_EPOCH, "trimmed": Cause.GAPS_TRIMMED}
+"""The verdicts that say a gap could not be filled."""
 
 
 class Hub:
@@ -37,9 +46,13 @@ class Hub:
         self.feeds: dict[str, Feed] = {
             name: EventFeed(name, max_count=limits.event_count, max_bytes=limits.event_bytes) for name in event_feeds
         }
-        self.totals = {"sessions": 0, "resumes": 0, "reaped_links": 0, "reaped_sessions": 0, "commands": 0, "errors": 0}
+        self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
+        self.tally = Tally()
         self.wake = wake
         self._sources = sources
+        self._waiting: dict[Link, float] = {}
+        """Links that have not said hello yet, and since when."""
+        self._places = Places(limits)
         self._readers: dict[str, dict[Session, None]] = {}
         self._dirty: dict[str, None] = {}
 
@@ -63,7 +76,9 @@ class Hub:
         """``key`` is gone."""
         found = self.feeds.get(feed)
         if isinstance(found, StateFeed):
-            found.delete(key)
+            trimmed = found.delete(key)
+            if trimmed:
+                self.tally.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
             self._mark(feed)
 
     def publish(self, feed: str, event: Any) -> None:
@@ -98,23 +113,54 @@ class Hub:
         excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
         while excess > 0 and (freed := max(feeds, key=lambda feed: feed.retained_bytes).shed()):
             excess -= freed
+            self.tally.count(Cause.TRIMMED_HISTORY_BYTES, HUB, by=freed)
+
+    # --- links without a session ---
+
+    def await_hello(self, link: Link, now: float) -> None:
+        """A connection is there that has not said hello yet. Raises `LinkClosed` (LIMIT) when there are too many."""
+        self._places.take(link.address)
+        self._waiting[link] = now
+
+    def hello(self, link: Link) -> None:
+        """The link has said hello, or is gone: it is not waited for."""
+        if self._waiting.pop(link, None) is not None:
+            self._places.give_up(link.address)
 
     # --- sessions ---
 
-    def open_session(self, role: str, now: float, *, dialect: str = "own", grace_s: float | None = None) -> Session:
+    def open_session(
+        self,
+        role: str,
+        now: float,
+        *,
+        dialect: str = "own",
+        grace_s: float | None = None,
+        address: str = "",
+        login: str = "",
+    ) -> Session:
         """Make a session. Raises `LinkClosed` (LIMIT) when there are too many."""
-        if len(self.sessions) >= self.limits.max_sessions:
-            raise LinkClosed(CloseCode.LIMIT, "too many sessions")
-        session = Session(role, self.limits.grace_s if grace_s is None else grace_s, dialect)
+        self._places.take(address)
+        limits = self.limits
+        session = Session(
+            role,
+            limits.grace_s if grace_s is None else grace_s,
+            dialect,
+            address,
+            login,
+            self.tally,
+            commands=Rate(limits.max_commands_per_s, now),
+            messages=Rate(limits.max_messages_per_s, now),
+        )
         session.detached_at = session.seen_at = now
         self.sessions[session.id] = session
         self.totals["sessions"] += 1
         return session
 
-    def resume_session(self, session_id: Any, secret: Any, role: str) -> Session | None:
-        """Find a session to resume, or None when it is not known. Raises `LinkClosed` (WRONG_SECRET)."""
+    def resume_session(self, session_id: Any, secret: Any, role: str, login: str = "") -> Session | None:
+        """Find a session to resume, or None when it is not known to this login. Raises `LinkClosed` (WRONG_SECRET)."""
         session = self.sessions.get(session_id) if isinstance(session_id, str) else None
-        if session is None or session.role != role or session.dialect != "own":
+        if session is None or session.role != role or session.dialect != "own" or session.login != login:
             return None
         if not session.knows_secret(secret):
             raise LinkClosed(CloseCode.WRONG_SECRET)
@@ -134,6 +180,7 @@ class Hub:
 
     def detach(self, link: Link, now: float) -> None:
         """The connection is gone; its session waits for another one until its grace period is over."""
+        self.hello(link)
         session, link.session = link.session, None
         if session is None or session.link is not link:
             return
@@ -144,15 +191,34 @@ class Hub:
         if session.grace_s <= 0:
             self._remove(session)
 
-    def end(self, link: Link, code: CloseCode, now: float) -> None:
-        """Close ``link`` from this side."""
+    def end(self, link: Link, code: CloseCode, now: float, detail: str = "") -> None:
+        """Close ``link`` from this side. ``detail`` says more than the code."""
+        if link.session is not None:
+            link.session.count(closed(code), detail)
+        else:
+            self.tally.count(closed(code), link.address, detail)
         self.detach(link, now)
         link.on_close(code)
 
+    def end_login(self, login: str, now: float) -> int:
+        """Somebody has logged out: end every session that was opened with this login. Returns how many."""
+        found = [session for session in self.sessions.values() if session.login == login]
+        for session in found:
+            self.end_session(session, CloseCode.UNAUTHORIZED, now)
+        return len(found)
+
+    def end_session(self, session: Session, code: CloseCode, now: float, detail: str = "") -> None:
+        """Close the link of ``session``, if it has one, and forget the session."""
+        if session.link is not None:
+            self.end(session.link, code, now, detail)
+        self._remove(session)
+
     def _remove(self, session: Session) -> None:
+        if self.sessions.pop(session.id, None) is None:
+            return
         for name in list(session.subscriptions):
             self.unsubscribe(session, name)
-        self.sessions.pop(session.id, None)
+        self._places.give_up(session.address)
 
     # --- subscriptions ---
 
@@ -166,9 +232,9 @@ class Hub:
         Raises:
             MessageError: no such feed, a malformed position, or too many subscriptions.
         """
-        check_position(position)
+        check_position(position, self.limits.max_position_keys)
         if name not in session.subscriptions and len(session.subscriptions) >= self.limits.max_subscriptions:
-            raise MessageError("limit", f"more than {self.limits.max_subscriptions} subscriptions", "feed")
+            raise MessageError("limit", f"more than max_subscriptions={self.limits.max_subscriptions}", "feed")
         feed = self.feeds.get(name)
         if feed is None:
             source = self._sources(name)
@@ -179,6 +245,8 @@ class Hub:
         link = session.link
         values_only = link is not None and link.dialect.values_only
         cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
+        if verdict.reason in GAPS:
+            session.count(GAPS[verdict.reason], name)
         if began is not None:
             cursor.offset = began
             verdict = replace(verdict, offset=began)
@@ -219,12 +287,14 @@ class Hub:
                 continue
             silence = now - link.heard_at
             if silence >= self.limits.dead_after_s:
-                self.totals["reaped_links"] += 1
                 self.end(link, CloseCode.SILENT, now)
             elif silence >= self.limits.heartbeat_s and now - link.pinged_at >= self.limits.heartbeat_s:
                 link.pinged_at = now
                 link.on_ping()
                 link.on_news()
+        for link, since in list(self._waiting.items()):
+            if now - since >= self.limits.dead_after_s:
+                self.end(link, CloseCode.SILENT, now, "no hello")
         self._trim()
 
     def status(self, now: float) -> dict[str, Any]:
@@ -240,7 +310,8 @@ class Hub:
                     "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
                     "seen_s_ago": round(now - session.seen_at, 3),
                     "resumes": session.resumes,
-                    "conflated_events": session.conflated,
+                    "conflated_events": session.degraded.get(Cause.CONFLATED_EVENTS, 0),
+                    "degraded": dict(session.degraded),
                 }
                 for session in self.sessions.values()
             ],
@@ -248,12 +319,12 @@ class Hub:
                 name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes}
                 for name, feed in self.feeds.items()
             },
-            "totals": dict(self.totals),
+            "totals": {**self.totals, "waiting_links": len(self._waiting), **self.tally.totals},
         }
 
 
-def check_position(position: Any) -> None:
-    """Raise `MessageError` naming the field when ``position`` is not a position or None."""
+def check_position(position: Any, max_keys: int) -> None:
+    """Raise `MessageError` naming the field when ``position`` is not a position or None, or names more than ``max_keys`` keys."""
     if position is None:
         return
     if not isinstance(position, dict):
@@ -270,6 +341,9 @@ def check_position(position: Any) -> None:
     have = position.get("have")
     if have is not None and not (isinstance(have, dict) and all(isinstance(item, str) for item in have.values())):
         raise MessageError("bad_field", "have must map keys to content ids", "position.have")
+    for name, keys in (("ahead", ahead), ("have", have)):
+        if keys is not None and len(keys) > max_keys:
+            raise MessageError("limit", f"more than max_position_keys={max_keys}", f"position.{name}")
 
 
 def _is_offset(value: Any) -> bool:

@@ -34,4 +34,12 @@ class Limits:
     max_subscriptions: int = 64
     """Subscriptions of one session."""
     max_sessions: int = 10_000
-    """Sessions of one hub."""
+    """Sessions of one hub, and links that have not said hello yet."""
+    max_address_sessions: int = 5_000
+    """The same, of one remote address."""
+    max_position_keys: int = 100_000
+    """Keys that one position names in ``have`` or ``ahead``."""
+    max_commands_per_s: int = 200
+    """Commands of one session."""
+    max_messages_per_s: int = 2_000
+    """Messages of one session, of whatever kind, and polls."""

@@ -15,6 +15,7 @@ from .errors import CloseCode
 from .event_feed import EventBatch
 from .limits import Limits
 from .state_feed import StateBatch, Verdict
+from .tally import Cause
 
 if TYPE_CHECKING:
     from .session import Session
@@ -67,6 +68,8 @@ class Link:
     def __init__(self, kind: str, dialect: Dialect, limits: Limits, now: float) -> None:
         self.id = secrets.token_urlsafe(12)
         self.kind = kind
+        self.address = ""
+        """Where it comes from, while it waits for its hello."""
         self.dialect = dialect
         self.session: Session | None = None
         self.window = limits.window_batches
@@ -143,7 +146,7 @@ class Link:
         """
         if self.session is None:
             return None
-        subscriptions = list(self.session.subscriptions.values())
+        subscriptions = list(self.session.subscriptions.items())
         room = self._limits.in_flight_bytes - self.in_flight_bytes
         budget = min(self._limits.batch_bytes, room)
         # A value larger than the bound goes alone.
@@ -151,13 +154,16 @@ class Link:
         pieces = sum(self._pieces) < self._limits.batch_bytes
         for step in range(len(subscriptions)):
             index = (self._turn + step) % len(subscriptions)
-            subscription = subscriptions[index]
+            name, subscription = subscriptions[index]
             if not subscription.has_news:
                 continue
             batch: StateBatch | EventBatch | None = subscription.feed.collect(subscription.cursor, budget, room_bytes, pieces)
             if batch is not None:
                 self._turn = index + 1
-                self.session.conflated += batch.conflated
+                if batch.conflated:
+                    self.session.count(Cause.CONFLATED_EVENTS, name, batch.conflated)
+                if batch.missed:
+                    self.session.count(Cause.MISSED_EVENTS, name, batch.missed)
                 return batch
         return None
 

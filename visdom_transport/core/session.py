@@ -7,8 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import CloseCode, LinkClosed, MessageError
 from .event_feed import EventCursor, EventFeed
+from .limits import Limits
+from .rate import Rate
 from .state_feed import StateCursor, StateFeed
+from .tally import Cause, Tally
 
 if TYPE_CHECKING:
     from .link import Link
@@ -49,26 +53,56 @@ class Subscription:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One client: its subscriptions, its link if it has one, and which of its commands have been applied."""
+    """One client: its subscriptions, its link if it has one, and which of its commands have been applied.
+
+    ``address`` is where it was opened from; ``login`` is what it was opened with, empty where none is needed: who has another
+    may not use it. What must not be seen in a log is not in its repr.
+    """
 
     role: str
     grace_s: float
     dialect: str = "own"
+    address: str = ""
+    login: str = field(default="", repr=False)
+    tally: Tally = field(default_factory=Tally, repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     link: Link | None = None
     subscriptions: OrderedDict[str, Subscription] = field(default_factory=OrderedDict)
     detached_at: float = 0.0
     seen_at: float = 0.0
     resumes: int = 0
-    conflated: int = 0
+    degraded: dict[str, int] = field(default_factory=dict)
+    """How often each cause came up."""
     last_command: int = 0
-    replies: OrderedDict[int, Any] = field(default_factory=OrderedDict)
+    replies: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
+    commands: Rate = field(default_factory=lambda: Rate(Limits().max_commands_per_s, 0.0), repr=False)
+    messages: Rate = field(default_factory=lambda: Rate(Limits().max_messages_per_s, 0.0), repr=False)
 
     @property
     def behind(self) -> int:
         """How many changes the session has not been sent."""
         return sum(subscription.behind for subscription in self.subscriptions.values())
+
+    @property
+    def client(self) -> str:
+        """Who this is, as a log tells it."""
+        return f"{self.role} at {self.address}" if self.address else self.role
+
+    def count(self, cause: Cause, detail: str = "", by: int = 1) -> None:
+        """Something could not be done for this client as it should."""
+        self.degraded[cause.value] = self.degraded.get(cause.value, 0) + by
+        self.tally.count(cause, self.client, detail, by)
+
+    def take_command(self, now: float) -> None:
+        """The client gives a command. Raises `MessageError` when it gives too many."""
+        if not self.commands.take(now):
+            raise MessageError("limit", f"more than max_commands_per_s={self.commands.per_s}")
+
+    def take_message(self, now: float) -> None:
+        """The client says something. Raises `LinkClosed` (LIMIT) when it says too much."""
+        if not self.messages.take(now):
+            raise LinkClosed(CloseCode.LIMIT, f"more than max_messages_per_s={self.messages.per_s}")
 
     def knows_secret(self, secret: Any) -> bool:
         return isinstance(secret, str) and secrets.compare_digest(secret.encode(errors="replace"), self.secret.encode())

@@ -113,6 +113,8 @@ class StateBatch:
 
     __slots__ = ("_data", "complete", "conflated", "end", "entries", "epoch", "feed", "keys", "piece_bytes", "start")
 
+    missed = 0
+
     def __init__(
         self,
         feed: str,
@@ -243,18 +245,20 @@ class StateFeed:
         while change.deltas_bytes > allowed:
             self._drop_oldest_delta(change)
 
-    def delete(self, key: str) -> None:
-        """``key`` is gone."""
+    def delete(self, key: str) -> int:
+        """``key`` is gone. Returns how many older tombstones had to be given up for its own."""
         change = self._advance(key)
         change.deleted = True
         change.value_bytes = None
         self._forget_deltas(change)
         self._tombstones[key] = change.offset
         self._tombstones.move_to_end(key)
-        while len(self._tombstones) > self._max_tombstones:
+        excess = max(0, len(self._tombstones) - self._max_tombstones)
+        for _ in range(excess):
             oldest, offset = self._tombstones.popitem(last=False)
             self._tombstone_floor = offset
             del self._changes[oldest]
+        return excess
 
     def _advance(self, key: str) -> _Change:
         self.offset += 1
@@ -323,7 +327,9 @@ class StateFeed:
         known = position["epoch"] == self.epoch and offset <= self.offset
         ahead: dict[str, int] = {}
         if known:
-            ahead = {key: at for key, at in (position.get("ahead") or {}).items() if offset < at <= self.offset}
+            given = (position.get("ahead") or {}).items()
+            # Of keys that it was never sent a reader cannot be ahead: what it makes up is not kept for it.
+            ahead = {key: at for key, at in given if offset < at <= self.offset and key in self._changes}
         if known and offset >= self._tombstone_floor:
             return StateCursor(offset, ahead), "resumed"
         if known and offset != NOTHING:
