@@ -75,7 +75,20 @@ def test_a_misspelt_variable_is_noticed() -> None:
 
 
 def test_numbers_say_their_unit() -> None:
-    units = ("_s", "_ms", "_bytes", "_batches", "_count", "_points", "_lines", "_images", "_tombstones")
+    units = (
+        "_s",
+        "_ms",
+        "_bytes",
+        "_batches",
+        "_count",
+        "_points",
+        "_lines",
+        "_images",
+        "_tombstones",
+        "_sessions",
+        "_subscriptions",
+        "_keys",
+    )
     for setting in fields(Settings):
         if isinstance(setting.default, int | float):
             assert setting.name.endswith(units), setting.name

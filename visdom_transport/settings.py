@@ -107,6 +107,27 @@ class Settings:
     max_message_bytes: int = _count(10_485_760)
     """A larger message from a client is refused."""
 
+    max_body_bytes: int = _count(1_073_741_824)
+    """A larger body of any other request, a publisher's or a page's of stock, is refused. The default is Visdom's own bound."""
+
+    max_sessions: int = _count(10_000)
+    """At most so many sessions, and links that have not said hello yet."""
+
+    max_address_sessions: int = _count(5_000)
+    """The same, of one remote address. Behind a proxy all clients have the proxy's."""
+
+    max_subscriptions: int = _count(64)
+    """At most so many feeds are followed by one session."""
+
+    max_position_keys: int = _count(100_000)
+    """A position may name so many keys that the client holds."""
+
+    max_commands_per_s: int = _count(200)
+    """A session may give so many commands a second, and ten times as many at once."""
+
+    max_messages_per_s: int = _count(2_000)
+    """Likewise messages of any kind, and polls; a session that sends more is ended."""
+
     max_points: int | None = _bound()
     """Points of each trace of a plot, first in first out. A window's own `opts` go before. Not set: no bound."""
 
@@ -124,6 +145,12 @@ class Settings:
 
     allowed_origins: tuple[str, ...] = _setting((), _words, "origins separated by commas")
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""
+
+    allowed_hosts: tuple[str, ...] = _setting((), _words, "host names separated by commas")
+    """The names this server is asked for by. Set, requests to any other `Host` are refused: a defence against DNS rebinding."""
+
+    readonly_http: str = _choice("allow", "refuse")
+    """What a server started with `-readonly` does with HTTP requests that change something. Visdom allows them."""
 
     journal: str = _choice("fed", "all", "off")
     """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""

@@ -482,7 +482,9 @@ def test_commands_above_the_rate_are_refused_and_the_link_stays() -> None:
     assert talk.say(command(burst + 2))[0]["error"] is None
     assert talk.say(command(burst + 3))[0]["error"] == refusal
     world.now += 1_000
-    assert len([n for n in range(100) if talk.say(command(100 + n))[0]["error"] is None]) == burst, "no more than a burst is saved"
+    assert len([n for n in range(100) if talk.say(command(100 + n))[0]["error"] is None]) == burst, (
+        "no more than a burst is saved"
+    )
     assert talk.lives()
 
 

@@ -55,7 +55,7 @@ class Tally:
         self._told: OrderedDict[tuple[str, Cause], None] = OrderedDict()
 
     def count(self, cause: Cause, client: str, detail: str = "", by: int = 1) -> None:
-        """``cause`` came up for ``client``, ``by`` times. ``client`` is who the person that runs the server can do something about."""
+        """``cause`` came up for ``client``, ``by`` times. A client is named as the person who runs the server knows it."""
         self.totals[cause] += by
         pair = (client[:MAX_CLIENT_CHARACTERS], cause)
         is_new = pair not in self._told

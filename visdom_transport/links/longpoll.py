@@ -6,16 +6,27 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.conversation import Conversation
 from ..core.encoding import encode
 from ..core.errors import CloseCode, LinkClosed
 from ..core.hub import Hub
+from ..core.tally import closed
 from .pump import clock
 
 REMEMBERED_ENDS = 1_000
 """Ended chains whose reason is still told to a client that polls once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whom a request comes from."""
+
+    address: str
+    login: str | None
+    """Empty where none is needed; None when it is not logged in, and must be."""
 
 
 class Chain:
@@ -52,21 +63,21 @@ class Chain:
 class Chains:
     """All chains of one hub. `poll` and `send` answer the two kinds of requests with messages."""
 
-    def __init__(self, hub: Hub, converse: Callable[[], Conversation]) -> None:
+    def __init__(self, hub: Hub, converse: Callable[[Client], Conversation]) -> None:
         self._hub = hub
         self._converse = converse
         self._chains: dict[str, Chain] = {}
         self._ended: OrderedDict[str, CloseCode] = OrderedDict()
 
-    async def poll(self, request: Any) -> list[bytes]:
+    async def poll(self, request: Any, client: Client) -> list[bytes]:
         """Answer a poll: at once when there is news, else when there is or ``wait_s`` is over."""
         try:
             check(request)
             if request.get("link") is None:
-                return self._open(request)
-            chain = self._find(request)
-        except LinkClosed as closed:
-            return [close_message(closed.code)]
+                return self._open(request, client)
+            chain = self._find(request, client)
+        except LinkClosed as why:
+            return self._turn_away(client, why)
         conversation = chain.conversation
         link_id = conversation.link.id
         this_poll = chain.begin_poll()
@@ -76,8 +87,8 @@ class Chains:
             conversation.present(request.get("feeds"), clock())
             for message in request.get("messages") or []:
                 conversation.act(message, clock())
-        except LinkClosed as closed:
-            self._hub.end(conversation.link, closed.code, clock())
+        except LinkClosed as why:
+            self._hub.end(conversation.link, why.code, clock(), str(why))
         deadline = clock() + wait_s
         while link_id not in self._ended:
             outbox = conversation.link.outbox()
@@ -89,22 +100,22 @@ class Chains:
                 return []
         return [close_message(self._ended[link_id])]
 
-    def send(self, request: Any) -> list[bytes]:
+    def send(self, request: Any, client: Client) -> list[bytes]:
         """Answer a request that carries messages: with the direct answers to them."""
         try:
             check(request)
-            chain = self._find(request)
-        except LinkClosed as closed:
-            return [close_message(closed.code)]
+            chain = self._find(request, client)
+        except LinkClosed as why:
+            return self._turn_away(client, why)
         link = chain.conversation.link
         waiting = list(link.control)
         link.control.clear()
         try:
             for message in request.get("messages") or []:
                 chain.conversation.act(message, clock())
-        except LinkClosed as closed:
-            self._hub.end(link, closed.code, clock())
-            return [close_message(closed.code)]
+        except LinkClosed as why:
+            self._hub.end(link, why.code, clock(), str(why))
+            return [close_message(why.code)]
         answers = list(link.control)
         link.control.clear()
         # What was queued before belongs to the poll.
@@ -112,8 +123,12 @@ class Chains:
         chain.wake()
         return answers
 
-    def _open(self, request: dict[str, Any]) -> list[bytes]:
-        conversation = self._converse()
+    def _turn_away(self, client: Client, why: LinkClosed) -> list[bytes]:
+        self._hub.tally.count(closed(why.code), client.address, str(why))
+        return [close_message(why.code)]
+
+    def _open(self, request: dict[str, Any], client: Client) -> list[bytes]:
+        conversation = self._converse(client)
         link = conversation.link
         chain = self._chains[link.id] = Chain(conversation)
 
@@ -131,20 +146,26 @@ class Chains:
                 conversation.act(message, clock())
                 if link.session is None:
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
-        except LinkClosed as closed:
-            self._hub.end(link, closed.code, clock())
-            return [close_message(closed.code)]
+        except LinkClosed as why:
+            self._hub.end(link, why.code, clock(), str(why))
+            return [close_message(why.code)]
         return link.outbox()
 
-    def _find(self, request: dict[str, Any]) -> Chain:
+    def _find(self, request: dict[str, Any], client: Client) -> Chain:
         link_id = request.get("link")
         chain = self._chains.get(link_id) if isinstance(link_id, str) else None
         if chain is None:
+            if client.login is None:
+                raise LinkClosed(CloseCode.UNAUTHORIZED)
             raise LinkClosed(self._ended.get(str(link_id), CloseCode.UNKNOWN_LINK))
         session = chain.conversation.link.session
         assert session is not None
         if not session.knows_secret(request.get("secret")):
             raise LinkClosed(CloseCode.WRONG_SECRET)
+        if session.login != client.login:
+            # Its owner has logged out, or in as somebody else.
+            self._hub.end_session(session, CloseCode.UNAUTHORIZED, clock())
+            raise LinkClosed(CloseCode.UNAUTHORIZED)
         return chain
 
 

@@ -68,7 +68,7 @@ class SocketLink:
                 raise LinkClosed(CloseCode.PROTOCOL, "binary frame")
             self._peer.receive(data, clock())
         except LinkClosed as closed:
-            self._hub.end(self._peer.link, closed.code, clock())
+            self._hub.end(self._peer.link, closed.code, clock(), str(closed))
 
     def flush(self) -> None:
         """Send what the link may send now."""
@@ -132,6 +132,12 @@ class SocketLink:
     def heard(self) -> None:
         """The peer gave a sign of life."""
         self._peer.link.hear(clock())
+
+    def cut(self) -> None:
+        """The stream is about to go. By itself Tornado ends only a connection whose message is too large."""
+        protocol = self._handler.ws_connection
+        if not self._closing and protocol is not None and protocol.server_terminated and not protocol.client_terminated:
+            self._hub.end(self._peer.link, CloseCode.PROTOCOL, clock(), "a message is larger than max_message_bytes")
 
     def gone(self) -> None:
         """The connection has ended."""

@@ -20,6 +20,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     """Wrap Application.__init__: add the transport and its routes."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        from .doors import Doors
         from .handlers import routes
         from .publish_endpoint import PublishHandler
         from .stopping import stop_on_signals
@@ -35,6 +36,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         self.transport = Transport(self, settings)
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])
+        Doors(self.transport).install()
         stop_on_signals(self)
 
     return __init__

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandler
@@ -12,22 +10,17 @@ from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandl
 from ..core.encoding import decode, encode
 from ..core.errors import CloseCode, LinkClosed, MessageError
 from ..core.link import Link
-from ..links.longpoll import close_message, reply
+from ..core.tally import Cause
+from ..links.longpoll import Client, reply
 from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
 from ..links.websocket import MAX_WAITING_MESSAGES, SUBPROTOCOL, SocketLink
+from .logins import COOKIE, login_of
 from .publishing import post_embedding
 from .transport import Transport
 
-logger = logging.getLogger("visdom_transport.handlers")
-
-STATUS = {
-    # What Visdom answers without a login: 400 before 0.3.0.
-    CloseCode.UNAUTHORIZED: 401 if hasattr(BaseHandler, "is_authorized") else 400,
-    CloseCode.ORIGIN: 403,
-    CloseCode.PROTOCOL: 413,
-}
-"""What HTTP calls the reasons for which a request is refused."""
+UNAUTHORIZED_STATUS = 401 if hasattr(BaseHandler, "is_authorized") else 400
+"""What Visdom answers without a login: 400 before 0.3.0."""
 
 
 def routes(app: Any) -> list[Any]:
@@ -35,41 +28,37 @@ def routes(app: Any) -> list[Any]:
     base = app.base_url
     return [
         (rf"{base}/embedding", EmbeddingHandler, {"app": app}),
+        (rf"{base}/transport/logout", LogoutHandler, {"app": app}),
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),
         (rf"{base}/transport/status", StatusHandler, {"app": app}),
     ]
 
 
-def origin_allowed(transport: Transport, origin: str | None, host: str) -> bool:
-    """Whether pages of ``origin`` may use this server: its own, those of the settings, and clients that are no page at all."""
-    if origin is None or urlsplit(origin).netloc.lower() == host.lower():
-        return True
-    if origin.rstrip("/") in transport.settings.allowed_origins or "*" in transport.settings.allowed_origins:
-        return True
-    logger.warning(
-        "refused a connection from origin %s to host %s; behind a proxy that rewrites Host, set "
-        "VISDOM_TRANSPORT_ALLOWED_ORIGINS=%s",
-        origin,
-        host,
-        origin,
-    )
-    return False
+def client_of(handler: RequestHandler) -> Client:
+    """Whom a request comes from."""
+    return Client(str(handler.request.remote_ip), login_of(handler))
 
 
 # --- stock clients, over either transport ---
 
 
 class StockPeer:
-    """A client of the stock dialect: one session for the life of its link."""
+    """A client of the stock dialect: one session for the life of its link.
 
-    def __init__(self, transport: Transport, kind: str, role: str) -> None:
+    Raises:
+        LinkClosed: there are too many sessions, or it is not logged in and must be.
+    """
+
+    def __init__(self, transport: Transport, kind: str, role: str, client: Client) -> None:
+        if client.login is None:
+            raise LinkClosed(CloseCode.UNAUTHORIZED)
         transport.pump.start()
         self._transport = transport
         hub = transport.hub
         dialect = StockBrowser() if role == "browser" else StockSource()
         self.link = Link(kind, dialect, hub.limits, clock())
-        self.session = hub.open_session(role, clock(), dialect="stock", grace_s=0)
+        self.session = hub.open_session(role, clock(), dialect="stock", grace_s=0, address=client.address, login=client.login)
         hub.attach(self.session, self.link, clock())
 
     def greet(self) -> None:
@@ -89,15 +78,21 @@ class StockPeer:
         self._transport.show(session, "env/main", live_only=True)
 
     def receive(self, data: bytes | str, now: float) -> None:
-        """Carry out a command. Stock has no way to be told of an error, so it is logged."""
+        """Carry out a command. Stock has no way to be told of an error, so the server's log says it.
+
+        Raises:
+            LinkClosed: it says too much.
+        """
         self.link.hear(now)
+        self.session.take_message(now)
         try:
             command = parse(data)
             if isinstance(self.link.dialect, StockBrowser) and self.link.dialect.is_echo(command):
                 return
+            self.session.take_command(now)
             self._transport.commands.carry_out(self.session, command)
         except (ValueError, MessageError) as error:
-            logger.info("refused a command of a stock %s: %s", self.session.role, error)
+            self.session.count(Cause.REFUSED_COMMANDS, str(error))
 
 
 class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
@@ -111,20 +106,21 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
         self.transport: Transport = app.transport
 
     def check_origin(self, origin: str) -> bool:
-        return origin_allowed(self.transport, origin, self.request.host)
+        return True  # `Doors` has let it in
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
     def open(self, *args: str, **kwargs: str) -> None:
         own = self.selected_subprotocol == SUBPROTOCOL
-        if self.app.login_enabled and not self.current_user:
-            self.close(int(CloseCode.UNAUTHORIZED), CloseCode.UNAUTHORIZED.reason)
-            return
-        hub = self.transport.hub
+        transport, client = self.transport, client_of(self)
+        hub = transport.hub
         try:
-            peer: Any = self.transport.converse("websocket") if own else StockPeer(self.transport, "websocket", self.role)
+            peer: Any = transport.converse("websocket", client) if own else StockPeer(transport, "websocket", self.role, client)
+            if own:
+                hub.await_hello(peer.link, clock())
         except LinkClosed as closed:
+            transport.refused(closed.code, client, str(closed))
             self.close(int(closed.code), closed.code.reason)
             return
         self.set_nodelay(True)
@@ -144,6 +140,11 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
     def on_pong(self, data: bytes) -> None:
         if self._socket is not None:
             self._socket.heard()
+
+    def on_connection_close(self) -> None:
+        if self._socket is not None:
+            self._socket.cut()
+        super().on_connection_close()
 
     def on_close(self) -> None:
         if self._socket is not None:
@@ -171,16 +172,14 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
 
     def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        if self.app.login_enabled and not self.current_user:
-            self.refuse(CloseCode.UNAUTHORIZED)
-        elif not origin_allowed(self.transport, self.request.headers.get("Origin"), self.request.host):
-            self.refuse(CloseCode.ORIGIN)
-        elif len(self.request.body) > self.transport.settings.max_message_bytes:
-            self.refuse(CloseCode.PROTOCOL)
+        self.client = client_of(self)
+        if self.client.login is None:
+            self.refuse_stranger()
 
-    def refuse(self, code: CloseCode) -> None:
-        """Answer a request that is not allowed, as stock does."""
-        self.set_status(STATUS[code])
+    def refuse_stranger(self) -> None:
+        """Answer a request without a login, as stock does."""
+        self.transport.refused(CloseCode.UNAUTHORIZED, self.client)
+        self.set_status(UNAUTHORIZED_STATUS)
         self.finish()
 
     def body(self) -> Any:
@@ -203,8 +202,8 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
 class OwnHandler(TransportHandler):
     """What the endpoints of our long poll share: they refuse as a WebSocket does, with a close code."""
 
-    def refuse(self, code: CloseCode) -> None:
-        self.finish(reply([close_message(code)]))
+    def refuse_stranger(self) -> None:
+        """Nothing yet: if it is somebody who has logged out, the session ends as well."""
 
     def finish(self, chunk: Any = None) -> Any:
         self.set_header("Content-Type", "application/json")
@@ -220,7 +219,7 @@ class PollHandler(OwnHandler):
         request = self.body()
         if self._finished:
             return
-        messages = await self.transport.chains.poll(request)
+        messages = await self.transport.chains.poll(request, self.client)
         if not self._gone:
             self.finish(reply(messages))
 
@@ -235,7 +234,7 @@ class SendHandler(OwnHandler):
     def post(self) -> None:
         request = self.body()
         if not self._finished:
-            self.finish(reply(self.transport.chains.send(request)))
+            self.finish(reply(self.transport.chains.send(request, self.client)))
 
 
 class StatusHandler(TransportHandler):
@@ -244,6 +243,20 @@ class StatusHandler(TransportHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.finish(encode(self.transport.status()))
+
+
+class LogoutHandler(TransportHandler):
+    """``/transport/logout``: this login ends, everywhere and with every session that was opened with it."""
+
+    def post(self) -> None:
+        login = self.client.login
+        ended = 0
+        if login:
+            self.transport.logins.end(login)
+            ended = self.transport.hub.end_login(login, clock())
+            self.clear_cookie(COOKIE)
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode({"sessions_ended": ended}))
 
 
 class EmbeddingHandler(BaseHandler):  # type: ignore[misc]
@@ -273,8 +286,9 @@ class StockPollHandler(TransportHandler):
 
     def _open(self) -> None:
         try:
-            peer = StockPeer(self.transport, "poll", self.role)
+            peer = StockPeer(self.transport, "poll", self.role, self.client)
         except LinkClosed as closed:
+            self.transport.refused(closed.code, self.client, str(closed))
             self._fail("closed", closed.code.reason)
             return
         hub, link = self.transport.hub, peer.link
@@ -297,7 +311,7 @@ class StockPollHandler(TransportHandler):
             self._fail("invalid")
             return
         peer = self.transport.stock_polls.get(str(request.get("sid")))
-        if peer is None or peer.session.role != self.role:
+        if peer is None or peer.session.role != self.role or peer.session.login != self.client.login:
             self._fail("closed")
         elif request.get("message_type") == "query":
             peer.link.hear(clock())
@@ -310,7 +324,12 @@ class StockPollHandler(TransportHandler):
         elif not isinstance(request.get("message"), str):
             self._fail("no msg")
         else:
-            peer.receive(request["message"], clock())
+            try:
+                peer.receive(request["message"], clock())
+            except LinkClosed as closed:
+                self.transport.hub.end(peer.link, closed.code, clock(), str(closed))
+                self._fail("closed", closed.code.reason)
+                return
             self.finish(encode({"success": True}))
 
     def _fail(self, reason: str, detail: str | None = None) -> None:

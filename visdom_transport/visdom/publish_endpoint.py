@@ -9,7 +9,7 @@ from visdom.server.handlers.base_handlers import BaseHandler
 
 from ..core.encoding import encode
 from ..core.errors import MessageError
-from .handlers import origin_allowed
+from ..core.tally import Cause
 from .publishing import ENDPOINTS, as_json, environment_id, posted, refuse
 from .transport import SERVER_ID
 from .updates import UpdateRefused
@@ -42,6 +42,8 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             producer.applied = number
             if error is not None:
                 refused.append({"number": number, "error": error})
+                detail = f"message {number}: {error['field']}: {error['message']}"
+                transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher {producer_id[:6]}", detail)
         if producer.applied != before:
             transport.producers.moved(producer_id)
             transport.keeper.touch()
@@ -87,10 +89,6 @@ class PublishHandler(BaseHandler):  # type: ignore[misc]
 
     def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        if not origin_allowed(self.app.transport, self.request.headers.get("Origin"), self.request.host):
-            self.set_status(403)
-            self.finish()
-            return
-        self.set_header("Content-Type", "application/json")
+        super().prepare()
 
-    post = posted(publish)
+    post = posted(publish, "application/json")

@@ -16,6 +16,7 @@ from visdom.utils import server_utils
 
 from ..core.encoding import encode
 from ..core.errors import MessageError
+from ..core.tally import Cause
 from .delivery import put_window, transport_of
 from .embedding import EmbeddingWindow, is_embedding, parse
 from .updates import Caps, UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
@@ -62,19 +63,33 @@ def answer_error(handler: Any, status: int, error: dict[str, str | None]) -> Non
     handler.write(encode({"error": error}))
 
 
-def posted(endpoint: Endpoint) -> Any:
-    """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field."""
+def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") -> Any:
+    """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field.
+
+    The reply repeats what was sent, window ids for instance: it is not called HTML, as which Visdom's would be shown.
+    """
 
     @server_utils.check_auth  # type: ignore[untyped-decorator]
     def post(handler: Any) -> None:
+        transport = transport_of(handler)
+        handler.set_header("Content-Type", content_type)
+        handler.set_header("X-Content-Type-Options", "nosniff")
         try:
-            handler.write(endpoint(transport_of(handler), parsed_body(handler)))
+            handler.write(endpoint(transport, parsed_body(handler)))
         except UpdateRefused as refusal:
+            count_refused(transport, handler, as_json(refusal))
             answer_error(handler, refusal.status, as_json(refusal))
         except MessageError as error:
+            count_refused(transport, handler, error.as_json())
             answer_error(handler, 500, error.as_json())
 
     return post
+
+
+def count_refused(transport: Transport, handler: Any, error: dict[str, str | None]) -> None:
+    """What a publisher sent was refused."""
+    detail = f"{handler.request.path}: {error['field']}: {error['message']}"
+    transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
 
 
 def as_json(refusal: UpdateRefused) -> dict[str, str | None]:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from visdom_transport.settings import Settings
 
 APP: Final = "visdom.server.app"
+BASE: Final = "visdom.server.handlers.base_handlers"
 BUILD: Final = "visdom.server.build"
 RUN: Final = "visdom.server.run_server"
 STORE: Final = "visdom.data_model.json_store"
@@ -90,6 +91,25 @@ TABLE: Final = (
         "template_loader",
         "the page loads our runtime, or says which browser files are missing",
         wrap="visdom_transport.visdom.page:loader",
+    ),
+    # Who may do what
+    Seam(
+        BASE,
+        "BaseHandler.prepare",
+        "a read-only server may refuse what HTTP requests change",
+        by="visdom_transport.visdom.readonly:prepare",
+    ),
+    Seam(
+        BASE,
+        "BaseHandler.get_current_user",
+        "who has logged out is nobody",
+        wrap="visdom_transport.visdom.logins:unless_ended",
+    ),
+    Seam(
+        BASE,
+        "BaseWebSocketHandler.get_current_user",
+        "who has logged out is nobody",
+        wrap="visdom_transport.visdom.logins:unless_ended",
     ),
     # The state
     Seam(

@@ -16,19 +16,22 @@ from visdom.utils import server_utils
 from .. import __version__
 from ..core.conversation import Conversation
 from ..core.delta import Delta
-from ..core.errors import MessageError
+from ..core.errors import CloseCode, LinkClosed, MessageError
 from ..core.hub import Hub
 from ..core.limits import Limits
 from ..core.session import Session
 from ..core.state_feed import Source
-from ..links.longpoll import Chains
+from ..core.tally import closed
+from ..links.longpoll import Chains, Client
 from ..links.pump import Pump, clock
 from ..links.stock import StockBrowser
 from ..settings import Settings
+from .advice import tell
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
 from .durability.keeper import Keeper
+from .logins import Logins
 from .producers import Producers
 from .sources import SharedSource, WindowSource
 from .state import State
@@ -50,10 +53,12 @@ class Transport:
         """Environments of which somebody was told how many closed windows can be brought back."""
         limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)})
         self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
+        self.hub.tally.tell = tell
+        self.logins = Logins()
         self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
         self.commands = Commands(self)
         self.producers = Producers()
-        self.chains = Chains(self.hub, lambda: self.converse("poll"))
+        self.chains = Chains(self.hub, lambda client: self.converse("poll", client))
         self.stock_polls: dict[str, Any] = {}
         self.rules = rules_for(web_handlers.UpdateHandler, server_utils, app)
         self.caps = Caps(**{field.name: getattr(settings, field.name) for field in fields(Caps)})
@@ -69,11 +74,18 @@ class Transport:
         app.subs = Subscribers(self, "browser")
         app.sources = Subscribers(self, "source")
 
-    def converse(self, kind: str) -> Conversation:
-        """A conversation with a new client of our protocol."""
+    def converse(self, kind: str, client: Client) -> Conversation:
+        """A conversation with a new client of our protocol. Raises `LinkClosed` when it is not logged in, and must be."""
+        if client.login is None:
+            raise LinkClosed(CloseCode.UNAUTHORIZED)
         self.pump.start()
         facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly)}
-        return Conversation(self.hub, kind, clock(), self.commands.carry_out, facts)
+        act = self.commands.carry_out
+        return Conversation(self.hub, kind, clock(), act, facts, address=client.address, login=client.login)
+
+    def refused(self, code: CloseCode, client: Client, detail: str = "") -> None:
+        """Somebody was turned away before there was a link."""
+        self.hub.tally.count(closed(code), client.address, detail)
 
     # --- feeds ---
 
