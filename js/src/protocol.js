@@ -40,6 +40,8 @@ export function isEventFeed(feed) {
 export const CLOSE = Object.freeze({
   /** The link ended without a code: the network, or the other side is gone. */
   LOST: 1006,
+  /** A message is far larger than the server takes. What is sent again after a reconnect would be no smaller. */
+  TOO_LARGE: 1009,
   REPLACED: 4000,
   SILENT: 4002,
   LIMIT: 4005,
@@ -51,5 +53,5 @@ export const CLOSE = Object.freeze({
 
 /** Whether a close code says that trying again without a change is useless. @param {number} code */
 export function isFinal(code) {
-  return code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET;
+  return (code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET) || code === CLOSE.TOO_LARGE;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
 
 import { Badge, describe, details, TEXTS } from "../src/badge.js";
@@ -12,6 +13,9 @@ class FakeElement {
   textContent = "";
   className = "";
   #listeners = {};
+  set innerHTML(html) {
+    throw new Error(`taken for HTML: ${html}`);
+  }
   setAttribute(name, value) {
     this.attributes[name] = value;
   }
@@ -107,6 +111,26 @@ test("a click shows the details and takes them away, Escape as well", () => {
   button.click();
   badge.element.dispatch("keydown", { key: "Escape" });
   assert.deepEqual([panel.hidden, button.focused], [true, true]);
+});
+
+test("what others have chosen is text, never HTML", () => {
+  const hostile = "<img src=x onerror=alert(1)>";
+  badge.show({ ...state, phase: "stopped", link: null, code: 4099, reason: hostile });
+  badge.notice(TEXTS.refused(hostile));
+  assert.equal(visible(), `refused: ${hostile} · disconnected: ${hostile}`);
+  button.click();
+  assert.ok(panel.children[0].children.every(({ children }) => children.length === 0));
+  assert.deepEqual(button.children, []);
+});
+
+test("no part of the runtime makes HTML of text", () => {
+  const folder = new URL("../src/", import.meta.url);
+  const paths = readdirSync(folder, { recursive: true }).filter((path) => path.endsWith(".js"));
+  assert.ok(paths.length > 20);
+  for (const url of [...paths.map((path) => new URL(path, folder)), new URL("../ApiProvider.js", import.meta.url)]) {
+    const found = /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|dangerouslySetInnerHTML|eval)\b/.exec(readFileSync(url, "utf8"));
+    assert.equal(found, null, `${url}: ${found?.[0]}`);
+  }
 });
 
 test("details", () => {

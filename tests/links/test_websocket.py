@@ -276,7 +276,7 @@ def test_an_oversize_message_ends_the_link(serve: Serve) -> None:
         client.send({"type": "ping", "padding": "x" * 800})
         client.receive_type("pong")
         client.send({"type": "ping", "padding": "x" * 1200})
-        assert client.expect_close() == 1009
+        assert client.expect_close() == 4052
     server.wait_sessions(1, link=None)
 
 

@@ -77,7 +77,7 @@ class Chains:
                 return self._open(request, client)
             chain = self._find(request, client)
         except LinkClosed as why:
-            return self._turn_away(client, why)
+            return self._turn_away(request, client, why)
         conversation = chain.conversation
         link_id = conversation.link.id
         this_poll = chain.begin_poll()
@@ -106,7 +106,7 @@ class Chains:
             check(request)
             chain = self._find(request, client)
         except LinkClosed as why:
-            return self._turn_away(client, why)
+            return self._turn_away(request, client, why)
         link = chain.conversation.link
         waiting = list(link.control)
         link.control.clear()
@@ -123,8 +123,11 @@ class Chains:
         chain.wake()
         return answers
 
-    def _turn_away(self, client: Client, why: LinkClosed) -> list[bytes]:
-        self._hub.tally.count(closed(why.code), client.address, str(why))
+    def _turn_away(self, request: Any, client: Client, why: LinkClosed) -> list[bytes]:
+        link_id = request.get("link") if isinstance(request, dict) else None
+        if str(link_id) not in self._ended:
+            # Otherwise it is told again what was counted when the chain ended.
+            self._hub.tally.count(closed(why.code), client.address, str(why))
         return [close_message(why.code)]
 
     def _open(self, request: dict[str, Any], client: Client) -> list[bytes]:

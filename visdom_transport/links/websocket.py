@@ -44,10 +44,11 @@ class SocketLink:
     A ``stock`` peer does not acknowledge: a batch counts as applied once the kernel has taken it. It may also send binary frames.
     """
 
-    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, *, stock: bool = False) -> None:
+    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, max_message_bytes: int, *, stock: bool = False) -> None:
         self._hub = hub
         self._handler = handler
         self._peer = peer
+        self._max_message_bytes = max_message_bytes
         self._stock = stock
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
@@ -66,6 +67,8 @@ class SocketLink:
         try:
             if isinstance(data, bytes) and not self._stock:
                 raise LinkClosed(CloseCode.PROTOCOL, "binary frame")
+            if len(data) > self._max_message_bytes:
+                raise LinkClosed(CloseCode.PROTOCOL, f"a message is larger than max_message_bytes={self._max_message_bytes}")
             self._peer.receive(data, clock())
         except LinkClosed as closed:
             self._hub.end(self._peer.link, closed.code, clock(), str(closed))
@@ -132,12 +135,6 @@ class SocketLink:
     def heard(self) -> None:
         """The peer gave a sign of life."""
         self._peer.link.hear(clock())
-
-    def cut(self) -> None:
-        """The stream is about to go. By itself Tornado ends only a connection whose message is too large."""
-        protocol = self._handler.ws_connection
-        if not self._closing and protocol is not None and protocol.server_terminated and not protocol.client_terminated:
-            self._hub.end(self._peer.link, CloseCode.PROTOCOL, clock(), "a message is larger than max_message_bytes")
 
     def gone(self) -> None:
         """The connection has ended."""

@@ -32,7 +32,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
             set_aside_corrupt(Path(self.env_path), self.state)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
-        self.settings.setdefault("websocket_max_message_size", settings.max_message_bytes)
+        # What is larger than allowed is refused with a code of ours. Tornado only cuts the connection.
+        self.settings.setdefault("websocket_max_message_size", 2 * settings.max_message_bytes)
         self.transport = Transport(self, settings)
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])

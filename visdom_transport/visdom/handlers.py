@@ -124,7 +124,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self.close(int(closed.code), closed.code.reason)
             return
         self.set_nodelay(True)
-        self._socket = SocketLink(hub, self, peer, stock=not own)
+        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes, stock=not own)
         if not own:
             peer.link.on_ping = self._ping
             peer.greet()
@@ -140,11 +140,6 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
     def on_pong(self, data: bytes) -> None:
         if self._socket is not None:
             self._socket.heard()
-
-    def on_connection_close(self) -> None:
-        if self._socket is not None:
-            self._socket.cut()
-        super().on_connection_close()
 
     def on_close(self) -> None:
         if self._socket is not None:

@@ -36,6 +36,7 @@ _PAGES = ("index.html", "login.html")
 _BUNDLE_PAGE = "index.html"
 _BUNDLE = "js/main.js"
 _BUNDLE_TAG = re.compile(r"""<script\b[^>]*\bstatic_url\(\s*(["'])js/main\.js\1\s*\)[^>]*>""")
+_NAME_IN_SCRIPT = re.compile(r"""'\{\{\s*escape\((\w+)\)\s*\}\}'""")
 _STATIC_URL = re.compile(r"""\bstatic_url\(\s*(["'])([^"']+)\1\s*\)""")
 
 
@@ -53,7 +54,7 @@ class Loader(template.Loader):
         if name not in _PAGES:
             self.reset()
             return super().load(name, parent_path)
-        source = Path(self.root, name).read_text(encoding="utf-8")
+        source = with_quoted_names(Path(self.root, name).read_text(encoding="utf-8"))
         missing = missing_files(self.root, source)
         if missing:
             return _missing_page(missing)
@@ -64,6 +65,14 @@ class Loader(template.Loader):
     def _has_provider(self) -> bool:
         """Whether the bundle was built with our provider, which needs no script in the page."""
         return PROVIDER_MARK in static_files.find(self.root, _BUNDLE).read_bytes()
+
+
+def with_quoted_names(source: str) -> str:
+    """The page's source with the names of environments as strings of its script.
+
+    Visdom escapes them as for HTML: a backslash or a line break in one then ended the script, and with it the page (0.2.4).
+    """
+    return _NAME_IN_SCRIPT.sub(r"{{json_encode(escape(\1))}}", source)
 
 
 def with_scripts(source: str, scripts: Sequence[Script] | None = None) -> str:

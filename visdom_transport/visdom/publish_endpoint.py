@@ -42,7 +42,7 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             producer.applied = number
             if error is not None:
                 refused.append({"number": number, "error": error})
-                detail = f"message {number}: {error['field']}: {error['message']}"
+                detail = f"message {number}: {error['code']} {error['field']}"
                 transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher {producer_id[:6]}", detail)
         if producer.applied != before:
             transport.producers.moved(producer_id)

@@ -87,8 +87,8 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
 
 
 def count_refused(transport: Transport, handler: Any, error: dict[str, str | None]) -> None:
-    """What a publisher sent was refused."""
-    detail = f"{handler.request.path}: {error['field']}: {error['message']}"
+    """What a publisher sent was refused. The message may repeat what it sent, which is not for the log."""
+    detail = f"{handler.request.path}: {error['code']} {error['field']}"
     transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
 
 

@@ -226,6 +226,8 @@ function closeCode(status) {
       return CLOSE.UNAUTHORIZED;
     case 403:
       return CLOSE.ORIGIN;
+    case 413:
+      return CLOSE.TOO_LARGE;
     default:
       return CLOSE.LOST;
   }
