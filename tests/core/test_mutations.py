@@ -19,8 +19,10 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.event_feed import EventFeed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link
+from visdom_transport.core.places import Places
 from visdom_transport.core.session import Session, Subscription
 from visdom_transport.core.state_feed import StateBatch, StateCursor, StateFeed
+from visdom_transport.core.tally import Tally
 
 pytestmark = pytest.mark.slow
 
@@ -298,8 +300,8 @@ def a_command_that_comes_again_is_applied_again(plant: Planter) -> None:
 
 
 def a_lost_session_is_not_forgotten(plant: Planter) -> None:
-    def open_session(original: Any, hub: Any, role: str, now: float) -> Any:
-        session = original(hub, role, now)
+    def open_session(original: Any, hub: Any, role: str, now: float, **named: Any) -> Any:
+        session = original(hub, role, now, **named)
         session.grace_s *= 10
         return session
 
@@ -329,6 +331,18 @@ def the_reader_is_forgotten_and_the_feed_is_not(plant: Planter) -> None:
         session.subscriptions.pop(name, None)
 
     plant.wrap(Hub, "unsubscribe", unsubscribe)
+
+
+def a_place_is_not_given_back(plant: Planter) -> None:
+    plant.omit(Places, "give_up")
+
+
+def a_link_that_has_said_hello_is_waited_for(plant: Planter) -> None:
+    plant.omit(Hub, "hello")
+
+
+def what_a_session_suffers_is_not_counted_in_all(plant: Planter) -> None:
+    plant.omit(Tally, "count")
 
 
 # --- replicas ---
@@ -438,6 +452,9 @@ IN_STATE = [
     a_dead_link_is_never_found,
     a_replaced_link_keeps_the_session,
     the_reader_is_forgotten_and_the_feed_is_not,
+    a_place_is_not_given_back,
+    a_link_that_has_said_hello_is_waited_for,
+    what_a_session_suffers_is_not_counted_in_all,
     a_replica_applies_what_it_has,
     a_replica_keeps_keys_that_are_gone,
     a_replica_takes_a_part_for_the_whole,

@@ -321,6 +321,17 @@ def test_keys_that_change_all_the_time_do_not_keep_the_others_from_a_reader_that
     assert seen == set(board.windows)
 
 
+def test_keys_that_a_reader_makes_up_are_not_kept_for_it() -> None:
+    board = Board(a=0, b=0)
+    reader = board.reader()
+    reader.collect(1)
+    position = reader.replica.position()
+    board.set("a")
+    cursor, verdict = board.feed.begin(position | {"ahead": position["ahead"] | {f"made-up-{n}": 1 for n in range(1_000)}})
+    assert verdict.recovered
+    assert not [key for key in cursor.ahead if key.startswith("made-up")]
+
+
 def test_the_keys_ahead_of_another_life_mean_nothing() -> None:
     board = Board(a=0)
     board.append("a", 1)

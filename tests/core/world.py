@@ -21,6 +21,7 @@ from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
 from visdom_transport.core.state_feed import PIECES, StateFeed
+from visdom_transport.core.tally import Cause
 
 LIMITS = Limits(
     heartbeat_s=8,
@@ -163,6 +164,12 @@ class World:
                 assert len(feed._changes) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
         for old in self.links:
             assert old.session is None or old.session.link is old, "a link that was replaced keeps its session"
+        assert all(waiting.session is None for waiting in hub._waiting), "a link that has said hello is waited for"
+        places = Counter(each.address for each in (*hub.sessions.values(), *hub._waiting))
+        assert hub._places._taken == places, "a place is taken by nobody, or a client has none"
+        for cause in Cause:
+            counted = sum(session.degraded.get(cause, 0) for session in hub.sessions.values())
+            assert counted <= hub.tally.totals[cause], f"{cause} is not counted in all"
         for session in hub.sessions.values():
             assert len(session.replies) <= REMEMBERED_REPLIES
             link = session.link
@@ -242,6 +249,7 @@ class Client:
         self.sizes = []
         self.world.links.append(conversation.link)
         if kind != "poll":
+            self.world.hub.await_hello(conversation.link, self.world.now)
             self.up.append({**self._hello(), "window": self.window})
 
     def _hello(self) -> dict[str, Any]:

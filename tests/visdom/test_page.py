@@ -144,7 +144,9 @@ class PageTest(Site):
         start = ours.index(added[2]) - 2
         assert ours[start : start + 3] == added
         # The names of environments are quoted otherwise: the next test.
-        changes = {'href="favicon.png">': 'href="data:,">', "'&lt;b&gt;',": '"&lt;b&gt;",', "'';": '"";', "'u';": '"u";'}
+        changes = {'href="favicon.png">': 'href="data:,">'}
+        if VISDOM != "0.3.0":
+            changes |= {"'&lt;b&gt;',": '"&lt;b&gt;",', "'';": '"";', "'u';": '"u";'}
         assert ours[:start] + ours[start + 3 :] == [changes.get(word, word) for word in theirs]
 
     def test_no_environments_name_breaks_the_page_or_adds_to_it(self) -> None:
