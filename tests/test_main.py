@@ -99,3 +99,24 @@ def test_fetching_for_a_visdom_nobody_knows_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "9.9" in result.stderr
     assert "0.2.4, 0.3.0" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]], ids=str)
+@pytest.mark.parametrize("flags", [[], ["-u"]], ids=["buffered", "unbuffered"])
+def test_it_ends_quietly_when_nobody_reads_on(arguments: list[str], flags: list[str]) -> None:
+    """As in `python -m visdom_transport | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        result = subprocess.run(
+            [sys.executable, *flags, "-m", "visdom_transport", *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert result.stderr == ""
+    assert result.returncode in (0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,20 @@ Settings are environment variables, see docs/operations.md. VISDOM_TRANSPORT=0 s
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
+    """Run the command line and return its exit status. A reader of the output that has seen enough, like `head`, may go."""
+    try:
+        try:
+            return run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter would try once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command."""
     parser = argparse.ArgumentParser(
         "python -m visdom_transport",
         description=_DESCRIPTION,
