@@ -488,6 +488,13 @@ def test_commands_above_the_rate_are_refused_and_the_link_stays() -> None:
     assert talk.lives()
 
 
+def test_the_defaults_allow_a_thousand_clients_of_one_address_and_a_thousand_clicks_at_once() -> None:
+    world = World(Limits())
+    talks = [Talk(world) for _ in range(1_020)]
+    for talk in (talks[0], talks[-1]):
+        assert all(talk.say(command(number))[0]["error"] is None for number in range(1, 1_001))
+
+
 def test_a_client_that_says_too_much_is_ended_and_can_come_back_later() -> None:
     world = World(Limits(max_messages_per_s=1))
     talk = Talk(world)

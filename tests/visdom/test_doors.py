@@ -47,6 +47,7 @@ def refused(answer: requests.Response) -> bool:
         {"Origin": "null"},
         {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:1"},
     ],
     ids=str,

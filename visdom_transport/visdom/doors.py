@@ -60,8 +60,8 @@ class Doors:
         return refusal
 
     def _check_host(self, request: HTTPServerRequest) -> Refusal | None:
-        allowed, name = self._settings.allowed_hosts, _split(f"//{request.host}")[0]
-        if not allowed or name in LOOPBACK or name in allowed:
+        allowed = self._settings.allowed_hosts
+        if not allowed or _split(f"//{request.host}")[0] in LOOPBACK.union(allowed):
             return None
         message = f"this server is not asked for as {request.host[:200]!r}; if it should be, set {variable('allowed_hosts')}"
         return Refusal(403, CloseCode.ORIGIN, Cause.REFUSED_HOSTS, str(request.remote_ip), message)
@@ -78,15 +78,14 @@ class Doors:
 
     def _is_own_page(self, request: HTTPServerRequest) -> bool:
         """Whether it comes from a page of this server, of an origin that the settings allow, or from no page at all."""
-        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-        if site in ("same-origin", "none"):
-            return True  # the browser says so, and a page cannot make it
-        if origin is None:
-            return site is None
+        origin, site = request.headers.get("Origin", "null"), request.headers.get("Sec-Fetch-Site")
         allowed = self._settings.allowed_origins
         if origin.rstrip("/") in allowed or "*" in allowed:
             return True
-        return site is None and _split(origin)[1] == request.host.lower()
+        if origin != "null":
+            return _split(origin)[1] == request.host.lower()
+        # No page at all, or one whose origin is withheld (a referrer policy does that): the browser tells which, if it is one.
+        return "Origin" not in request.headers if site is None else site in ("same-origin", "none")
 
     def _body_limit(self, request: HTTPServerRequest) -> int:
         is_link = request.path.removeprefix(self._base_url) in LINK_PATHS
