@@ -206,7 +206,7 @@ def test_a_client_that_closes_is_not_counted(server: LocalServer) -> None:
 
 
 def test_one_address_has_so_many_places_on_all_links_together(serve: Serve, records: Records, caplog: Any) -> None:
-    records.expect("VISDOM_TRANSPORT_MAX_ADDRESS_SESSIONS|max_address_sessions=3")
+    records.expect("VISDOM_TRANSPORT_MAX_ADDRESS_SESSIONS=3")
     server = serve(settings={"max_address_sessions": 3})
     with OwnSocket(server), RawSocket(server, "/socket") as stock, OwnSocket(server, hello={}) as silent:
         stock.receive()
@@ -252,7 +252,7 @@ def test_a_stock_page_that_floods_is_refused_and_then_ended(serve: Serve, record
 
 
 def test_a_poll_that_says_too_much_is_ended(serve: Serve, records: Records) -> None:
-    records.expect("max_messages_per_s=1")
+    records.expect("VISDOM_TRANSPORT_MAX_MESSAGES_PER_S=1")
     server = serve(settings={"max_messages_per_s": 1})
     client = OwnPoll(server)
     assert client.send(*[{"type": "ping"}] * 20) == [{"type": "close", "code": 4005, "reason": "limit"}]

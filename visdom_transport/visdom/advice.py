@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 from ..core.tally import Cause
+from ..settings import variable
 
 logger = logging.getLogger("visdom_transport.clients")
 
@@ -38,11 +40,16 @@ WARNINGS: Final = frozenset({Cause.CLOSED_LIMIT, Cause.CLOSED_ORIGIN, Cause.REFU
 """What only a setting can change. Of the rest the client was told itself, or it is how things should be."""
 
 
+_LIMIT: Final = re.compile(r"\b(max_\w+)(?==\d)")
+"""A limit, as the core names it."""
+
+
 def tell(client: str, cause: Cause, detail: str) -> None:
     """Log a cause that came up for a client for the first time."""
     if cause in ADVICE:
         level = logging.WARNING if cause in WARNINGS else logging.INFO
-        logger.log(level, "%s %s [%s] %s", printable(client), ADVICE[cause], cause.value, printable(detail))
+        named = _LIMIT.sub(lambda limit: variable(limit[1]), printable(detail))
+        logger.log(level, "%s %s [%s] %s", printable(client), ADVICE[cause], cause.value, named)
 
 
 def printable(text: str) -> str:
