@@ -169,6 +169,17 @@ def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve) -> 
         assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("length", [b"9" * 5_000, b"\xb2", b"-1", b"1, 1"], ids=["huge", "superscript", "negative", "list"])
+def test_a_size_that_is_none_is_refused(server: LocalServer, records: Records, length: bytes) -> None:
+    records.ignore("413 POST")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %b\r\n\r\n{}" % length)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").readline()
+        assert answer.split()[1:2] in ([b"400"], [b"413"], []), answer
+    server.text("w", "still here")
+
+
 def test_a_body_is_as_large_as_visdom_allows_without_the_setting(server: LocalServer) -> None:
     server.text("w", "x" * 12_000_000)
     assert len(server.windows()["w"]["content"]) == 12_000_000

@@ -93,10 +93,11 @@ class Doors:
 
     def _check_size(self, request: HTTPServerRequest, limit: int) -> Refusal | None:
         length = request.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) <= limit:
+        # What is no number is tornado's to refuse. Python itself refuses numbers of thousands of digits.
+        if not length.isdecimal() or (len(length) < 20 and int(length) <= limit):
             return None
         name = "max_message_bytes" if limit == self._settings.max_message_bytes else "max_body_bytes"
-        message = f"the body of {length} bytes is larger than {variable(name)}={limit}"
+        message = f"the body of {length[:20]} bytes is larger than {variable(name)}={limit}"
         return Refusal(413, CloseCode.PROTOCOL, Cause.REFUSED_BODIES, str(request.remote_ip), message)
 
 
