@@ -49,4 +49,4 @@ def test_a_stock_page_that_takes_a_large_window_slowly_is_not_dead(serve: Callab
         page.connection.settimeout(10)
         large = [message for message in page.load("main") if message.get("id") == "large"]
         assert [len(window["content"]) for window in large] == [len(LARGE)]
-        assert server.status()["totals"]["reaped_links"] == 0
+        assert server.status()["totals"]["closed_silent"] == 0
