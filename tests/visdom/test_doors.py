@@ -78,6 +78,17 @@ def test_what_comes_from_no_page_or_from_our_own_is_let_in(server: LocalServer, 
     assert (answer.status_code, answer.text) == (200, "w")
 
 
+def test_a_reply_that_repeats_what_was_sent_is_no_page(server: LocalServer) -> None:
+    win = "<script>alert(1)</script>"
+    text = {"data": [{"type": "text", "content": "x"}], "win": win}
+    for path, body in (("/events", text), ("/update", text | {"append": True}), ("/close", {"win": win})):
+        answer = server.post(path, body)
+        assert answer.ok
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert server.post("/update", {"win": [win]}).headers["Content-Type"].startswith("application/json")
+
+
 def test_an_origin_of_the_settings_is_let_in_through_every_door(serve: Serve) -> None:
     server = serve(settings={"allowed_origins": "https://vis.example"})
     headers = {"Origin": "https://vis.example", "Sec-Fetch-Site": "cross-site"}
