@@ -205,7 +205,6 @@ TestExactlyOnce = ExactlyOnce.TestCase
 TestExactlyOnce.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["put", "", "request", "reply", "restart"]), max_size=60))
 def test_without_a_disk_applied_is_the_end_and_nothing_is_doubled(steps: list[str]) -> None:
     server = Server(keeps=False)
