@@ -18,6 +18,9 @@ Commander = Callable[[Session, dict[str, Any]], Any]
 
 ROLES = ("browser", "source")
 
+MESSAGES = frozenset({"subscribe", "unsubscribe", "ack", "credit", "command", "ping", "pong"})
+"""What may follow the hello; a method of the conversation acts on each."""
+
 
 class Conversation:
     """Parses what the client says and acts on the hub. Answers are queued on ``link``; take them with ``link.outbox()``.
@@ -45,15 +48,6 @@ class Conversation:
         self._hub = hub
         self._commander = commander
         self._facts = facts
-        self._actions: dict[str, Callable[[dict[str, Any], float], None]] = {
-            "subscribe": self._subscribe,
-            "unsubscribe": self._unsubscribe,
-            "ack": self._ack,
-            "credit": self._credit,
-            "command": self._command,
-            "ping": self._ping,
-            "pong": lambda message, now: None,
-        }
 
     def receive(self, data: bytes | str, now: float) -> None:
         """Act on one encoded message. Raises `LinkClosed` when the link must end."""
@@ -79,8 +73,8 @@ class Conversation:
                 self._hello(message, now)
                 return
             session.take_message(now)
-            if kind in self._actions:
-                self._actions[kind](message, now)
+            if kind in MESSAGES:
+                getattr(self, f"_{kind}")(message, now)
             else:
                 raise MessageError("bad_message", f"no message type {kind[:50]!r}", "type")
         except MessageError as error:
@@ -226,6 +220,9 @@ class Conversation:
         except MessageError as error:
             session.count(Cause.REFUSED_COMMANDS, f"{error.code}: {error.message}")
             return {"error": error.as_json(), "result": None}
+
+    def _pong(self, message: dict[str, Any], now: float) -> None:
+        """It was heard; that is all."""
 
     def _refuse(self, error: MessageError, **context: Any) -> None:
         session = self.link.session

@@ -180,6 +180,7 @@ class Hub:
 
     def detach(self, link: Link, now: float) -> None:
         """The connection is gone; its session waits for another one until its grace period is over."""
+        link.let_go()
         self.hello(link)
         session, link.session = link.session, None
         if session is None or session.link is not link:
@@ -197,8 +198,9 @@ class Hub:
             link.session.count(closed(code), detail)
         else:
             self.tally.count(closed(code), link.address, detail)
+        on_close = link.let_go()
         self.detach(link, now)
-        link.on_close(code)
+        on_close(code)
 
     def end_login(self, login: str, now: float) -> int:
         """Somebody has logged out: end every session that was opened with this login. Returns how many."""

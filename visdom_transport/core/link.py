@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+def nothing(*arguments: Any) -> None:
+    """Does nothing, for whoever need not know any more."""
+
+
+
 class Dialect(Protocol):
     """How a link says things."""
 
@@ -75,8 +80,8 @@ class Link:
         self.window = limits.window_batches
         self.heard_at = now
         self.pinged_at = now
-        self.on_news: Callable[[], None] = lambda: None
-        self.on_close: Callable[[CloseCode], None] = lambda code: None
+        self.on_news: Callable[[], None] = nothing
+        self.on_close: Callable[[CloseCode], None] = nothing
         self.on_ping: Callable[[], None] = lambda: self.control.append(b'{"type":"ping"}')
         self.control: deque[bytes] = deque()
         self.in_flight: deque[int] = deque()
@@ -94,6 +99,12 @@ class Link:
         self.heard_at = now
         if self.session is not None:
             self.session.seen_at = now
+
+    def let_go(self) -> Callable[[CloseCode], None]:
+        """The link is over: let go of the connection's owner, so that neither keeps the other. Returns the last ``on_close``."""
+        on_close = self.on_close
+        self.on_news = self.on_close = self.on_ping = nothing
+        return on_close
 
     def acknowledge(self, batches: int) -> None:
         """The peer has applied and drawn ``batches`` batches of this link in all. A number that goes back is old news; one that

@@ -144,6 +144,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
     def on_close(self) -> None:
         if self._socket is not None:
             self._socket.gone()
+            self._socket = None
 
 
 class BrowserSocket(TransportSocket):
