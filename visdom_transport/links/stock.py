@@ -32,7 +32,7 @@ class StockBrowser:
         if isinstance(batch, EventBatch):
             return [b'{"command":"notification","data":%b}' % event for event in batch.events]
         if batch.feed == "shared":
-            return [message for entry in batch.entries if entry.value for message in self._shared(entry.key, entry.value)]
+            return [message for entry in batch.entries for message in self._shared(entry.key, entry.value)]
         return self._windows(batch)
 
     def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
@@ -40,12 +40,15 @@ class StockBrowser:
             return []
         return [encode({"command": "reload", "data": verdict.header["reload"]})]
 
-    def _shared(self, key: str, value: bytes) -> list[bytes]:
+    def _shared(self, key: str, value: bytes | None) -> list[bytes]:
+        kind, _, eid = key.partition("/")
+        if value is None:
+            self._undo.pop(eid, None)  # of `shared`, only this is ever deleted
+            return []
         if key == "envs":
             return [b'{"command":"env_update","data":%b}' % value]
         if key == "layouts":
             return [b'{"command":"layout_update","data":%b}' % value]
-        kind, _, eid = key.partition("/")
         if kind == "undo":
             before = self._undo.get(eid, undo_state(eid, b"0"))
             self._undo[eid] = undo_state(eid, value)

@@ -33,7 +33,8 @@ class Producers:
                 return None
             producer = self._known[producer_id] = Producer()
             if len(self._known) > self._max:
-                self._known.popitem(last=False)
+                forgotten, _ = self._known.popitem(last=False)
+                self._news.discard(forgotten)
         self._known.move_to_end(producer_id)
         return producer
 

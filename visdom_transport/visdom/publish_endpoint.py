@@ -69,7 +69,10 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         eid = environment_id(body)
         transport.environment(eid)
         transport.keeper.feed(eid)
-        endpoint(transport, body)
+        try:
+            endpoint(transport, body)
+        finally:
+            transport.keeper.fed(eid)
     except UpdateRefused as refusal:
         return as_json(refusal)
     except MessageError as error:

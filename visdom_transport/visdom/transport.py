@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tornado.ioloop import IOLoop
 from visdom.server.handlers import web_handlers
@@ -63,7 +64,8 @@ class Transport:
         self.rules = rules_for(web_handlers.UpdateHandler, server_utils, app)
         self.caps = Caps(**{field.name: getattr(settings, field.name) for field in fields(Caps)})
         self.line_counts: Memo = {}
-        self._comparisons: dict[str, Comparison] = {}
+        self._comparisons: WeakValueDictionary[str, Comparison] = WeakValueDictionary()
+        """Those that a feed reads from."""
         self._stale: set[str] = set()
         self.keeper = Keeper(app, settings, self.producers)
         self.keeper.load(app.state)
@@ -103,10 +105,10 @@ class Transport:
         raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")
 
     def _comparison(self, name: str) -> Comparison:
-        if name not in self._comparisons:
-            followed = {each: found for each, found in self._comparisons.items() if each in self.hub.feeds}
-            self._comparisons = {**followed, name: Comparison(self, name)}
-        return self._comparisons[name]
+        comparison = self._comparisons.get(name)
+        if comparison is None:
+            comparison = self._comparisons[name] = Comparison(self, name)
+        return comparison
 
     def environment(self, eid: str) -> Any:
         """The environment, read from disk if need be, or None when there is none.
@@ -212,11 +214,10 @@ class Transport:
 
     def _refresh_comparisons(self) -> None:
         stale, self._stale = self._stale, set()
-        for name in list(self._comparisons):
-            if name not in self.hub.feeds:
-                del self._comparisons[name]
-            elif name in stale:
-                self._comparisons[name].refresh()
+        for name in stale:
+            comparison = self._comparisons.get(name)
+            if comparison is not None:
+                comparison.refresh()
 
     # --- stock clients ---
 

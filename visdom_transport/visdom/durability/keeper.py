@@ -190,6 +190,11 @@ class Keeper:
                 self._begin(eid)
             self._fed.add(eid)
 
+    def fed(self, eid: str) -> None:
+        """What was meant for this environment has been carried out, or refused: an environment that is not there is not kept."""
+        if eid not in self._app.state:
+            self._fed.discard(eid)
+
     def touch(self) -> None:
         """A publisher has come further."""
         if self.on:
@@ -204,6 +209,7 @@ class Keeper:
             return
         self._unsaved.discard(eid)
         self._fed.discard(eid)
+        self._nameless.discard(eid)
         if self._lives.pop(eid, None) is not None:
             self._changes.end(eid)
             self._schedule()
