@@ -1,17 +1,17 @@
 """Runs the installed Visdom's Application on a free port of 127.0.0.1: stock with VISDOM_TRANSPORT=0, ours without.
 
 The Application is made directly, because `start_server` would first fetch browser files. Prints one line of JSON when it listens.
-Usage: visdom_server.py ENV_PATH [BROWSER_FILES]
 
 Stock Visdom serves no page with a current tornado, nor without a CDN. So that pages can be measured, its static files are also
-looked for in BROWSER_FILES, and the one address that tornado refuses is made by hand; nothing else of it is changed.
+looked for in `--page-files`, and the one address that tornado refuses is made by hand; nothing else of it is changed.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from census import CensusHandler
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
@@ -29,12 +29,12 @@ class CountHandler(RequestHandler):
 
 
 class PageFiles(StaticFileHandler):
-    """Visdom's static files, and those in BROWSER_FILES."""
+    """Visdom's static files, and those in `--page-files`."""
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
         found = Path(root) / path
-        return str(found if found.exists() else Path(sys.argv[2]) / path)
+        return str(found if found.exists() else options.page_files / path)
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         return absolute_path if Path(absolute_path).is_file() else super().validate_absolute_path(root, absolute_path)
@@ -44,12 +44,17 @@ class PageFiles(StaticFileHandler):
         return str(settings["static_url_prefix"]) + path
 
 
-if len(sys.argv) > 2:
+arguments = argparse.ArgumentParser(description=__doc__)
+arguments.add_argument("env_path")
+arguments.add_argument("--port", type=int, default=0)
+arguments.add_argument("--page-files", type=Path)
+options = arguments.parse_args()
+if options.page_files is not None:
     visdom_app.tornado_settings["static_handler_class"] = PageFiles
-sockets = bind_sockets(0, "127.0.0.1")
+sockets = bind_sockets(options.port, "127.0.0.1")
 port = sockets[0].getsockname()[1]
-app = Application(port=port, env_path=sys.argv[1])
-app.add_handlers(".*", [("/bench/count", CountHandler)])
+app = Application(port=port, env_path=options.env_path)
+app.add_handlers(".*", [("/bench/count", CountHandler), ("/bench/census", CensusHandler)])
 HTTPServer(app, max_buffer_size=1024**3).add_sockets(sockets)
 print(json.dumps({"port": port, "kind": "ours" if hasattr(app, "transport") else "stock"}), flush=True)
 IOLoop.current().start()

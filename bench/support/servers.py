@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self, kind: Kind, settings: Mapping[str, object] | None = None, *, page_files: Path | None = None) -> None:
         self.kind = kind
-        self._page_files = page_files
+        self._options = [] if page_files is None else ["--page-files", str(page_files)]
         self.port = 0
         self.pid = 0
         self._settings = settings or {}
@@ -47,7 +47,7 @@ class Server:
         script = "bare_server.py" if self.kind == "bare" else "visdom_server.py"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *map(str, filter(None, [self._page_files]))],
+                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *self._options],
                 cwd=home,
                 env=self._environment(home),
                 stdin=subprocess.DEVNULL,

@@ -39,7 +39,7 @@ class ServerProcess:
         (directory / ".visdom").mkdir(exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, str(self.port), f"{directory / 'envs'}/"],
+                [sys.executable, *self._program(f"{directory / 'envs'}/")],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -49,6 +49,10 @@ class ServerProcess:
         except BaseException:
             self.kill()
             raise
+
+    def _program(self, env_path: str) -> list[str]:
+        """What the interpreter is told to run."""
+        return ["-c", SERVE, str(self.port), env_path]
 
     def __enter__(self) -> Self:
         return self

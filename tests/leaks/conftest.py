@@ -1,0 +1,23 @@
+"""Fixtures: a server process that can be looked into, and one in a thread of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from leaks.inspected import InspectedServer
+from links.local import records, serve, server
+
+__all__ = ["records", "serve", "server"]
+
+QUICK = {"heartbeat_s": 0.3, "dead_after_s": 0.9, "poll_wait_s": 0.4, "grace_s": 0.4, "journal_interval_s": 0.1}
+"""Whoever has gone is forgotten after little more than a second."""
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InspectedServer]:
+    """One server for all tests of a module: each leaves it as it was, or fails."""
+    directory: Path = tmp_path_factory.mktemp("leaks")
+    with InspectedServer(directory, settings=QUICK) as running:
+        yield running
