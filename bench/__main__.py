@@ -24,8 +24,8 @@ BUDGETS_S = {
 }
 """The benchmarks, and for how long each begins new rounds."""
 
-ON_REQUEST_S = {"browser": 400}
-"""Only with `--only`: these need a browser."""
+ON_REQUEST_S = {"browser": 400, "soak": 1_800}
+"""Only with `--only`: these need a browser, or half an hour."""
 
 QUICK_BUDGET_S = 7
 
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--only", action="append", choices=names, metavar="NAME", help="run only this benchmark (may be repeated)"
     )
+    arguments.add_argument("--minutes", type=float, help="the time for each benchmark, instead of its own")
     arguments.add_argument("--quick", action="store_true", help="less than 2 minutes instead of 12: fewer rounds, smaller sizes")
     arguments.add_argument(
         "--out", type=Path, help=f"the page to write, with charts in a folder of its name; default {PAGE}, if all is run in full"
@@ -78,7 +79,10 @@ def main() -> int:
     for index, name in enumerate(names, 1):
         print(f"[{index}/{len(names)}] {title(name)}", file=sys.stderr)
         module = importlib.import_module(f"bench.{name}")
-        result: Result = module.run(Bench(name, options.quick, QUICK_BUDGET_S if options.quick else budgets_s[name]))
+        budget_s = QUICK_BUDGET_S if options.quick else budgets_s[name]
+        if options.minutes is not None:
+            budget_s = 60 * options.minutes
+        result: Result = module.run(Bench(name, options.quick, budget_s))
         results[name] = (module.__doc__ or "", result)
         for table in [*result.tables, report.target_table(result.targets)]:
             print(f"\n{report.text_table(table)}")

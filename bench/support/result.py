@@ -49,13 +49,22 @@ class Bars:
     log: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Charts of y over x below each other, with one x axis: label -> points."""
+
+    title: str
+    x_label: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+
+
 @dataclass(slots=True)
 class Result:
     """Tables in which contenders stand side by side, promises, and one chart."""
 
     tables: list[Table]
     targets: list[Target]
-    chart: Lines | Bars | None = None
+    chart: Lines | Bars | Panels | None = None
     notes: list[str] = field(default_factory=list)
 
 
