@@ -16,6 +16,7 @@ BUDGETS_S = {
     "sliding": 50,
     "images": 60,
     "fanout": 210,
+    "idle": 120,
     "stalled": 100,
     "reconnect": 40,
     "ghosts": 40,
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--only", action="append", choices=names, metavar="NAME", help="run only this benchmark (may be repeated)"
     )
     arguments.add_argument("--minutes", type=float, help="the time for each benchmark, instead of its own")
-    arguments.add_argument("--quick", action="store_true", help="less than 2 minutes instead of 12: fewer rounds, smaller sizes")
+    arguments.add_argument("--quick", action="store_true", help="less than 3 minutes instead of 15: fewer rounds, smaller sizes")
     arguments.add_argument(
         "--out", type=Path, help=f"the page to write, with charts in a folder of its name; default {PAGE}, if all is run in full"
     )

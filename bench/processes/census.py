@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -29,6 +30,11 @@ def process() -> dict[str, int]:
         "tasks": len(asyncio.all_tasks(loop)),
         "timers": sum(not timer.cancelled() for timer in loop._scheduled),
     }
+
+
+def memory() -> dict[str, int]:
+    """The blocks in which Python keeps its objects."""
+    return {"blocks": sys.getallocatedblocks()}
 
 
 def held(transport: Any) -> dict[str, int]:
@@ -102,10 +108,11 @@ class CensusHandler(RequestHandler):
         transport: Any = getattr(self.application, "transport", None)
         parts = {
             "process": process,
+            "memory": memory,
             "held": lambda: held(transport) if transport is not None else {},
             "remembered": lambda: remembered(transport) if transport is not None else {},
             "objects": objects,
             "garbage": garbage,
         }
-        wanted = self.get_arguments("part") or list(parts)[:3]
+        wanted = self.get_arguments("part") or list(parts)[:4]
         self.finish(json.dumps({name: parts[name]() for name in wanted}))

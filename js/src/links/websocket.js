@@ -96,7 +96,7 @@ export class WebSocketLink {
   /** The browser may call back long after the end: a socket that is closing still delivers, and one on a dead path closes late. */
   #detach() {
     if (this.#socket !== null) {
-      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = this.#socket.onerror = null;
       this.#socket = null;
     }
   }

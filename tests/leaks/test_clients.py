@@ -1,0 +1,120 @@
+"""What a Python client takes, it gives back: after many outages it holds what it held after the first, and closed nothing."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from leaks.inspected import InspectedServer
+from support.proxy import FaultProxy
+from support.wait import until
+from visdom import Visdom
+
+from visdom_transport.client import Publisher
+
+OUTAGES = 12
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
+
+
+def held_here() -> dict[str, Any]:
+    """Files and threads of this process, which is also the proxy's."""
+    return {"files": len(os.listdir("/proc/self/fd")), "threads": sorted(thread.name for thread in threading.enumerate())}
+
+
+def returns_to(before: dict[str, Any], what: str) -> None:
+    until(lambda: held_here() == before, f"{what}: {before}", seen=held_here)
+
+
+@pytest.fixture(autouse=True)
+def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest keeps what is logged, and with an error all that it went through."""
+    for name in ("visdom", "visdom_transport.source", "visdom_transport.client"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+
+
+@pytest.fixture
+def proxy(inspected: InspectedServer) -> Iterator[FaultProxy]:
+    with FaultProxy(inspected.port) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("polling", [False, True], ids=["websocket", "poll"])
+def test_an_event_stream_gives_everything_back(proxy: FaultProxy, polling: bool) -> None:
+    def live() -> weakref.ref[Any]:
+        vis: Any = Visdom("http://127.0.0.1", port=proxy.port, use_incoming_socket=not polling, use_polling=polling)
+        until(lambda: vis.socket_alive, "the stream is alive")
+        vis.session.close()
+        while_alive: dict[str, Any] = {}
+        for _ in range(OUTAGES):
+            cut(proxy)
+            until(lambda: proxy.open_connections and vis.socket_alive, "the stream comes back")
+            # A poll that ends is followed by the next, over the same connection.
+            until(lambda: proxy.open_connections == 1, "one connection", seen=lambda: proxy.open_connections)
+            while_alive = while_alive or held_here()
+        returns_to(while_alive, "what it held after the first outage")
+        thread = vis.event_source.thread
+        vis.event_source.close()
+        assert not thread.is_alive()
+        return weakref.ref(vis.event_source)
+
+    before = held_here()
+    source = live()
+    returns_to(before, "what there was before")
+    gc.collect()
+    assert source() is None
+
+
+def cut(proxy: FaultProxy) -> None:
+    """Cut every connection, and wait until there is another one."""
+    connections = proxy.traffic.connections
+    proxy.cut()
+    until(lambda: proxy.traffic.connections > connections, "somebody connects again")
+
+
+def test_a_publisher_gives_everything_back(proxy: FaultProxy) -> None:
+    def publish() -> weakref.ref[Any]:
+        vis: Any = Publisher(server="http://127.0.0.1", port=proxy.port, env="e", use_incoming_socket=False)
+        threads: list[str] = []
+        for outage in range(OUTAGES):
+            vis.line(X=np.array([outage]), Y=np.array([outage]), win="loss", update="append")
+            assert vis.flush(10)
+            proxy.cut()
+            vis.text("while away", win=f"text-{outage % 3}")
+            assert vis.flush(10)
+            assert not vis.win_exists("not-there")
+            threads = threads or held_here()["threads"]
+        assert held_here()["threads"] == threads
+        assert vis.finish(10)
+        vis.session.close()
+        returns_to(before, "what there was before")
+        # Publishing again takes a new thread and a new connection.
+        vis.text("again", win="text-0")
+        assert vis.finish(10)
+        return weakref.ref(vis._sender)
+
+    before = held_here()
+    sender = publish()
+    returns_to(before, "what there was before")
+    gc.collect()
+    assert sender() is None
+
+
+def test_publishers_that_are_forgotten_give_everything_back(inspected: InspectedServer) -> None:
+    inspected.windows()
+    before = held_here()
+    for number in range(10):
+        vis = Publisher(server="http://127.0.0.1", port=inspected.port, env="e", use_incoming_socket=False)
+        vis.text(str(number), win="text")
+        vis.win_exists("text")
+        vis.session.close()
+        del vis
+    gc.collect()
+    returns_to(before, "what there was before")
