@@ -90,11 +90,16 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return self._sender is None or self._sender.flush(timeout, durable=durable)
 
     def finish(self, timeout: float | None = None) -> bool:
-        """Flush, durably, and give back the thread and the connection. Publishing again takes new ones.
+        """Flush, durably, and give back the thread and the connections. Publishing again takes new ones.
 
         Visdom's own `close` is another thing: it closes windows.
         """
-        return self._sender is None or self._sender.finish(timeout)
+        finished = self._sender is None or self._sender.finish(timeout)
+        # That of Visdom's own calls, which is made again when there is one.
+        session = vars(self).get("_session")
+        if session is not None:
+            session.close()
+        return finished
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -217,6 +218,24 @@ def setup_socket(vis: Any, polling: bool = False) -> None:
 def setup_polling(vis: Any) -> None:
     """In the place of `Visdom.setup_polling`."""
     setup_socket(vis, polling=True)
+
+
+def reap_session(vis: Any) -> None:
+    """In the place of `Visdom._start_session_reaper`: the thread that closes an idle connection ends with the client."""
+    client = weakref.ref(vis)
+
+    def reap() -> None:
+        while (vis := client()) is not None:
+            interval_s = vis.session_idle_check_interval
+            with vis._session_lock:
+                if vis._session is not None and time.time() - vis._last_post_time > vis.session_idle_timeout:
+                    vis._session.close()
+                    vis._session = None
+            del vis
+            time.sleep(interval_s)
+
+    vis.session_reaper_thread = threading.Thread(target=reap, name="Visdom-Session-Reaper", daemon=True)
+    vis.session_reaper_thread.start()
 
 
 def expecting(original: Callable[..., None]) -> Callable[..., None]:

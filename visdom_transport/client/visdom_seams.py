@@ -26,6 +26,8 @@ class Seam:
     """The name of what takes its place, in `SOURCE`."""
     wraps: bool = False
     """Whether that is a factory, to be given the original."""
+    only: str | None = None
+    """The one client that has it, if not all do."""
 
     def __str__(self) -> str:
         return f"{VISDOM}.Visdom.{self.name}"
@@ -48,12 +50,14 @@ KNOWN: Final[dict[str, dict[str, tuple[str, ...] | None]]] = {
         "setup_polling": ("self",),
         "register_event_handler": ("self", "handler", "target"),
         "_handle_incoming_message": None,
+        "_start_session_reaper": None,
     },
     "0.3.0": {
         "setup_socket": ("self", "polling"),
         "setup_polling": ("self",),
         "register_event_handler": ("self", "handler", "target", "env"),
         "_handle_incoming_message": ("self", "raw_message"),
+        "_start_session_reaper": ("self",),
     },
 }
 
@@ -61,6 +65,9 @@ TABLE: Final = (
     Seam("setup_socket", "events during an outage arrive later, or are announced as lost", by="setup_socket"),
     Seam("setup_polling", "the same for polling", by="setup_polling"),
     Seam("register_event_handler", "a client started before its server takes handlers", by="expecting", wraps=True),
+    Seam(
+        "_start_session_reaper", "its thread never ends, and keeps the client and its connection", by="reap_session", only="0.3.0"
+    ),
 )
 
 _active: list[Replacement] = []
@@ -93,10 +100,10 @@ def apply() -> None:
     client = importlib.import_module(VISDOM).Visdom
     if _active and all(_member(client, each.seam.name) is each.new for each in _active):
         return
-    recognise()
+    known = recognise()
     source = importlib.import_module(SOURCE)
     found: list[Replacement] = []
-    for seam in TABLE:
+    for seam in (seam for seam in TABLE if seam.only in (None, known)):
         original, ours = _member(client, seam.name), getattr(source, seam.by)
         found.append(Replacement(seam, client, original, ours(original) if seam.wraps else ours))
     # From here on nothing can fail.
