@@ -77,8 +77,7 @@ def run(bench: Bench) -> Result:
     rows = []
     for name in SHOWN:
         values = [sample.values[name] for sample in judged]
-        shown = mb if "bytes" in name or name == "RSS" else number
-        row = [name, *(shown(value) for value in (min(values), statistics.median(values), max(values)))]
+        row = [name, *(shown(name, value) for value in (min(values), statistics.median(values), max(values)))]
         rows.append([*row, *(percent(verdicts[name][0]), f"{verdicts[name][1]:.2f}x")] if name in verdicts else [*row, "", ""])
     return Result(
         tables=[
@@ -133,7 +132,7 @@ def watch(bench: Bench, server: Server, crowd: Crowd) -> Iterator[Sample]:
             sampled, last_sample, next_sample = sent, now, next_sample + SAMPLE_EVERY_S
             yield Sample((now - began) / 60, values)
             if int((now - began) / 60) > int((now - began - SAMPLE_EVERY_S) / 60):
-                bench.say(", ".join(f"{name} {mb(value) if value > 1e5 else number(value)}" for name, value in values.items()))
+                bench.say(", ".join(f"{name} {shown(name, value)}" for name, value in values.items()))
         # What a busy machine has kept it from publishing is not made up for: that would be another load.
         due = max(due, now - 1)
         time.sleep(max(0.0, due - now))
@@ -182,6 +181,10 @@ def peak(samples: list[Sample], name: str) -> float:
     values = [sample.values[name] for sample in samples]
     half = len(values) // 2
     return max(values[half:]) / max(*values[:half], 1e-9)
+
+
+def shown(name: str, value: float) -> str:
+    return mb(value) if "bytes" in name or name == "RSS" else number(value)
 
 
 def percent(share: float) -> str:
