@@ -92,7 +92,7 @@ def run(bench: Bench) -> Result:
             *(Target(f"{name}: peak", verdicts[name][1], limit, "x") for name, (_, limit) in LIMITS.items()),
             Target("updates per second", held_rate, 0.98 * RATE_PER_S, at_least=True),
             Target("clients that died of something unexpected", len(end["died"]), 0),
-            Target("sessions, tasks of clients and feeds once all have gone", sum(left.values()), 0),
+            Target("what is left once all have gone", sum(left.values()), 0),
         ],
         chart=Panels(f"{RATE_PER_S} updates a second, 100 clients that come and go", "minutes", series),
         notes=[

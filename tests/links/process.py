@@ -45,7 +45,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
             )
         try:
-            until(self._answers, "the server answers", timeout_s=20, seen=self.log)
+            until(self._answers, "the server answers", timeout_s=40, seen=self.log)
         except BaseException:
             self.kill()
             raise
