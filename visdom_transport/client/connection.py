@@ -203,7 +203,25 @@ def _reply(answer: requests.Response) -> dict[str, Any] | None:
         reply = decode(answer.content)
     except ValueError:
         return None
-    return reply if isinstance(reply, dict) and "applied" in reply else None
+    return reply if _is_reply(reply) else None
+
+
+def _is_reply(reply: Any) -> bool:
+    """Whether this is what docs/protocol.md, section 9, has a server say."""
+    return (
+        isinstance(reply, dict)
+        and isinstance(reply.get("server"), str)
+        and all(name in reply and (reply[name] is None or _is_number(reply[name])) for name in ("applied", "durable"))
+        and isinstance(reply.get("refused"), list)
+        and all(
+            isinstance(refusal, dict) and _is_number(refusal.get("number")) and isinstance(refusal.get("error"), dict)
+            for refusal in reply["refused"]
+        )
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -123,7 +123,7 @@ class Source:
 
     def _take(self, link: Link, message: Message) -> list[Message]:
         if not link.is_ours:
-            if message.get("command") == "alive":
+            if isinstance(message, dict) and message.get("command") == "alive":
                 self._live(link)
             self._handle(message)
             return []
@@ -180,6 +180,10 @@ class Source:
     def _handle(self, event: Any) -> None:
         if self._closing.is_set() or not isinstance(event, dict) or "target" not in event:
             return
+        try:
+            hash((event.get("eid"), event["target"]))
+        except TypeError:
+            return  # any page can send one; nobody can have a handler for it
         vis = self._vis
         if hasattr(vis, "_handle_incoming_message"):
             # 0.3.0 looks handlers up by environment as well.

@@ -18,6 +18,23 @@ WINDOW_BATCHES: Final = 4
 """Batches the server may send ahead while handlers run."""
 
 
+MOST_SECONDS: Final = 86_400.0
+
+_NEEDED: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
+    "welcome": {
+        "session": str,
+        "secret": str,
+        "heartbeat_s": (int, float),
+        "dead_after_s": (int, float),
+        "poll_wait_s": (int, float),
+    },
+    "subscribed": {"epoch": str, "offset": int, "recovered": bool, "reason": str},
+    "batch": {"epoch": str, "from": int, "to": int, "missed": int, "events": list},
+    "close": {"code": int, "reason": str},
+}
+"""What is taken from the messages of each type, and what it must be."""
+
+
 class LinkLost(Exception):
     """A link is of no more use. The message says why, `code` what the server closed it with, if it did."""
 
@@ -71,21 +88,22 @@ class EventStream:
         """Act on a message, after which the events it carried have been handed over; return the answers.
 
         Raises:
-            LinkLost: the server ends the link.
+            LinkLost: the server ends the link, or does not speak the protocol. Nothing was taken from that message.
         """
         self._hear(now)
+        check(message)
         match message.get("type"):
             case "welcome":
                 self._session, self._secret = message["session"], message["secret"]
                 self._heartbeat_s, self.dead_after_s = message["heartbeat_s"], message["dead_after_s"]
                 self.poll_wait_s = message["poll_wait_s"]
                 self.is_live = True
-            case "subscribed" if message["feed"] == FEED:
+            case "subscribed" if message.get("feed") == FEED:
                 # Of the end of a feed's former life nothing is left: its unread events cannot be counted.
                 if message["reason"] == "epoch":
                     self._on_gap(None)
                 self._replica.subscribed(message)
-            case "batch" if message["feed"] == FEED:
+            case "batch" if message.get("feed") == FEED:
                 missed, events = self._replica.apply(message)
                 if missed:
                     self._on_gap(missed)
@@ -131,6 +149,20 @@ class EventStream:
     def _hear(self, now: float) -> None:
         self._heard_at = now
         self._asked = False
+
+
+def check(message: Any) -> None:
+    """Raise `LinkLost` when a message from the server is not what its type promises."""
+    kind = message.get("type") if isinstance(message, dict) else None
+    if not isinstance(kind, str):
+        raise LinkLost(f"the server says {message!r:.100}, which is no message")
+    if kind in ("subscribed", "batch") and message.get("feed") != FEED:
+        return
+    for name, types in _NEEDED.get(kind, {}).items():
+        value = message.get(name)
+        fits = isinstance(value, types) and (types is bool or not isinstance(value, bool))
+        if not fits or (name.endswith("_s") and not 0 < value <= MOST_SECONDS):
+            raise LinkLost(f"the server says {kind} with {name} {value!r:.100}")
 
 
 @dataclass(slots=True)
