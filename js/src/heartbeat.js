@@ -31,7 +31,8 @@ export class Heartbeat {
    * @param {() => void} options.dead
    */
   constructor({ time, intervalMs, deadAfterMs, checkMs = 3_000, ping, dead }) {
-    this.#options = { time, intervalMs, deadAfterMs, checkMs, ping, dead };
+    // A link that was dead before it is asked would be checked without a pause.
+    this.#options = { time, intervalMs, deadAfterMs: Math.max(deadAfterMs, intervalMs), checkMs, ping, dead };
     this.#alarm = new Alarm(time);
     this.lastHeardAt = time.now();
     this.#plan();

@@ -243,7 +243,7 @@ export class StateReplica {
           this.#remove(key, change);
         }
       }
-      this.order = batch.keys.filter((key) => this.values.has(key));
+      this.order = [...exists].filter((key) => this.values.has(key));
       this.#unverified.clear();
       this.#snapshot = false;
     }

@@ -1,4 +1,5 @@
 import { Backoff } from "./backoff.js";
+import { misfit } from "./check.js";
 import { Choice } from "./choice.js";
 import { Outbox } from "./commands.js";
 import { Credit } from "./credit.js";
@@ -347,6 +348,14 @@ export class Session {
     };
     // Callbacks of links that were given up may come at any time: only the current one and the probe are listened to.
     link.onmessage = (message) => {
+      const wrong = misfit(message);
+      if (wrong !== null) {
+        // Nothing was taken from it. With another link the server gets another chance, after a while.
+        this.onerror(new Error(`the server sent ${wrong}`));
+        link.close(4900, "not the protocol");
+        link.onclose(CLOSE.LOST, wrong);
+        return;
+      }
       if (connection === this.#current) {
         this.#receive(connection, message);
       } else if (connection === this.#probe && message.type === "welcome") {

@@ -165,6 +165,7 @@ export class FakeFetch {
         return settled();
       };
       request.reply = (...messages) => end(resolve)(new Response(JSON.stringify({ messages })));
+      request.answer = (body) => end(resolve)(new Response(JSON.stringify(body)));
       /** Begins a reply, and returns the function that sends a part of it; without a part it ends. */
       request.begin = async () => {
         let sink;

@@ -100,3 +100,18 @@ test("stopped: silence for good, even from within its own ping", async () => {
   told = [];
   heartbeat.stop();
 });
+
+test("a link that is said to be dead before it is asked is asked first, and not without a pause", async () => {
+  heartbeat.stop();
+  const hasty = new Heartbeat({ time, intervalMs: 8_000, deadAfterMs: 300, ping: () => told.push("ping"), dead: () => told.push("dead") });
+  hasty.measure();
+  let rings = 0;
+  const { setTimeout } = time;
+  time.setTimeout = (callback, delayMs) => {
+    rings += 1;
+    assert.ok(rings < 100, "without a pause");
+    return setTimeout(callback, delayMs);
+  };
+  await time.pass(20_000);
+  assert.equal(told.at(-1), "dead");
+});

@@ -133,17 +133,17 @@ export class LongPollLink {
     this.opened = true;
     this.onalive();
     // Counted first: an acknowledgement that is given at once must not start a poll between two batches of one reply.
-    this.#received += messages.filter(({ type }) => type === "batch").length;
+    this.#received += messages.filter((message) => message?.type === "batch").length;
     for (const message of messages) {
       if (this.#ending.signal.aborted) {
         return;
       }
-      if (message.type === "welcome") {
+      if (message?.type === "welcome") {
         this.#link = message.link;
         this.#secret = message.secret;
         this.#waitSeconds = message.poll_wait_s;
       }
-      if (message.type === "close") {
+      if (message?.type === "close") {
         this.#end(message.code, message.reason);
       } else {
         this.onmessage(message);
@@ -180,7 +180,11 @@ export class LongPollLink {
         timeout.set(MARGIN_MS, lost);
         this.onalive();
       });
-      return signal.aborted ? null : JSON.parse(text).messages;
+      const messages = JSON.parse(text)?.messages;
+      if (!Array.isArray(messages)) {
+        throw new TypeError("no messages in the reply");
+      }
+      return signal.aborted ? null : messages;
     } catch (error) {
       if (!signal.aborted) {
         this.#end(CLOSE.LOST, String(error));
