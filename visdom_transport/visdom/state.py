@@ -172,6 +172,8 @@ def observing_load(lazy_load_data: Any) -> Any:
     def load(self: Any) -> None:
         try:
             lazy_load_data(self)
+            if not all(isinstance(self._raw_dict[name], dict) for name in ("jsons", "reload")):
+                raise ValueError("the file is JSON, but not an environment")
             observe_loaded(self)
         except Exception:
             self._raw_dict = None  # it is no environment, and must not pass for one that was read

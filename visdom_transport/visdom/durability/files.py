@@ -12,10 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from .blocks import Block, Damage, read_blocks
 from .environments import sync_folder
+from .history import is_sound
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -107,7 +109,10 @@ class JournalFiles:
             data = path.read_bytes()
             self.old_bytes += len(data)
             blocks, damage = read_blocks(data)
-            generations.append(blocks)
+            sound = list(takewhile(is_sound, blocks))
+            if len(sound) < len(blocks):
+                damage = Damage.CORRUPT
+            generations.append(sound)
             # A torn file may have a successor: that of a process that found it torn, and went on from there.
             if damage is Damage.CORRUPT:
                 aside = path.with_name(f"{path.stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")

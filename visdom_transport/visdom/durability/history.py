@@ -39,6 +39,8 @@ class Stamp:
         if not isinstance(value, dict) or value.keys() != cls.__dataclass_fields__.keys():
             return None
         stamp = cls(**value)
+        if not isinstance(stamp.windows, dict) or not isinstance(stamp.members, dict):
+            return None
         numbers = [stamp.number, *stamp.windows.values(), *stamp.members.values()]
         return stamp if all(isinstance(number, int) for number in numbers) else None
 
@@ -52,6 +54,43 @@ class Base:
     stamp: Stamp | None = None
     file: list[int] | None = None
     """Size and time of change: enough to see that a file is not the one it was."""
+
+
+def is_sound(block: Block) -> bool:
+    """Whether a block says what blocks say. One that does not was written by somebody else, checksum and all."""
+    head: Any = block.head
+    return (
+        isinstance(head, dict)
+        and isinstance(head.get("first"), int)
+        and _are_numbers(head.get("producers"))
+        and ("journal" not in head or _is_journal(head["journal"]))
+        and all(map(_is_record, block.records))
+    )
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(number, int) for number in value.values())
+
+
+def _is_journal(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("id"), str)
+        and isinstance(value.get("fresh"), bool)
+        and _are_numbers(value.get("bases"))
+    )
+
+
+def _is_record(record: Any) -> bool:
+    match record:
+        case ["end", str()] | ["begin", str(), None | list()] | ["closed", str(), str()] | ["window", str(), str(), _]:
+            return True
+        case ["update", str(), str(), list()]:
+            return True
+        case ["member", str(), str(name), value]:
+            # Windows have records of their own, and visdom relies on what their positions are.
+            return name != "jsons" and (name != "reload" or isinstance(value, dict))
+    return False
 
 
 class Foreign(Exception):
