@@ -19,8 +19,7 @@ from links.local import NEW_VISDOM
 from links.process import ServerProcess
 from visdom import Visdom
 
-FAILED, REFUSED = 500, 400
-REFUSING = ("/events", "/update", "/close")
+FAILED, REFUSED, NOT_FOUND = 500, 400, 404
 
 
 @dataclass(frozen=True)
@@ -342,7 +341,9 @@ EXCEPTIONS: dict[str, list[Otherwise]] = {
         Otherwise("/events", FAILED, 200, "a window that was set without an index can be replaced", state=True)
     ],
 }
+EXCEPTIONS["malformed_requests"] = [Otherwise("/env/x", 200, REFUSED, "what is no object is refused everywhere")]
 if not NEW_VISDOM:
+    EXCEPTIONS["malformed_requests"].append(Otherwise("/env_state", 200, REFUSED, "likewise"))
     EXCEPTIONS["deleting"] = [
         Otherwise("/delete_env", FAILED, 200, "nothing is left to fail when an environment was never saved, or is not there")
     ]
@@ -351,9 +352,11 @@ if not NEW_VISDOM:
 def differs(expected: Exchange, status: int, reply: str) -> str | None:
     """How an answer differs from the stock server's. The text of an error page does not matter, and where it fails on what it
     is given, a refusal that says what is wrong is as good."""
-    if (expected.status, status) == (FAILED, REFUSED) and expected.path in REFUSING:
+    if (expected.status, status) == (FAILED, REFUSED):
         error = json.loads(reply)["error"]
         return None if {"code", "message", "field"} <= error.keys() else f"{expected.path}: no error in {reply}"
+    if (expected.status, status) == (FAILED, NOT_FOUND):
+        return None if reply.startswith("no ") else f"{expected.path}: no reason in {reply}"
     if status != expected.status:
         return f"{expected.path} {expected.body[:200]}: stock {expected.status}, ours {status} {reply[:200]}"
     if status < 400 and without_content_ids(parsed(reply)) != without_content_ids(parsed(expected.reply)):

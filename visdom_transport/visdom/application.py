@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from visdom.server.defaults import DEFAULT_ENV_PATH
+from visdom.server.defaults import DEFAULT_ENV_PATH, LAYOUT_FILE
+from visdom.utils import server_utils
 
 from ..settings import Settings
-from .durability.environments import Environments, set_aside_unreadable
+from .durability.environments import Environments, set_aside, set_aside_unreadable
 from .state import State, is_lazy, is_unread
 
 logger = logging.getLogger("visdom_transport")
@@ -29,6 +30,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         settings = Settings.from_env()
         init(self, *args, **kwargs)
         if self.env_path is not None:
+            if not hasattr(self, "storage"):
+                name_by_file(Path(self.env_path), self.state)
             set_aside_corrupt(Path(self.env_path), self.state)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
@@ -43,10 +46,23 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     return __init__
 
 
+def name_by_file(folder: Path, state: Any) -> None:
+    """Give environments with ".json" in their names these names again: 0.2.4 takes it out wherever it is when it reads them."""
+    files = {path.name.removesuffix(".json"): path for path in folder.glob("*.json")}
+    for eid, path in files.items():
+        taken_for = path.name.replace(".json", "")
+        if taken_for != eid:
+            state[eid] = server_utils.LazyEnvData(str(path))
+            if taken_for in files:
+                state[taken_for] = server_utils.LazyEnvData(str(files[taken_for]))
+            else:
+                state.pop(taken_for, None)
+
+
 def set_aside_corrupt(folder: Path, state: Any) -> None:
     """Set aside what Visdom has tried to read at its start, and could not: the next save would overwrite it."""
     for path in folder.glob("*.json"):
-        content = state.get(path.stem)
+        content = state.get(path.name.removesuffix(".json"))
         if content is None or (not is_lazy(content) and not content.get("jsons")):
             set_aside_unreadable(path)
 
@@ -95,6 +111,19 @@ def load_from_store(load_env: Callable[..., Any]) -> Callable[..., Any]:
         return environment
 
     return load
+
+
+def load_layouts(load: Callable[..., str]) -> Callable[..., str]:
+    """Wrap Application.load_layouts: a file that is no text is set aside, and there are no saved views."""
+
+    def load_or_set_aside(app: Any) -> str:
+        try:
+            return load(app)
+        except UnicodeDecodeError as error:
+            set_aside(Path(app.env_path) / "view" / LAYOUT_FILE, error)
+            return ""
+
+    return load_or_set_aside
 
 
 def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list[str]]:

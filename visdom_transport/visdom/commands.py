@@ -104,9 +104,7 @@ class Commands:
             return  # closed before, by somebody else: what was asked for holds
         del windows[win]
         self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
-        if hasattr(self._app, "storage"):
-            server_utils.push_deleted(self._app.storage, eid, win, window)
-            self._transport.undo_changed(eid)
+        self._transport.window_closed(eid, win, window)
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
         eid = command.get("eid")
@@ -114,7 +112,10 @@ class Commands:
         popped = server_utils.pop_deleted(self._app.storage, eid)
         if popped:
             win, window = popped
-            window["i"] = max((other.get("i", -1) for other in windows.values()), default=-1) + 1
+            if isinstance(window, dict):
+                # Through /win_data anything can be put in a window's place.
+                indices = (other.get("i") for other in windows.values() if isinstance(other, dict))
+                window["i"] = max((index for index in indices if isinstance(index, int)), default=-1) + 1
             windows[win] = window
         self._transport.undo_changed(str(eid))
 
@@ -169,6 +170,10 @@ class Commands:
         if not isinstance(eid, str) or not eid:
             raise MessageError("bad_field", "eid must be a name", "eid")
         eid = server_utils.escape_eid(eid)
+        if not self._transport.keeper.can_save(eid):
+            raise MessageError(
+                "bad_field", f"environment {eid[:100]!r} cannot be saved: its id cannot be the name of a file", "eid"
+            )
         state = self._app.state
         if eid != command.get("prev_eid"):
             state[eid] = copy.deepcopy(previous)
@@ -195,21 +200,25 @@ class Commands:
 
     def delete_environment(self, eid: str) -> None:
         """Remove an environment from the state and from disk. One that is not there is no error: what was asked for holds."""
+        if eid == "main" and hasattr(self._app, "storage"):
+            raise MessageError("failed", "the main environment cannot be deleted", "eid")
+        self._app.state.pop(eid, None)
+        if not self._transport.keeper.can_save(eid):
+            return  # nothing on disk has this name
         if hasattr(self._app, "storage"):
-            if eid == "main":
-                raise MessageError("failed", "the main environment cannot be deleted", "eid")
-            self._app.state.pop(eid, None)
             server_utils.clear_deleted(self._app.storage, eid)
             self._app.storage.delete_env(eid)
-            return
-        self._app.state.pop(eid, None)
-        if self._app.env_path is not None:
-            (Path(self._app.env_path) / f"{server_utils.escape_eid(eid)}.json").unlink(missing_ok=True)
+        elif self._app.env_path is not None:
+            (Path(self._app.env_path) / f"{eid}.json").unlink(missing_ok=True)
 
     def _save_layouts(self, session: Session, command: dict[str, Any]) -> None:
         layouts = command.get("data")
         if not isinstance(layouts, str):
             raise MessageError("bad_field", "data must be a string", "data")
+        try:
+            layouts.encode()
+        except UnicodeEncodeError as error:
+            raise MessageError("bad_field", f"data must be Unicode: {error}", "data") from error
         self._app.layouts = layouts
         self._app.save_layouts()
         self._transport.layouts_changed()

@@ -72,14 +72,17 @@ def load_env(state: Any, eid: str, socket: Any, *args: Any, **kwargs: Any) -> No
     show(socket, f"env/{eid if eid in state else server_utils.escape_eid(eid)}")
 
 
+class CannotShow(ValueError):
+    """What a page asks for cannot be shown. Visdom's handlers know it as a ValueError: 0.3.0 tells the page."""
+
+
 def show(socket: Any, feed: str) -> None:
     if socket.session.dialect != "stock":
         return  # subscribes by itself, with its secret: whoever knows only its id gets nothing
     try:
         socket.transport.show(socket.session, feed)
     except MessageError as error:
-        # What Visdom's handlers know: 0.3.0 tells the page, before that the request fails.
-        raise ValueError(error.message) from error
+        raise CannotShow(error.message) from error
 
 
 def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
@@ -94,7 +97,7 @@ def put_window(state: Any, p: dict[str, Any], eid: str) -> None:
         state[eid] = {"jsons": {}, "reload": {}}
     windows = state[eid]["jsons"]
     previous = windows.get(p["id"])
-    if previous is None:
+    if not isinstance(previous, dict):
         p["i"] = len(windows)
     else:
         # A window set through /win_data may have no index.

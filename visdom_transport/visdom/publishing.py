@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tornado.escape import json_decode
+from tornado.escape import json_decode, to_basestring
 from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
@@ -48,7 +48,7 @@ def parsed_body(handler: Any) -> dict[str, Any]:
     """
     try:
         # As Visdom does: its client sends NaN.
-        args = json_decode(handler.request.body)
+        args = json_decode(to_basestring(handler.request.body))
     except (ValueError, RecursionError) as error:
         raise refuse("body", f"not JSON: {error}") from error
     if not isinstance(args, dict):
@@ -75,7 +75,8 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
         handler.set_header("Content-Type", content_type)
         handler.set_header("X-Content-Type-Options", "nosniff")
         try:
-            handler.write(endpoint(transport, parsed_body(handler)))
+            # The id of a window that was set through /win_data need not be text that can be sent.
+            handler.write(endpoint(transport, parsed_body(handler)).encode(errors="replace"))
         except UpdateRefused as refusal:
             count_refused(transport, handler, as_json(refusal))
             answer_error(handler, refusal.status, as_json(refusal))
@@ -105,9 +106,7 @@ def events(transport: Transport, args: dict[str, Any]) -> str:
 
 def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. An append to one that does not exist creates it."""
-    win = args.get("win")
-    if not isinstance(win, str):
-        raise refuse("win", "must be a window id")
+    win = name("win", args.get("win"), "window id")
     eid = environment_id(args)
     environment = transport.environment(eid)
     if environment is None and hasattr(transport.app, "storage"):
@@ -115,6 +114,8 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     if environment is None or win not in environment["jsons"]:
         return create_window(transport, args, eid) if args.get("append") else "win does not exist"
     window = environment["jsons"][win]
+    if not isinstance(window, dict):
+        raise refuse("win", "is no window: something else was put in its place through /win_data")
     if is_embedding(window) and (args.keys() & POINT_MEMBERS or read_bounds(args.get("opts"))):
         raise refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
     refusal = refusal_text(window, transport.rules)
@@ -125,7 +126,7 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     except UnknownUpdate:
         return _left_to_visdom(transport, args)
     transport.window_updated(eid, win, delta)
-    return str(window["id"])
+    return str(window.get("id", win))
 
 
 def _left_to_visdom(transport: Transport, args: dict[str, Any]) -> str:
@@ -157,20 +158,16 @@ class _Answer:
 def close(transport: Transport, args: dict[str, Any]) -> str:
     """Close a window, or all windows of the environment. What is not there is closed already."""
     eid, win = environment_id(args), args.get("win")
-    if win is not None and not isinstance(win, str):
-        raise refuse("win", "must be a window id, or null for all windows")
+    if win is not None:
+        name("win", win, "window id, or null for all windows")
     environment = transport.environment(eid)
     if environment is None:
         return ""
     windows = environment["jsons"]
     for each in list(windows) if win is None else [win]:
         window = windows.pop(each, None)
-        if window is not None and hasattr(transport.app, "storage"):
-            try:
-                server_utils.push_deleted(transport.app.storage, eid, each, window)
-            except OSError as error:
-                logger.error("window %s of environment %s cannot be brought back: %s", each, eid, error)
-    transport.undo_changed(eid)
+        if window is not None:
+            transport.window_closed(eid, each, window)
     return ""
 
 
@@ -181,6 +178,8 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
         raise refuse("data", "must be a list whose first item is an object with a type")
     if not isinstance(args.get("opts", {}), dict):
         raise refuse("opts", "must be an object")
+    if isinstance(args.get("win"), str):
+        name("win", args["win"], "window id")
     if data[0]["type"] not in VISDOM_TYPES and not isinstance(args.get("layout"), dict):
         raise refuse("layout", "a plot needs a layout object")
     try:
@@ -198,10 +197,24 @@ def caps_of(window: dict[str, Any], transport: Transport) -> Caps:
     return Caps() if is_embedding(window) else transport.caps
 
 
+def name(field: str, value: Any, what: str) -> str:
+    """Check an id of a window or environment, which must be text that a reply can carry: no half of a surrogate pair.
+
+    Raises:
+        UpdateRefused: it is none.
+    """
+    if not isinstance(value, str):
+        raise refuse(field, f"must be a {what}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise refuse(field, f"must be a {what} in Unicode: {error}") from error
+    return value
+
+
 def environment_id(args: dict[str, Any]) -> str:
-    eid = args.get("eid")
-    if eid is not None and not isinstance(eid, str):
-        raise refuse("eid", "must be an environment name")
+    if args.get("eid") is not None:
+        name("eid", args["eid"], "environment name")
     escaped: str = server_utils.extract_eid(args)
     return escaped
 
@@ -209,9 +222,7 @@ def environment_id(args: dict[str, Any]) -> str:
 def embedding(transport: Transport, args: dict[str, Any]) -> str:
     """Add points to a streaming embedding, or replace them. The window is made by the first event."""
     eid = environment_id(args)
-    win = "embedding" if args.get("win") is None else args["win"]
-    if not isinstance(win, str):
-        raise refuse("win", "must be a window id")
+    win = name("win", "embedding" if args.get("win") is None else args["win"], "window id")
     opts = optional_object(args, "opts")
     bounds, title = read_bounds(opts), opts.get("title")
     if title is not None and not isinstance(title, str):

@@ -48,7 +48,7 @@ def _changes_something(app: Any, request: Any) -> bool:
     if kind == "env":
         eid = _body(request).get("eid")
         # Visdom's client asks for its environment at its start; a page asks to be shown one.
-        return eid is not None and eid not in app.state and server_utils.escape_eid(str(eid)) not in app.state
+        return eid is not None and not {str(eid), server_utils.escape_eid(str(eid))} & app.state.keys()
     if path == "win_data":
         return "data" in _body(request)
     return path not in READS and kind != "compare"

@@ -69,6 +69,21 @@ def setting(key: str, why: str, **replacement: Any) -> Seam:
     return Seam(APP, f"tornado_settings[{key}]", why, **replacement)
 
 
+#: Visdom's handlers that are left to do what is posted to them, and the Visdoms that have them.
+POSTED_TO: Final = {
+    "CompareHandler": tuple(KNOWN),
+    "DataHandler": tuple(KNOWN),
+    "DeleteEnvHandler": tuple(KNOWN),
+    "EnvHandler": tuple(KNOWN),
+    "EnvStateHandler": tuple(KNOWN),
+    "ExistsHandler": tuple(KNOWN),
+    "ExperimentLogHandler": ("0.3.0",),
+    "ForkEnvHandler": tuple(KNOWN),
+    "HashHandler": ("0.2.4",),
+    "IndexHandler": tuple(KNOWN),
+    "SaveHandler": tuple(KNOWN),
+}
+
 TABLE: Final = (
     # Starting up
     Seam(
@@ -147,6 +162,12 @@ TABLE: Final = (
         only=("0.3.0",),
     ),
     Seam(
+        APP,
+        "Application.load_layouts",
+        "a file of saved views that is no text keeps the server from starting",
+        wrap="visdom_transport.visdom.application:load_layouts",
+    ),
+    Seam(
         UTILS,
         "gather_envs",
         "the comparison page fails when there is no default directory",
@@ -185,6 +206,16 @@ TABLE: Final = (
         "CloseHandler.post",
         "closing what is not there is no error, and does not fail when the disk is full",
         by="visdom_transport.visdom.publishing:post_close",
+    ),
+    *(
+        Seam(
+            WEB,
+            f"{handler}.post",
+            "what cannot be carried out is refused with a readable error, and changes nothing",
+            wrap="visdom_transport.visdom.stock_requests:checked",
+            only=only,
+        )
+        for handler, only in POSTED_TO.items()
     ),
     # Telling subscribers
     Seam(

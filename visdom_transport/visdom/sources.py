@@ -57,7 +57,10 @@ class SharedSource:
             return self._transport.app.layouts
         if key == "envs":
             return list(self._transport.app.state)
-        return server_utils.count_deleted(self._transport.app.storage, key.removeprefix("undo/"))
+        try:
+            return server_utils.count_deleted(self._transport.app.storage, key.removeprefix("undo/"))
+        except ValueError:
+            return 0  # an id that cannot be a file's name
 
     def content_id(self, key: str) -> str | None:
         return None

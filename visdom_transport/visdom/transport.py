@@ -96,7 +96,7 @@ class Transport:
         if name == "shared":
             return SharedSource(self)
         # 0.2.4 makes environments under ids that it never stores them by.
-        if kind == "env" and rest and (rest in self.app.state or rest == escape_eid(rest)):
+        if kind == "env" and (rest in self.app.state or rest == escape_eid(rest) != ""):
             self.find_on_disk(rest)
             self.undo_changed(rest)
             return WindowSource(self, rest)
@@ -128,7 +128,7 @@ class Transport:
     def find_on_disk(self, eid: str) -> None:
         """Take up an environment whose file appeared after the start."""
         state, env_path = self.app.state, self.app.env_path
-        if eid in state or env_path is None:
+        if eid in state or env_path is None or not self.keeper.can_save(eid):
             return
         if hasattr(self.app, "storage"):
             if self.app.storage.env_exists(eid):
@@ -203,6 +203,16 @@ class Transport:
         if hasattr(self.app, "storage") and eid in self.app.state:
             self.undoable.add(eid)
             self.hub.set("shared", f"undo/{eid}")
+
+    def window_closed(self, eid: str, win: str, window: Any) -> None:
+        """A person or program closed the window: it can be brought back (0.3.0)."""
+        if not hasattr(self.app, "storage"):
+            return
+        try:
+            server_utils.push_deleted(self.app.storage, eid, win, window)
+        except (OSError, ValueError) as error:  # an id that cannot be a file's name is a ValueError
+            logger.error("window %.200r of environment %.200r cannot be brought back: %s", win, eid, error)
+        self.undo_changed(eid)
 
     def _compare_later(self, eid: str) -> None:
         stale = {c.feed for c in self._comparisons.values() if eid in c.eids}

@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,9 @@ STAMP = "transport"
 """The member of a file that ties it to the journal. Visdom ignores it."""
 
 MAX_NAME_BYTES = 255
+
+HASHED = re.compile(r"hash_[0-9a-f]{64}", re.IGNORECASE)
+"""The files that 0.3.0's JSONStore does not take for environments of their own name."""
 
 TEMPORARY = ".visdom-transport-*.tmp"
 
@@ -70,7 +74,7 @@ class Environments:
             size = len(os.fsencode(f"{eid}.json"))
         except UnicodeEncodeError:
             size = 0
-        if self._storage is not None and size > MAX_NAME_BYTES:
+        if self._storage is not None and (size > MAX_NAME_BYTES or HASHED.fullmatch(eid)):
             return Path(self._storage._hash_path(eid)), {"name": self._storage._safe_eid(eid)}
         name = self._storage._safe_eid(eid) if self._storage is not None else eid
         if not 0 < size <= MAX_NAME_BYTES or "\0" in eid or server_utils.escape_eid(name) != name:

@@ -462,6 +462,10 @@ class Keeper:
 
     # --- saving ---
 
+    def can_save(self, eid: str) -> bool:
+        """Whether an environment of this id can be saved, if there is anywhere to save it."""
+        return self._app.env_path is None or self._environments.can_hold(eid)
+
     def save(self, eid: str, environment: Any) -> None:
         """Visdom saves an environment: write it now.
 
