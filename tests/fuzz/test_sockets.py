@@ -150,6 +150,10 @@ def test_a_fragmented_message_with_others_in_between(target: Target) -> None:
     target.serves()
 
 
+UPGRADE = (
+    b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: %b\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 HEADS = st.one_of(
     st.sampled_from(
         [
@@ -173,6 +177,8 @@ HEADS = st.one_of(
             b"POST /transport/poll HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{",
             b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
             b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 99\r\n\r\n",
+            UPGRADE % b"http://[",
+            UPGRADE % b"null",
             b"POST /transport/poll HTTP/1.1\r\nHost: x\r\nOrigin: \xff\xfe://\r\nContent-Length: 2\r\n\r\n{}",
             b"POST /transport/poll HTTP/1.1\r\nHost: x\r\nOrigin: http://[\r\nContent-Length: 2\r\n\r\n{}",
             b"POST /transport/publish HTTP/1.1\r\nHost: x\r\nOrigin: http://[x]y:z\r\nContent-Length: 2\r\n\r\n{}",

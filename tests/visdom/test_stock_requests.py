@@ -58,6 +58,13 @@ def test_what_cannot_be_carried_out_is_refused_and_changes_nothing(server: Local
     assert state(server) == before
 
 
+@pytest.mark.parametrize("eid", [[], {}, 5])
+def test_a_read_only_server_refuses_a_name_that_is_none(serve: Serve, records: Records, eid: Any) -> None:
+    records.ignore("read only")
+    server = serve(readonly=True, settings={"readonly_http": "refuse"})
+    assert server.post("/env/x", {"eid": eid}).status_code in (400, 403)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
