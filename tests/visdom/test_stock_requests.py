@@ -145,6 +145,28 @@ def test_a_window_is_brought_back_whatever_the_others_are(server: LocalServer) -
     assert server.windows()["a"]["content"] == "one"
 
 
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 takes no uploads")
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [
+        ("a.json", {"jsons": {}, "reload": {}}, 200),
+        ("../../a.json", {"jsons": {}, "reload": {}}, 200),
+        ("a.json", {"jsons": [], "reload": {}}, 400),
+        ("a.json", {"jsons": {}, "reload": 5}, 400),
+        ("a.json", [], 400),
+        ("a%00b.json", {"jsons": {}, "reload": {}}, 400),
+    ],
+)
+def test_an_upload_is_an_environment_or_refused(server: LocalServer, name: str, content: Any, status: int) -> None:
+    before = state(server)
+    boundary = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename*=utf-8''%b\r\n\r\n%b\r\n--b--\r\n"
+    body = boundary % (name.encode(), json.dumps(content).encode())
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = server.http.post(server.url("/upload_env"), data=body, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["success"]) == (status, status == 200), answer.text
+    assert (state(server) == before) == (status != 200)
+
+
 @pytest.mark.skipif(NEW_VISDOM, reason="0.3.0 looks for the end of the name only")
 def test_json_in_a_name_is_part_of_the_name_after_a_restart(serve: Serve, tmp_path: Path) -> None:
     first = serve(tmp_path / "kept")

@@ -217,6 +217,13 @@ TABLE: Final = (
         )
         for handler, only in POSTED_TO.items()
     ),
+    Seam(
+        WEB,
+        "UploadEnvHandler.post",
+        "an upload that is no environment is refused",
+        wrap="visdom_transport.visdom.stock_requests:checked_upload",
+        only=("0.3.0",),
+    ),
     # Telling subscribers
     Seam(
         UTILS,

@@ -47,6 +47,34 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
     return checked_post
 
 
+def checked_upload(post: Callable[..., None]) -> Callable[..., None]:
+    """Wrap 0.3.0's UploadEnvHandler.post, which checks that there are windows, but not what they are, nor the file's name."""
+
+    def checked_post(handler: Any) -> None:
+        authorised = not handler.login_enabled or handler.current_user
+        reason = _upload_problem(handler) if authorised and "file" in handler.request.files else None
+        if reason is None:
+            post(handler)
+        else:
+            handler.set_status(400)
+            handler.write({"success": False, "error": reason})
+
+    return checked_post
+
+
+def _upload_problem(handler: Any) -> str | None:
+    file = handler.request.files["file"][0]
+    try:
+        content = json.loads(file["body"])
+    except (ValueError, RecursionError):
+        return "Invalid JSON file"
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
+        return "This is not a valid Visdom JSON"
+    if not transport_of(handler).keeper.can_save(f"uploaded_{server_utils.escape_eid(file['filename'])}"):
+        return "The file's name cannot be that of an environment"
+    return None
+
+
 def _not_found(handler: Any, message: str) -> None:
     handler.set_status(NOT_FOUND)
     handler.set_header("Content-Type", "text/plain; charset=utf-8")
