@@ -174,11 +174,11 @@ class Harmed(World):
 
 def expected(message: Any, greeted: bool) -> set[str]:
     """The types one of which must answer `message`; the empty set says that nothing must. Written from docs/protocol.md."""
+    if not greeted:
+        return {"close", "welcome", "error"}
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return {"error"}
     kind = message["type"]
-    if not greeted:
-        return {"close", "welcome", "error"}
     field = {"subscribe": "feed", "unsubscribe": "feed", "ack": "batches", "credit": "window", "command": "id"}.get(kind)
     if kind in ("ping", "pong"):
         return {"pong"} if kind == "ping" else set()
@@ -234,6 +234,6 @@ def _one_step(world: Harmed, what: str, argument: Any) -> None:
         world.raw(argument)
     elif what == "again" and world.said:
         world.raw(world.said[argument % len(world.said)])
-    elif what == "present":
+    elif what == "present" and greeted:
         world.present(decode(text_of(world.filled_in(argument))))
     assert world.others() == before, "another client notices"
