@@ -20,7 +20,13 @@ function isEntry(entry) {
   if (typeof entry !== "object" || entry === null || !isText(entry.key) || !isOffset(entry.offset)) {
     return false;
   }
-  return entry.delta === undefined ? "value" in entry || entry.deleted === true : Array.isArray(entry.delta) && isOffset(entry.base);
+  if (entry.delta !== undefined) {
+    return Array.isArray(entry.delta) && isOffset(entry.base);
+  }
+  if (entry.piece !== undefined) {
+    return isOffset(entry.piece) && isText(entry.text) && isFlag(entry.last);
+  }
+  return "value" in entry || entry.deleted === true;
 }
 
 const BATCH = { feed: isText, epoch: isText, from: isOffset, to: isOffset, complete: isFlag };

@@ -212,7 +212,11 @@ export class StateReplica {
       return undefined;
     }
     this.#pieces.delete(key);
-    return JSON.parse(texts.join(""));
+    try {
+      return JSON.parse(texts.join(""));
+    } catch {
+      throw new GapError("the pieces are not JSON");
+    }
   }
 
   /** @param {string} key @param {number} offset @param {StateChange} change */

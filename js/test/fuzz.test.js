@@ -78,6 +78,8 @@ class Chance {
       () => this.nearly({ key: "w", offset: 1, value: { contentID: "c", x: [1], t: "a" } }, { key, offset, value: () => this.value() }),
       () => this.nearly({ key: "w", offset: 2, base: 1, delta: [] }, { key, offset, base: offset, delta: () => this.many(3, () => this.operation()) }),
       () => this.nearly({ key: "w", offset: 3, deleted: true }, { key, offset }),
+      () => this.nearly({ key: "w", offset: 4, piece: 0, text: '{"x":', last: false }, { key, offset, text: () => this.one(["1", "{", "1}"]) }),
+      () => this.nearly({ key: "w", offset: 4, piece: 1, text: "[1]}", last: true }, { key, offset, piece: () => this.below(3) }),
       () => this.value(),
     ])();
   }
