@@ -25,7 +25,6 @@ def nothing(*arguments: Any) -> None:
     """Does nothing, for whoever need not know any more."""
 
 
-
 class Dialect(Protocol):
     """How a link says things."""
 
