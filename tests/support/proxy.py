@@ -26,6 +26,8 @@ BOTH: tuple[Direction, ...] = ("up", "down")
 HEAD_END = b"\r\n\r\n"
 REFUSAL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 UPGRADE = re.compile(rb"^upgrade:\s*websocket", re.IGNORECASE | re.MULTILINE)
+OVERTAKING_S = 0.02
+"""How far ahead a connection gets that overtakes another."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -52,6 +54,8 @@ class _Faults:
     black: frozenset[Direction] = frozenset()
     bytes_per_s: float | None = None
     delay_s: float = 0.0
+    truncate_bytes: int | None = None
+    reorder: bool = False
     websockets: WebSockets = "pass"
 
 
@@ -64,6 +68,8 @@ class _Connection:
     # A stream that lost bytes can never be whole again, so it stays black after the fault is healed,
     # like a connection whose entry in a NAT table is gone: only a heartbeat can find that out.
     black: set[Direction] = field(default_factory=set)
+    left_bytes: int | None = None
+    """How much may still go down, if the connection is to be truncated."""
 
 
 class FaultProxy:
@@ -79,6 +85,7 @@ class FaultProxy:
         self._faults = _Faults()
         self._traffic = Traffic()
         self._connections: set[_Connection] = set()
+        self._held: asyncio.Future[None] | None = None
         self._loop = asyncio.new_event_loop()
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
@@ -129,6 +136,20 @@ class FaultProxy:
         """Hold every chunk that long before it is forwarded."""
         self._change(delay_s=seconds)
 
+    def truncate(self, down_bytes: int) -> None:
+        """Let every connection, open or new, carry so many bytes more down; then reset it, in the middle of what it says."""
+
+        def truncate() -> None:
+            self._faults = replace(self._faults, truncate_bytes=down_bytes)
+            for connection in self._connections:
+                connection.left_bytes = down_bytes
+
+        self._do(truncate)
+
+    def reorder(self) -> None:
+        """Have every second new connection overtake the one before it, which waits for that (or for `heal`)."""
+        self._change(reorder=True)
+
     def block_websockets(self, how: Literal["refuse", "swallow", "mute"] = "refuse") -> None:
         """Let plain HTTP pass but no WebSocket: `refuse` answers 502, `swallow` never answers the handshake, `mute`
         lets the handshake pass and swallows the frames. Open WebSockets are cut by `refuse`, black otherwise."""
@@ -152,6 +173,9 @@ class FaultProxy:
 
         def heal() -> None:
             self._faults = _Faults()
+            for connection in self._connections:
+                connection.left_bytes = None
+            self._release()
             self._listen()
 
         self._do(heal)
@@ -242,13 +266,14 @@ class FaultProxy:
                 if self._buffer_bytes is not None:
                     side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
                     side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer_bytes)
-            connection = _Connection(client, server)
+            connection = _Connection(client, server, left_bytes=self._faults.truncate_bytes)
             self._traffic.connections += 1
             self._connections.add(connection)
             connection.task = self._loop.create_task(self._forward(connection))
 
     async def _forward(self, connection: _Connection) -> None:
         try:
+            await self._turn()
             await self._loop.sock_connect(connection.server, ("127.0.0.1", self.upstream_port))
             up = self._pump(connection, connection.client, connection.server, "up")
             down = self._pump(connection, connection.server, connection.client, "down")
@@ -261,6 +286,21 @@ class FaultProxy:
             if connection in self._connections:
                 connection.task = None
                 self._drop(connection)
+
+    async def _turn(self) -> None:
+        """Wait for a later connection, if this one is to be overtaken."""
+        if not self._faults.reorder:
+            return
+        if self._held is None:
+            self._held = self._loop.create_future()
+            await self._held
+        else:
+            self._loop.call_later(OVERTAKING_S, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None and not held.done():
+            held.set_result(None)
 
     async def _pump(self, connection: _Connection, source: socket.socket, sink: socket.socket, direction: Direction) -> None:
         pending = b""
@@ -318,9 +358,14 @@ class FaultProxy:
                 connection.black.add(direction)
             if direction in connection.black:
                 return
+            if direction == "down" and connection.left_bytes is not None:
+                part = part[: connection.left_bytes]
+                connection.left_bytes -= len(part)
             await self._loop.sock_sendall(sink, part)
             if direction == "up":
                 self._traffic.up_bytes += len(part)
             else:
                 self._traffic.down_bytes += len(part)
             data = data[len(part) :]
+            if direction == "down" and connection.left_bytes == 0:
+                raise ConnectionResetError

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,7 @@ class VisdomServer:
     """One server with a directory of its own (`home`, saved environments, log).
 
     `settings` become `VISDOM_TRANSPORT_<NAME>` of its environment; `stock` switches our transport off;
+    `program` is what Python runs, with Visdom's options behind it;
     a `source_tree` of Visdom is run instead of the installed one, without our hook: what it has of ours is its own. The server
     starts with `start` or as a context manager, and answers requests when that returns.
     """
@@ -60,6 +61,7 @@ class VisdomServer:
         stock: bool = False,
         source_tree: Path | None = None,
         settings: Mapping[str, object] | None = None,
+        program: Sequence[str] = ("-m", "visdom.server"),
     ) -> None:
         self.directory = directory
         self.env_path = directory / "envs"
@@ -71,6 +73,7 @@ class VisdomServer:
         self._stock = stock or source_tree is not None
         self._source_tree = source_tree
         self._settings = dict(settings or {})
+        self._program = tuple(program)
         self._process: subprocess.Popen[bytes] | None = None
         self._session: requests.Session | None = None
         self._options = [
@@ -96,7 +99,7 @@ class VisdomServer:
         self.env_path.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "visdom.server", *self._options],
+                [sys.executable, *self._program, *self._options],
                 cwd=self.directory,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

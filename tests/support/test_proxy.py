@@ -248,3 +248,38 @@ def test_mute_websockets_open_but_deliver_nothing(echo: EchoServer, proxy: Fault
 def says_upgrade(client: socket.socket) -> bytes:
     client.sendall(UPGRADE)
     return receive(client, len(SWITCHING))
+
+
+def test_truncate_ends_a_connection_in_the_middle_of_what_it_says(proxy: FaultProxy, client: socket.socket) -> None:
+    assert says(client, b"whole") == b"whole"
+    proxy.truncate(3)
+    client.sendall(b"half of it")
+    assert receive(client, 3) == b"hal"
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    with connect(proxy) as other:
+        other.sendall(b"also")
+        assert receive(other, 3) == b"als"
+    proxy.heal()
+    with connect(proxy) as healed:
+        assert says(healed, b"whole again") == b"whole again"
+
+
+def test_reorder_lets_a_later_connection_be_served_first(echo: EchoServer, proxy: FaultProxy) -> None:
+    proxy.reorder()
+    with connect(proxy) as first:
+        first.sendall(b"first")
+        assert is_silent(first)
+        with connect(proxy) as second:
+            assert says(second, b"second") == b"second"
+        assert receive(first, 5) == b"first"
+    assert bytes(echo.received) == b"secondfirst"
+
+
+def test_heal_serves_the_connection_that_nobody_overtook(proxy: FaultProxy) -> None:
+    proxy.reorder()
+    with connect(proxy) as client:
+        client.sendall(b"waits")
+        assert is_silent(client)
+        proxy.heal()
+        assert receive(client, 5) == b"waits"
