@@ -1,0 +1,427 @@
+"""Clients of our protocol: pages and sources, over WebSockets and long polls, that come back whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import Counter, deque
+from typing import Any
+
+from core.replica import EventReplica, Outbox, StateReplica
+
+from visdom_transport.core.errors import GapError
+
+from .schedule import OWN_PAGES, Member
+from .stage import SETTINGS, Stage
+from .wire import Http, LinkLost, Refused, WebSocket
+
+Message = dict[str, Any]
+
+SUBPROTOCOL = "visdom-transport.v1"
+WINDOW = 4
+BACKOFF_S = 0.08
+POLL_INTERVAL_S = 0.02
+"""A page does something between two polls."""
+
+
+Event = tuple[Any, ...]
+
+
+def event_of(event: Message) -> Event:
+    """What tells events apart: a close carries its window, which nobody needs to keep."""
+    return event.get("event_type"), event.get("target"), event.get("eid"), event.get("number")
+
+
+class OwnClient:
+    """One client. `states` and `readers` are what it knows, whichever link that came over."""
+
+    def __init__(self, stage: Stage, member: Member) -> None:
+        self.stage = stage
+        self.id = member.id
+        self.kind = member.kind
+        self.network = member.network
+        self.role = "browser" if member.kind in OWN_PAGES else "source"
+        self.over: str | None = None
+        """What the present or next link is made of."""
+        self.slow_until = 0.0
+        self.secrets: list[tuple[str, str]] = []
+        """Every identity this client has had, the present one last."""
+        self.loads = 0
+        self.clicks = 0
+        self.answered: dict[tuple[str, int], tuple[str, float]] = {}
+        """The clicks that were answered, the server that did, and when."""
+        self.flow: _Flow | None = None
+        """The present link, once the server has welcomed it."""
+        self._begin()
+        self._task: asyncio.Task[None] | None = None
+
+    def _begin(self) -> None:
+        """Know nothing, as a page that is loaded again."""
+        page = self.role == "browser"
+        feeds = ["shared", f"env/{self.stage.env}", f"env/{self.stage.env}-x"] if page else ["events"]
+        self.states = {feed: StateReplica() for feed in feeds if page}
+        self.readers = {feed: EventReplica() for feed in feeds if not page}
+        self.events: dict[tuple[str, int], Event] = {}
+        """By epoch and offset."""
+        self.missed: Counter[str] = Counter()
+        self.began: dict[str, int] = {}
+        """Where the reading of each epoch began."""
+        self.outbox = Outbox()
+        self.loads += 1
+        self.identity: tuple[str, str] | None = None
+        self.server: str | None = None
+        self._seen: dict[tuple[str, str], int] = {}
+
+    # --- its life ---
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self.stage.watched(self._run(), f"{self.kind} {self.id}"))
+
+    async def stop(self) -> None:
+        """Vanish."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def reload(self) -> None:
+        await self.stop()
+        self._begin()
+        self.start()
+
+    async def drop(self) -> None:
+        """Lose the link, and come back."""
+        await self.stop()
+        self.start()
+
+    async def switch(self) -> None:
+        """Go on over the other kind of link."""
+        self.over = "websocket" if self.over == "poll" else "poll"
+        await self.drop()
+
+    async def _run(self) -> None:
+        rng = self.stage.rng
+        if self.over is None:
+            self.over = {"poll": "poll", "switch": rng.choice(["websocket", "poll"])}.get(self.kind.split("-")[1], "websocket")
+        while True:
+            try:
+                await (self._follow_socket() if self.over == "websocket" else self._follow_polls())
+            except (LinkLost, Refused):
+                self.stage.counts["links lost"] += 1
+            if self.kind.endswith("switch"):
+                self.over = rng.choice(["websocket", "poll"])
+            await asyncio.sleep(rng.uniform(0.01, BACKOFF_S))
+
+    # --- links ---
+
+    def _hello(self) -> Message:
+        session, secret = self.identity or (None, None)
+        feeds = self.positions()
+        if self.stage.plant == "position-lost-on-a-new-link":
+            feeds = dict.fromkeys(feeds)
+        return {"type": "hello", "role": self.role, "session": session, "secret": secret, "window": WINDOW, "feeds": feeds}
+
+    async def _follow_socket(self) -> None:
+        path = "/socket" if self.role == "browser" else "/vis_socket"
+        link = _SocketFlow(self)
+        link.socket = await WebSocket.open(self.stage.port(self.network), path, link.receive, subprotocol=SUBPROTOCOL)
+        try:
+            link.socket.send(self._hello())
+            while not link.socket.ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(link.socket.ended.wait(), SETTINGS["heartbeat_s"] / 2)
+                link.check()
+            self._closed(link.socket.close_code)
+        finally:
+            link.drop()
+
+    async def _follow_polls(self) -> None:
+        link = _PollFlow(self)
+        try:
+            await link.follow(self._hello())
+        finally:
+            link.drop()
+
+    def _closed(self, code: int | None) -> None:
+        if code in (4000, 4051):
+            self.identity = None
+        if code in (4050, 4052, 4053):
+            self.stage.violated("liveness", f"{self.kind} {self.id} was refused with {code}")
+
+    # --- what it knows ---
+
+    def positions(self) -> dict[str, Message | None]:
+        return {feed: replica.position() for feed, replica in (self.states | self.readers).items()}
+
+    def subscribed(self, message: Message) -> None:
+        feed = message["feed"]
+        if feed in self.readers:
+            epoch = self.readers[feed].epoch
+            self.readers[feed].subscribed(message)
+            if message["epoch"] != epoch:
+                self.began[message["epoch"]] = message["offset"]
+        else:
+            self.states[feed].subscribed(message)
+
+    def welcomed(self, message: Message) -> list[Message]:
+        """Take an identity; return the commands to send again."""
+        identity = (message["session"], message["secret"])
+        if self.identity is not None and self.identity != identity and message["resumed"]:
+            self.stage.violated("security", f"{self.kind} {self.id} resumed another session")
+        self.identity = identity
+        if identity not in self.secrets:
+            self.secrets.append(identity)
+        self.server = message["server"]
+        return self.outbox.welcomed(message["session"])
+
+    def replied(self, message: Message) -> None:
+        done = self.outbox.replied(message["id"])
+        if done is None:
+            return
+        command = done["command"]
+        if message["error"] and message["error"]["code"] not in ("unknown_env", "unknown_window"):
+            self.stage.violated("loss", f"command {command} was answered {message['error']}")
+        if command["cmd"] == "forward_to_vis" and not message["error"]:
+            key = (command["data"]["target"], command["data"]["number"])
+            self.answered[key] = (str(self.server), self.stage.now())
+
+    def take_batch(self, batch: Message) -> None:
+        feed = batch["feed"]
+        if feed in self.readers:
+            self._take_events(batch)
+            return
+        replica = self.states[feed]
+        try:
+            changed = replica.apply(batch)
+        except GapError as error:
+            self.stage.violated("order", f"{self.kind} {self.id}: {feed}: {error}")
+            return
+        for key in changed:
+            if key.startswith("text"):
+                self._check_version(f"{feed} {batch['epoch']}", key, replica.values.get(key))
+
+    def _check_version(self, life: str, key: str, window: Any) -> None:
+        """What is replaced never goes back."""
+        if window is None:
+            return
+        if "of publisher" not in window["content"]:
+            return  # a post that was given up may arrive after later ones
+        version = int(window["content"].partition(" ")[0])
+        if version < self._seen.get((life, key), 0):
+            self.stage.violated("order", f"{self.kind} {self.id}: {key} went back from {self._seen[life, key]} to {version}")
+        self._seen[life, key] = version
+
+    def _take_events(self, batch: Message) -> None:
+        reader = self.readers[batch["feed"]]
+        before = reader.offset
+        missed, events = reader.apply(batch)
+        if batch["epoch"] != reader.epoch:
+            return
+        self.missed[batch["epoch"]] += missed
+        if reader.offset - before != missed + len(events):
+            self.stage.violated("gap", f"{self.kind} {self.id}: {before} to {reader.offset} with {missed} missed, {len(events)} sent")
+        for offset, event in enumerate(events, reader.offset - len(events) + 1):
+            self.events[batch["epoch"], offset] = event_of(event)
+
+    # --- what it does ---
+
+    def command(self, **command: Any) -> None:
+        """Give a command; it is kept until it is answered."""
+        message = self.outbox.add(command)
+        if self.flow is not None:
+            self.flow.say([message])
+
+    def click(self, count: int) -> None:
+        for _ in range(count):
+            self.clicks += 1
+            data = {"target": f"page{self.id}.{self.loads}", "eid": self.stage.env, "event_type": "Click", "number": self.clicks, "pane_data": False}
+            self.command(cmd="forward_to_vis", data=data)
+
+
+class _Flow:
+    """One link of a client, as far as both kinds have it in common."""
+
+    def __init__(self, client: OwnClient) -> None:
+        self.client = client
+        self._chain: dict[str, int | None] = {}
+
+    def say(self, messages: list[Message]) -> None:
+        raise NotImplementedError
+
+    def take(self, message: Message, size: int) -> None:
+        """Act on what came at once; `take_in_order` is for what waits for a slow client."""
+        client = self.client
+        match message["type"]:
+            case "welcome":
+                again = client.welcomed(message)
+                client.flow = self
+                self.opened(message)
+                if again:
+                    self.say(again)
+            case "reply":
+                client.replied(message)
+            case "ping":
+                self.say([{"type": "pong"}])
+            case "close":
+                client._closed(message["code"])
+                raise LinkLost(str(message))
+            case "error":
+                client.stage.violated("loss", f"{client.kind} {client.id} was told {message}")
+            case "subscribed" | "batch":
+                self.in_order(message, size)
+
+    def opened(self, welcome: Message) -> None:
+        """The server has welcomed this link."""
+
+    def in_order(self, message: Message, size: int) -> None:
+        self.take_in_order(message)
+
+    def take_in_order(self, message: Message) -> None:
+        feed = message["feed"]
+        if message["type"] == "subscribed":
+            self._chain[feed] = None
+            self.client.subscribed(message)
+            return
+        expected = self._chain.get(feed)
+        if expected is not None and message["from"] != expected:
+            self.client.stage.violated("order", f"{self.client.kind} {self.client.id}: {feed} from {message['from']}, not {expected}")
+        self._chain[feed] = message["to"] if message["complete"] or "events" in message else message["from"]
+        self.client.take_batch(message)
+
+    def drop(self) -> None:
+        if self.client.flow is self:
+            self.client.flow = None
+
+
+class _SocketFlow(_Flow):
+    """Over a WebSocket. What a slow client has not applied waits here, unacknowledged."""
+
+    socket: WebSocket
+
+    def __init__(self, client: OwnClient) -> None:
+        super().__init__(client)
+        self._heard_at = client.stage.now()
+        self._waiting: deque[tuple[Message, int]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._batches = 0
+
+    def receive(self, data: str | bytes) -> None:
+        self._heard_at = self.client.stage.now()
+        try:
+            with self.client.stage.watching(f"{self.client.kind} {self.client.id}"):
+                self.take(json.loads(data), len(data))
+        except LinkLost:
+            self.socket.drop()
+
+    def check(self) -> None:
+        """Ask a silent server; leave a dead one. Raises `LinkLost`."""
+        silent_s = self.client.stage.now() - self._heard_at
+        if silent_s >= SETTINGS["dead_after_s"]:
+            raise LinkLost("silent")
+        if silent_s >= SETTINGS["heartbeat_s"]:
+            self.socket.send({"type": "ping"})
+
+    def say(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.socket.send(message)
+
+    def in_order(self, message: Message, size: int) -> None:
+        self._waiting.append((message, size))
+        self._check_bounds()
+        self._apply()
+
+    def _apply(self) -> None:
+        wait_s = self.client.slow_until - self.client.stage.now()
+        if wait_s > 0:
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._wake)
+            return
+        while self._waiting and not self.socket.ended.is_set():
+            message, _ = self._waiting.popleft()
+            is_batch = message["type"] == "batch"
+            self.take_in_order(message)
+            if is_batch:
+                self._batches += 1
+                self.socket.send({"type": "ack", "batches": self._batches})
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._apply()
+
+    def _check_bounds(self) -> None:
+        sizes = [size for message, size in self._waiting if message["type"] == "batch"]
+        if len(sizes) > WINDOW:
+            self.client.stage.violated("bounds", f"{len(sizes)} batches unacknowledged, {WINDOW} granted")
+        if sum(sizes) > SETTINGS["in_flight_bytes"] and len(sizes) > 1:
+            self.client.stage.violated("bounds", f"{sum(sizes)} bytes unacknowledged in {len(sizes)} batches")
+
+    def drop(self) -> None:
+        super().drop()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.socket.drop()
+
+
+class _PollFlow(_Flow):
+    """Over a chain of long polls, and a second connection for what is said meanwhile."""
+
+    def __init__(self, client: OwnClient) -> None:
+        super().__init__(client)
+        port = client.stage.port(client.network)
+        self._polls, self._sends = Http(port), Http(port)
+        self._link: str | None = None
+        self._outgoing: list[Message] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def follow(self, hello: Message) -> None:
+        stage = self.client.stage
+        await self._take(await self._post(self._polls, "poll", wait_s=0, feeds={}, messages=[hello]))
+        while True:
+            self._fail_if_sending_failed()
+            positions = self.client.positions()
+            await self._take(await self._post(self._polls, "poll", wait_s=SETTINGS["poll_wait_s"], feeds=positions, messages=[]))
+            await asyncio.sleep(max(POLL_INTERVAL_S, self.client.slow_until - stage.now()))
+
+    async def _take(self, answer: Any) -> None:
+        delay_s = self.client.slow_until - self.client.stage.now()
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)
+        for message in answer["messages"]:
+            self.take(message, 0)
+
+    def opened(self, welcome: Message) -> None:
+        self._link = welcome["link"]
+
+    def say(self, messages: list[Message]) -> None:
+        # A poll is its own sign of life.
+        self._outgoing += [message for message in messages if message["type"] != "pong"]
+        if self._outgoing and (self._sending is None or self._sending.done()):
+            self._fail_if_sending_failed()
+            self._sending = asyncio.create_task(self._send())
+
+    def _fail_if_sending_failed(self) -> None:
+        if self._sending is not None and self._sending.done() and not self._sending.cancelled():
+            error = self._sending.exception()
+            if error is not None:
+                raise LinkLost(str(error))
+
+    async def _send(self) -> None:
+        while self._outgoing:
+            messages, self._outgoing = self._outgoing, []
+            for message in (await self._post(self._sends, "send", messages=messages))["messages"]:
+                self.take(message, 0)
+
+    async def _post(self, connection: Http, what: str, **body: Any) -> Any:
+        secret = self.client.identity[1] if self._link is not None and self.client.identity else None
+        answer = await connection.post(f"/transport/{what}", {"link": self._link, "secret": secret, **body})
+        if not isinstance(answer, dict) or "messages" not in answer:
+            raise LinkLost(f"answered {answer!r}"[:200])
+        return answer
+
+    def drop(self) -> None:
+        super().drop()
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        self._polls.drop()
+        self._sends.drop()

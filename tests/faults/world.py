@@ -1,0 +1,347 @@
+"""A server, the proxies before it, and the playing of schedules on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy  # noqa: F401  (the real publisher needs it at its first call, in the middle of a schedule)
+from support.browser import Browser
+from support.proxy import FaultProxy
+from support.server import VisdomServer
+
+from . import serve
+from .checks import Truth, check_events, check_gaps, check_status
+from .others import PythonSource, RealTab, intrude
+from .own import OwnClient
+from .plants import CLIENT_PLANTS
+from .publishing import Poster, Producer, RealPublisher, hurry
+from .schedule import NETWORKS, OWN, OWN_PAGES, STOCK_PAGES, STOCK_SOURCES, Member, Schedule, Step
+from .stage import SETTINGS, Stage, Violation
+from .stock import StockClient, StockPage, StockSource
+from .wire import Http, LinkLost, Refused
+
+SETTLE_S = 12.0
+"""Healed, everybody must have caught up after so long, on a machine that is busy."""
+STATUS_INTERVAL_S = 0.3
+RECOVERY_S = 3.0
+"""So long after a disturbance of the server nothing is said about its punctuality."""
+UNLIMITED = resource.RLIM_INFINITY
+
+
+@dataclass
+class Outcome:
+    """What became of one schedule."""
+
+    schedule: Schedule
+    violations: list[Violation]
+    seconds: float
+    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class World:
+    """Plays schedules one after the other on one server, each in an environment of its own.
+
+    `plant` names a mistake that is built into the server or the clients; `stock` runs Visdom without our transport.
+    """
+
+    def __init__(self, directory: Path, *, stock: bool = False, plant: str | None = None, browser: Browser | None = None) -> None:
+        self.stock = stock
+        self.plant = plant
+        self.browser = browser
+        in_server = plant is not None and plant not in CLIENT_PLANTS
+        program = (serve.__file__, *(["--plant", str(plant)] if in_server else []))
+        directory.mkdir(parents=True, exist_ok=True)
+        self.server = VisdomServer(directory, settings={} if stock else SETTINGS, stock=stock, program=program)
+        self.proxies: list[FaultProxy] = []
+        self._number = 0
+        self._http: Http | None = None
+        self._stage: Stage | None = None
+        self._quiet_since = 0.0
+        self._repairs: set[asyncio.Task[None]] = set()
+        self._server_turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        hurry()
+        await asyncio.to_thread(self.server.start)
+        self.proxies = [FaultProxy(self.server.port) for _ in range(NETWORKS)]
+        self._http = Http(self.server.port, reply_timeout_s=10.0)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for repair in list(self._repairs):
+            repair.cancel()
+        await asyncio.gather(*self._repairs, return_exceptions=True)
+        assert self._http is not None
+        self._http.drop()
+        for proxy in self.proxies:
+            proxy.close()
+        self.server.kill()
+
+    # --- playing ---
+
+    async def play(self, schedule: Schedule) -> Outcome:
+        """Play a schedule to its end, and check it."""
+        began = time.monotonic()
+        self._number += 1
+        stage = self._stage = Stage(
+            env=f"f{self._number}",
+            rng=random.Random(schedule.seed),
+            server_port=self.server.port,
+            network_ports=[proxy.port for proxy in self.proxies],
+            stock=self.stock,
+            plant=self.plant if self.plant in CLIENT_PLANTS else None,
+            spoiled_at=[0.0] * NETWORKS,
+        )
+        self._quiet_since = max(self._quiet_since, began - RECOVERY_S)
+        members = {member.id: self._make(stage, member, schedule) for member in schedule.cast}
+        faults: Counter[str] = Counter()
+        for member in members.values():
+            opening = member.start()
+            if opening is not None:
+                await opening
+        monitor = asyncio.create_task(stage.watched(self._monitor(stage), "the monitor"))
+        try:
+            for step in schedule.steps:
+                await asyncio.sleep(step.after_s)
+                await self._do(step, members)
+                if step.do in FAULTS:
+                    faults[step.do] += 1
+            await self._heal(members)
+            await self._settle(stage, members)
+        finally:
+            monitor.cancel()
+            await asyncio.gather(monitor, return_exceptions=True)
+            await asyncio.gather(*(member.stop() for member in members.values()))
+            with contextlib.suppress(LinkLost, Refused):
+                await self._forget(stage.env)
+        return Outcome(schedule, stage.violations, time.monotonic() - began, faults, stage.counts)
+
+    def _make(self, stage: Stage, member: Member, schedule: Schedule) -> Any:
+        kind = member.kind
+        if kind in OWN:
+            return OwnClient(stage, member)
+        if kind in STOCK_PAGES:
+            return StockPage(stage, member)
+        if kind in STOCK_SOURCES:
+            return StockSource(stage, member)
+        if kind == "publisher":
+            return RealPublisher(stage, member)
+        if kind == "poster":
+            return Poster(stage, member)
+        if kind == "python-source":
+            return PythonSource(stage, member, [f"page{page.id}.1" for page in schedule.cast if page.kind in OWN_PAGES])
+        assert self.browser is not None, f"no {kind} without a browser"
+        return RealTab(stage, member, self.browser, self.server)
+
+    async def _do(self, step: Step, members: dict[int, Any]) -> None:
+        if step.who is None:
+            await self._do_fault(step.do, dict(step.args))
+            return
+        member = members[step.who]
+        if step.do == "slow":
+            member.slow_until = time.monotonic() + step.args["seconds"]
+        elif step.do == "intrude":
+            others = [other for other in members.values() if isinstance(other, OwnClient)]
+            self._in_background(intrude(member.stage, member, others))
+        elif step.do == "shut":
+            victims = [each.id for each in members.values() if isinstance(each, Poster)]
+            if victims:
+                self._shut(member, f"victim{member.stage.rng.choice(victims)}")
+        elif step.do == "arrange":
+            self._arrange(member)
+        elif step.do == "burst":
+            member.click(SETTINGS["event_count"] + 50)
+        else:
+            result = getattr(member, step.do)(**step.args)
+            if asyncio.iscoroutine(result):
+                await result
+
+    @staticmethod
+    def _shut(page: Any, win: str) -> None:
+        command = {"cmd": "close", "data": win, "eid": page.stage.env}
+        if isinstance(page, StockPage):
+            page.send(command)
+        else:
+            page.command(**command)
+
+    @staticmethod
+    def _arrange(page: Any) -> None:
+        command = {"cmd": "layout_item_update", "eid": page.stage.env, "win": "line", "data": {"i": "line", "h": 1, "w": 1}}
+        if isinstance(page, StockPage):
+            page.send(command)
+        else:
+            page.command(**command)
+
+    # --- what goes wrong ---
+
+    async def _do_fault(self, what: str, args: dict[str, Any]) -> None:
+        assert self._stage is not None
+        if "network" not in args:
+            self._in_background(getattr(self, f"_{what}")(**args))
+            return
+        network = args.pop("network")
+        proxy = self.proxies[network]
+        match what:
+            case "blackhole":
+                self._spoil(network)
+                proxy.blackhole(*args["directions"])
+            case "websockets":
+                self._spoil(network)
+                proxy.block_websockets(args["how"])
+            case "heal":
+                # Whatever was opened while the fault lasted may have lost bytes.
+                if self._stage.spoiled_at[network]:
+                    self._spoil(network)
+                proxy.heal()
+            case _:
+                getattr(proxy, what)(**args)
+
+    def _spoil(self, network: int) -> None:
+        assert self._stage is not None
+        self._stage.spoiled_at[network] = time.monotonic()
+
+    async def _pause(self, seconds: float) -> None:
+        """A SIGSTOP: to the server, its monotonic clock jumps."""
+        async with self._server_turn:
+            os.kill(self.server.pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                os.kill(self.server.pid, signal.SIGCONT)
+            self._quiet_since = time.monotonic()
+
+    async def _clock(self, seconds: float) -> None:
+        async with self._server_turn:
+            (self.server.directory / serve.CLOCK).write_text(str(seconds))
+            os.kill(self.server.pid, signal.SIGUSR1)
+
+    async def _kill(self, state: str) -> None:
+        assert self._stage is not None
+        async with self._server_turn:
+            self._stage.killed(lost_state=state == "lost")
+            await asyncio.to_thread(self.server.restart, keep_state=state == "kept")
+            # The new process has the limits of this one.
+            self._stage.full_since = None
+            self._quiet_since = time.monotonic()
+
+    async def _disk(self, full: bool) -> None:
+        """The limit of the size of files stands for a full disk: every write fails."""
+        assert self._stage is not None
+        async with self._server_turn:
+            limit = 0 if full else UNLIMITED
+            resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+            self._stage.full_since = time.monotonic() if full else None
+
+    def _in_background(self, doing: Any) -> None:
+        assert self._stage is not None
+        task = asyncio.create_task(self._stage.watched(doing, "a step"))
+        self._repairs.add(task)
+        task.add_done_callback(self._repairs.discard)
+
+    # --- the end ---
+
+    async def _heal(self, members: dict[int, Any]) -> None:
+        assert self._stage is not None
+        for network, proxy in enumerate(self.proxies):
+            if self._stage.spoiled_at[network]:
+                self._spoil(network)
+            proxy.heal()
+        await asyncio.gather(*self._repairs)
+        await self._disk(full=False)
+        for member in members.values():
+            if isinstance(member, OwnClient):
+                member.slow_until = 0.0
+
+    async def _settle(self, stage: Stage, members: dict[int, Any]) -> None:
+        """Wait until everybody has caught up, and check what came of it."""
+        deadline = time.monotonic() + SETTLE_S
+        # What a dead link does not tell, a user finds out, and loads the page again.
+        await asyncio.gather(*(m.reload() for m in members.values() if isinstance(m, StockClient) and m.may_be_dead))
+        finishing = [m.finish(SETTLE_S) for m in members.values() if isinstance(m, Producer)]
+        await asyncio.gather(*finishing)
+        truth = await self._truth(stage)
+        while behind := {m.id: d for m in members.values() if (d := truth.difference(stage.env, m))}:
+            if time.monotonic() > deadline:
+                for who, difference in behind.items():
+                    stage.violated("convergence", f"{members[who].kind} {who}: {difference}")
+                break
+            await asyncio.sleep(0.04)
+            truth = await self._truth(stage)
+        for tab in members.values():
+            if isinstance(tab, RealTab):
+                await tab.finish()
+        for member in members.values():
+            if isinstance(member, RealPublisher | Poster):
+                member.check(truth.windows)
+        check_events(stage, members.values(), truth)
+        answers = {key: at for m in members.values() if isinstance(m, OwnClient) for key, (_, at) in m.answered.items()}
+        check_gaps(stage, members.values(), truth, answers)
+
+    async def _truth(self, stage: Stage) -> Truth:
+        assert self._http is not None
+        windows = await self._http.post("/win_data", {"win": None, "eid": stage.env})
+        envs = await self._http.post("/env_state", {})
+        other = await self._http.post("/win_data", {"win": None, "eid": f"{stage.env}-x"}) if f"{stage.env}-x" in envs else {}
+        events = ("", 0)
+        if not self.stock:
+            status = await self._http.get("/transport/status")
+            feed = status["feeds"]["events"]
+            events = (feed["epoch"], feed["offset"])
+        return Truth(windows, other, envs, events)
+
+    async def _forget(self, env: str) -> None:
+        assert self._http is not None
+        for eid in (env, f"{env}-x"):
+            await self._http.post("/delete_env", {"eid": eid, "prev_eid": eid})
+
+    async def _monitor(self, stage: Stage) -> None:
+        http = Http(self.server.port)
+        try:
+            while not self.stock:
+                await asyncio.sleep(STATUS_INTERVAL_S)
+                asked = time.monotonic()
+                try:
+                    status = await http.get("/transport/status")
+                except (LinkLost, Refused):
+                    continue
+                undisturbed = not self._server_turn.locked() and self._quiet_since + RECOVERY_S < asked
+                if undisturbed:
+                    check_status(stage, status)
+        finally:
+            http.drop()
+
+    async def sessions(self) -> int:
+        """How many sessions the server still has."""
+        assert self._http is not None
+        if self.stock:
+            clients: int = (await self._http.get("/faults/clients"))["sessions"]
+            return clients
+        return len((await self._http.get("/transport/status"))["sessions"])
+
+    async def check_empty(self) -> Violation | None:
+        """Once nobody is there any more, the number of sessions returns to zero."""
+        deadline = time.monotonic() + SETTINGS["dead_after_s"] + SETTINGS["grace_s"] + 3.0
+        while (left := await self.sessions()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+        return Violation("liveness", f"{left} sessions are left") if left else None
+
+
+FAULTS = frozenset(
+    {"cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "pause", "kill", "clock", "disk"}
+)
+
+
