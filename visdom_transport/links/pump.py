@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import Any
-
-from tornado.ioloop import IOLoop, PeriodicCallback
 
 from ..core.hub import Hub
 
@@ -30,16 +29,17 @@ class Pump:
         self._hub = hub
         self._interval_s = flush_interval_s
         self._next_flush_at = 0.0
-        self._loop: IOLoop | None = None
+        self._tick_interval_s = min(hub.limits.heartbeat_s, hub.limits.dead_after_s - hub.limits.heartbeat_s) / 2
+        # Not tornado's: its timers go by the wall clock, and when that is set back they wait until it is there again.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_timer: Any = None
         hub.wake = self._schedule
 
     def start(self) -> None:
         """Bind to the running event loop. Links call this; only the first call has an effect."""
         if self._loop is None:
-            self._loop = IOLoop.current()
-            period_s = min(self._hub.limits.heartbeat_s, self._hub.limits.dead_after_s - self._hub.limits.heartbeat_s) / 2
-            PeriodicCallback(self._tick, period_s * 1000).start()
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_later(self._tick_interval_s, self._tick)
 
     def _schedule(self) -> None:
         # Without a link there is nobody to flush to, and perhaps no loop yet.
@@ -55,4 +55,6 @@ class Pump:
         self._next_flush_at = ended + max(self._interval_s, REST * (ended - began))
 
     def _tick(self) -> None:
+        assert self._loop is not None
+        self._loop.call_later(self._tick_interval_s, self._tick)
         self._hub.tick(clock())
