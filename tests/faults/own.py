@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections import Counter, deque
 from typing import Any
 
+import orjson
 from core.replica import EventReplica, Outbox, StateReplica
 
 from visdom_transport.core.errors import GapError
 
 from .schedule import OWN_PAGES, Member
 from .stage import SETTINGS, Stage
-from .wire import Http, LinkLost, Refused, WebSocket
+from .wire import Http, LinkLost, Refused, WebSocket, end
 
 Message = dict[str, Any]
 
 SUBPROTOCOL = "visdom-transport.v1"
 WINDOW = 4
-BACKOFF_S = 0.08
-POLL_INTERVAL_S = 0.02
+BACKOFF_S = 0.15
+POLL_INTERVAL_S = 0.05
 """A page does something between two polls."""
 
 
@@ -81,8 +81,7 @@ class OwnClient:
     async def stop(self) -> None:
         """Vanish."""
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def reload(self) -> None:
         await self.stop()
@@ -129,7 +128,8 @@ class OwnClient:
             link.socket.send(self._hello())
             while not link.socket.ended.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(link.socket.ended.wait(), SETTINGS["heartbeat_s"] / 2)
+                    async with asyncio.timeout(SETTINGS["heartbeat_s"] / 2):
+                        await link.socket.ended.wait()
                 link.check()
             self._closed(link.socket.close_code)
         finally:
@@ -309,7 +309,7 @@ class _SocketFlow(_Flow):
         self._heard_at = self.client.stage.now()
         try:
             with self.client.stage.watching(f"{self.client.kind} {self.client.id}"):
-                self.take(json.loads(data), len(data))
+                self.take(orjson.loads(data), len(data))
         except LinkLost:
             self.socket.drop()
 

@@ -20,7 +20,7 @@ from visdom_transport.client import sender as publisher_sender
 
 from .schedule import Member
 from .stage import Stage
-from .wire import Http, LinkLost, Refused
+from .wire import Http, LinkLost, Refused, end
 
 Windows = Mapping[str, Any]
 
@@ -288,8 +288,7 @@ class Poster(Producer):
 
     async def stop(self) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._http.drop()
 
     def _is_firm(self, attempt: Attempt) -> bool:

@@ -79,7 +79,8 @@ class Schedule:
 
 
 def _lines(items: Iterable[Any]) -> str:
-    return ",\n".join("  " + json.dumps({name: value for name, value in asdict(item).items() if value}) for item in items)
+    told = ({name: value for name, value in asdict(item).items() if value not in (None, {})} for item in items)
+    return ",\n".join(f"  {json.dumps(each)}" for each in told)
 
 
 def generate(seed: int, *, tab: bool = False, stock_only: bool = False) -> Schedule:
@@ -133,7 +134,8 @@ class _Generator:
             self._join(kind)
 
     def _join(self, kind: str, *, direct: bool = False) -> None:
-        self.cast.append(Member(len(self.cast), kind, None if direct else self.rng.randrange(NETWORKS)))
+        network = self.rng.choice([*range(NETWORKS), *range(NETWORKS), None, None])
+        self.cast.append(Member(len(self.cast), kind, None if direct else network))
 
     def _of(self, *kinds: str) -> int:
         return self.rng.choice([member.id for member in self.cast if member.kind in kinds])

@@ -14,11 +14,12 @@ from typing import Any
 from .wire import LinkLost, Refused
 
 SETTINGS: dict[str, Any] = {
-    "heartbeat_s": 0.3,
-    "dead_after_s": 1.0,
+    "heartbeat_s": 0.25,
+    "dead_after_s": 0.8,
     "poll_wait_s": 0.4,
     "grace_s": 4.0,
     "window_batches": 6,
+    "flush_interval_ms": 30,
     "batch_bytes": 4_000,
     "in_flight_bytes": 60_000,
     "history_bytes": 200_000,
@@ -30,6 +31,8 @@ SETTINGS: dict[str, Any] = {
 """Silence is noticed soon, a catch-up goes in parts, and every bound is so near that schedules reach it."""
 
 MAX_DETAIL = 600
+MAX_TOLD = 4
+"""Violations of one invariant that are told of; what goes wrong once often goes wrong many times."""
 JOURNAL_MARGIN_S = 2.0
 """What was acknowledged so long before a kill must be on disk, on a machine that is busy."""
 ANSWER_MARGIN_S = 2.0
@@ -75,7 +78,9 @@ class Stage:
         return self.server_port if network is None else self.network_ports[network]
 
     def violated(self, invariant: str, detail: object) -> None:
-        self.violations.append(Violation(invariant, str(detail)[:MAX_DETAIL]))
+        self.counts[f"violations of {invariant}"] += 1
+        if self.counts[f"violations of {invariant}"] <= MAX_TOLD:
+            self.violations.append(Violation(invariant, str(detail)[:MAX_DETAIL]))
 
     def killed(self, *, lost_state: bool) -> None:
         now = self.now()

@@ -7,21 +7,21 @@ loads the environment anew; a link that is dead without being told leaves it sta
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import jsonpatch
+import orjson
 from visdom.utils import server_utils
 
 from .own import Event, event_of
 from .schedule import STOCK_PAGES, Member
 from .stage import Stage
-from .wire import Http, LinkLost, Refused, WebSocket
+from .wire import Http, LinkLost, Refused, WebSocket, end
 
 Message = dict[str, Any]
 
-BACKOFF_S = 0.1
-QUERY_INTERVAL_S = 0.1
+BACKOFF_S = 0.2
+QUERY_INTERVAL_S = 0.15
 """Visdom's page asks every 500 ms."""
 
 
@@ -49,8 +49,7 @@ class StockClient:
 
     async def stop(self) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def reload(self) -> None:
         """Load the page again, or start the program again."""
@@ -82,13 +81,13 @@ class StockClient:
 
         def receive(data: str | bytes) -> None:
             with self.stage.watching(f"{self.kind} {self.id}"):
-                self.take(json.loads(data))
+                self.take(orjson.loads(data))
 
         socket = self._socket = await WebSocket.open(self.stage.port(self.network), self.path, receive)
         try:
             while not socket.ended.is_set():
                 await self.attend()
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         finally:
             self._socket = None
             socket.drop()
@@ -106,11 +105,11 @@ class StockClient:
                 if not answer.get("success"):
                     raise LinkLost(str(answer))
                 for message in answer["messages"]:
-                    self.take(json.loads(message))
+                    self.take(orjson.loads(message))
                 await self.attend()
                 outgoing, self._outgoing = self._outgoing, []
                 for command in outgoing:
-                    sent = {"message_type": "send", "sid": sid, "message": json.dumps(command)}
+                    sent = {"message_type": "send", "sid": sid, "message": orjson.dumps(command).decode()}
                     if not (await self._http.post(self.wrapped_path, sent)).get("success"):
                         raise LinkLost("not taken")
                 if not outgoing:

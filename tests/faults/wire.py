@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
 CONNECT_TIMEOUT_S = 1.0
 REPLY_TIMEOUT_S = 2.0
 MAX_MESSAGE_BYTES = 50_000_000
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, again if something in it swallows that, and wait for its end."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.5)
 
 
 class LinkLost(Exception):
@@ -39,7 +46,7 @@ class Http:
 
     async def post(self, path: str, body: object) -> Any:
         """The parsed reply, or its text. Raises `LinkLost` when it is not known what became of the request, and `Refused`."""
-        return await self._request("POST", path, json.dumps(body).encode())
+        return await self._request("POST", path, orjson.dumps(body))
 
     async def get(self, path: str) -> Any:
         return await self._request("GET", path, b"")
@@ -58,7 +65,7 @@ class Http:
         if status != 200:
             raise Refused(status, content)
         try:
-            return json.loads(content)
+            return orjson.loads(content)
         except ValueError:
             return content.decode()
 
@@ -138,7 +145,7 @@ class WebSocket:
         if self.ended.is_set():
             return
         with contextlib.suppress(WebSocketClosedError):
-            sent = self._connection.write_message(json.dumps(message))
+            sent = self._connection.write_message(orjson.dumps(message).decode())
             sent.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     def drop(self) -> None:

@@ -31,11 +31,11 @@ from .publishing import Poster, Producer, RealPublisher, hurry
 from .schedule import NETWORKS, OWN, OWN_PAGES, STOCK_PAGES, STOCK_SOURCES, Member, Schedule, Step
 from .stage import SETTINGS, Stage, Violation
 from .stock import StockClient, StockPage, StockSource
-from .wire import Http, LinkLost, Refused
+from .wire import Http, LinkLost, Refused, end
 
 SETTLE_S = 12.0
 """Healed, everybody must have caught up after so long, on a machine that is busy."""
-STATUS_INTERVAL_S = 0.3
+STATUS_INTERVAL_S = 0.5
 RECOVERY_S = 3.0
 """So long after a disturbance of the server nothing is said about its punctuality."""
 UNLIMITED = resource.RLIM_INFINITY
@@ -63,7 +63,7 @@ class World:
         self.plant = plant
         self.browser = browser
         in_server = plant is not None and plant not in CLIENT_PLANTS
-        program = (serve.__file__, *(["--plant", str(plant)] if in_server else []))
+        program = (serve.__file__, "-logging_level", "WARNING", *(["--plant", str(plant)] if in_server else []))
         directory.mkdir(parents=True, exist_ok=True)
         self.server = VisdomServer(directory, settings={} if stock else SETTINGS, stock=stock, program=program)
         self.proxies: list[FaultProxy] = []
@@ -123,8 +123,7 @@ class World:
             await self._heal(members)
             await self._settle(stage, members)
         finally:
-            monitor.cancel()
-            await asyncio.gather(monitor, return_exceptions=True)
+            await end(monitor)
             await asyncio.gather(*(member.stop() for member in members.values()))
             with contextlib.suppress(LinkLost, Refused):
                 await self._forget(stage.env)
@@ -234,6 +233,8 @@ class World:
         async with self._server_turn:
             self._stage.killed(lost_state=state == "lost")
             await asyncio.to_thread(self.server.restart, keep_state=state == "kept")
+            assert self._http is not None
+            self._http.drop()
             # The new process has the limits of this one.
             self._stage.full_since = None
             self._quiet_since = time.monotonic()
@@ -279,7 +280,7 @@ class World:
                 for who, difference in behind.items():
                     stage.violated("convergence", f"{members[who].kind} {who}: {difference}")
                 break
-            await asyncio.sleep(0.04)
+            await asyncio.sleep(0.1)
             truth = await self._truth(stage)
         for tab in members.values():
             if isinstance(tab, RealTab):

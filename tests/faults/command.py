@@ -1,0 +1,81 @@
+"""The command: plays schedules of faults and says what they found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from .campaign import Options, Result, record, recorded, run, run_many, summary
+from .schedule import Schedule, generate
+
+DESCRIPTION = """
+Plays schedules of faults: a real server, 20 to 50 real clients, proxies that cut, swallow, delay and reorder, and a server that
+is stopped, killed, out of disk, or whose clock jumps. Each is checked against the invariants. Exit status 1: something was found.
+
+    python -m tests.faults --schedules 100            the schedules of the seeds 0 to 99
+    python -m tests.faults --replay 17                the schedule of one seed
+    python -m tests.faults --replay FILE              a schedule that was kept
+    python -m tests.faults --print 17                 what a schedule is made of
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--schedules", type=int, default=100, metavar="N", help="how many (default: 100)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the seed of the first (default: 0)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes side by side (default: 2)")
+    parser.add_argument("--tab", action="store_true", help="a real Chromium takes part")
+    parser.add_argument("--replay", metavar="SEED|FILE", help="play one schedule")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="with --replay: so often")
+    parser.add_argument("--print", metavar="SEED", type=int, dest="shown", help="print a schedule as JSON")
+    parser.add_argument("--plant", metavar="NAME", help="build a mistake in first (see --planted)")
+    parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="spent on making a failing schedule small")
+    parser.add_argument("--keep", type=Path, default=Options.keep, metavar="DIR", help=f"for failing schedules ({Options.keep})")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="add each result as a line of JSON")
+    parser.add_argument("--summarise", type=Path, nargs="+", metavar="FILE", help="summarise records, and play nothing")
+    arguments = parser.parse_args()
+    if arguments.shown is not None:
+        print(generate(arguments.shown, tab=arguments.tab).to_json(), end="")
+        return 0
+    if arguments.summarise:
+        results = [result for path in arguments.summarise for result in recorded(path)]
+        print(summary(results))
+        return int(any(result.violations for result in results))
+    options = Options(arguments.plant, arguments.tab, arguments.shrink, arguments.keep)
+    began = time.monotonic()
+    if arguments.replay:
+        options.shrink_s = 0.0
+        results = list(_told(run([_schedule(arguments.replay, arguments.tab)] * arguments.times, options), arguments.times))
+    else:
+        seeds = range(arguments.seed, arguments.seed + arguments.schedules)
+        playing = run_many(seeds, options, arguments.jobs)
+        results = []
+        for result in _told(playing, len(seeds)):
+            record(result, arguments.record)
+            results.append(result)
+    print(summary(results))
+    print(f"{time.monotonic() - began:.0f} s")
+    return int(any(result.violations for result in results))
+
+
+def _schedule(named: str, tab: bool) -> Schedule:
+    return generate(int(named), tab=tab) if named.isdecimal() else Schedule.from_json(Path(named).read_text())
+
+
+def _told(results: object, count: int):  # type: ignore[no-untyped-def]
+    """Say on the way how far it is."""
+    began = time.monotonic()
+    failed = 0
+    for number, result in enumerate(results, 1):  # type: ignore[call-overload]
+        assert isinstance(result, Result)
+        failed += bool(result.violations)
+        for violation in result.violations:
+            print(f"\nseed {result.seed}: {violation}", file=sys.stderr)
+        rate = number / (time.monotonic() - began)
+        print(f"\r{number} of {count}, {failed} failed, {rate:.2f} a second ", end="", file=sys.stderr, flush=True)
+        yield result
+    print(file=sys.stderr)
