@@ -11,8 +11,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +147,7 @@ class Player:
         self._world = None
 
 
-def run(schedules: Iterable[Schedule], options: Options) -> Iterator[Result]:
+def run(schedules: Iterable[Schedule], options: Options) -> Generator[Result, None, None]:
     """Play schedules one after the other, in this process."""
     with asyncio.Runner() as runner:
         player = runner.run(Player(options).__aenter__())
@@ -254,3 +256,43 @@ def summary(results: list[Result]) -> str:
 
 def _listed(counter: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counter.most_common())
+
+
+# --- mistakes that must be found ---
+
+
+@dataclass
+class Find:
+    """How a planted mistake was found; `result` is None if it was not."""
+
+    plant: str
+    schedules: int
+    seconds: float
+    result: Result | None
+
+    def __str__(self) -> str:
+        if self.result is None:
+            return f"| {self.plant} | **not found** in {self.schedules} | {self.seconds:.0f} s | |"
+        first = self.result.violations[0]
+        return f"| {self.plant} | {self.schedules} | {self.seconds:.0f} s | {first[:150].replace('|', '/')} |"
+
+
+FIND_HEAD = "| planted | schedules until found | in | found as |\n|---|---|---|---|"
+
+
+def find(plant: str, seed: int, most: int, keep: Path) -> Find:
+    """Play schedules on a server or with clients that have the mistake, until one fails."""
+    began = time.monotonic()
+    playing = run((generate(each) for each in range(seed, seed + most)), Options(plant, shrink_s=0.0, keep=keep))
+    with contextlib.closing(playing):
+        for number, result in enumerate(playing, 1):
+            if result.violations:
+                return Find(plant, number, time.monotonic() - began, result)
+    return Find(plant, most, time.monotonic() - began, None)
+
+
+def find_many(plants: Iterable[str], seed: int, most: int, keep: Path, jobs: int) -> Iterator[Find]:
+    """`find` for each, in so many processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        yield from pool.map(find, plants, repeat(seed), repeat(most), repeat(keep))

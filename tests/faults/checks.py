@@ -116,14 +116,16 @@ def check_events(stage: Stage, members: Iterable[object], truth: Truth) -> None:
 
 def check_clicks(stage: Stage, who: str, events: Iterable[Event]) -> None:
     """The clicks of each page are numbered."""
-    last: dict[Any, int] = {}
+    seen: dict[Any, list[int]] = defaultdict(list)
     for kind, target, eid, number in events:
         if kind != CLICK or eid != stage.env:
             continue
-        if number <= last.get(target, 0):
-            what = "duplicate" if number == last[target] else "order"
-            stage.violated(what, f"{who} saw click {number} of {target} after {last[target]}")
-        last[target] = max(number, last.get(target, 0))
+        before = seen[target]
+        if number in before:
+            stage.violated("duplicate", f"{who} saw click {number} of {target} twice: {before}")
+        elif before and number < before[-1]:
+            stage.violated("order", f"{who} saw click {number} of {target} after {before[-1]}")
+        before.append(number)
 
 
 def _check_answered(stage: Stage, own: list[OwnClient], sources: list[OwnClient], truth: Truth) -> None:

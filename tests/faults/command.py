@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from .campaign import Options, Result, record, recorded, run, run_many, summary
+from .campaign import FIND_HEAD, Options, Result, find_many, record, recorded, run, run_many, summary
+from .plants import PLANTS
 from .schedule import Schedule, generate
 
 DESCRIPTION = """
@@ -18,6 +19,7 @@ is stopped, killed, out of disk, or whose clock jumps. Each is checked against t
     python -m tests.faults --replay 17                the schedule of one seed
     python -m tests.faults --replay FILE              a schedule that was kept
     python -m tests.faults --print 17                 what a schedule is made of
+    python -m tests.faults --planted                  that mistakes, built into the server, are found
 """
 
 
@@ -32,7 +34,10 @@ def main() -> int:
     parser.add_argument("--replay", metavar="SEED|FILE", help="play one schedule")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="with --replay: so often")
     parser.add_argument("--print", metavar="SEED", type=int, dest="shown", help="print a schedule as JSON")
-    parser.add_argument("--plant", metavar="NAME", help="build a mistake in first (see --planted)")
+    parser.add_argument("--plant", metavar="NAME", choices=PLANTS, help="build a mistake in first (see --planted)")
+    parser.add_argument(
+        "--planted", nargs="*", metavar="NAME", choices=PLANTS, help=f"prove that mistakes are found, all or some of {', '.join(PLANTS)}"
+    )
     parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="spent on making a failing schedule small")
     parser.add_argument("--keep", type=Path, default=Options.keep, metavar="DIR", help=f"for failing schedules ({Options.keep})")
     parser.add_argument("--record", type=Path, metavar="FILE", help="add each result as a line of JSON")
@@ -45,6 +50,8 @@ def main() -> int:
         results = [result for path in arguments.summarise for result in recorded(path)]
         print(summary(results))
         return int(any(result.violations for result in results))
+    if arguments.planted is not None:
+        return _prove(arguments.planted or list(PLANTS), arguments)
     options = Options(arguments.plant, arguments.tab, arguments.shrink, arguments.keep)
     began = time.monotonic()
     if arguments.replay:
@@ -60,6 +67,16 @@ def main() -> int:
     print(summary(results))
     print(f"{time.monotonic() - began:.0f} s")
     return int(any(result.violations for result in results))
+
+
+def _prove(plants: list[str], arguments: argparse.Namespace) -> int:
+    """Every planted mistake must be found within the schedules given."""
+    print(FIND_HEAD)
+    missed = 0
+    for found in find_many(plants, arguments.seed, arguments.schedules, arguments.keep / "planted", arguments.jobs):
+        print(found, flush=True)
+        missed += found.result is None
+    return int(missed > 0)
 
 
 def _schedule(named: str, tab: bool) -> Schedule:

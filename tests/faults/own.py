@@ -115,10 +115,8 @@ class OwnClient:
 
     def _hello(self) -> Message:
         session, secret = self.identity or (None, None)
-        feeds = self.positions()
-        if self.stage.plant == "position-lost-on-a-new-link":
-            feeds = dict.fromkeys(feeds)
-        return {"type": "hello", "role": self.role, "session": session, "secret": secret, "window": WINDOW, "feeds": feeds}
+        hello = {"type": "hello", "role": self.role, "session": session, "secret": secret, "window": WINDOW}
+        return {**hello, "feeds": self.positions()}
 
     async def _follow_socket(self) -> None:
         path = "/socket" if self.role == "browser" else "/vis_socket"
@@ -326,6 +324,9 @@ class _SocketFlow(_Flow):
             self.socket.send(message)
 
     def in_order(self, message: Message, size: int) -> None:
+        if self.client.stage.plant == "client-acks-before-it-applies" and message["type"] == "batch" and message["complete"]:
+            replica = (self.client.states | self.client.readers)[message["feed"]]
+            replica.offset = max(replica.offset, message["to"])
         self._waiting.append((message, size))
         self._check_bounds()
         self._apply()
