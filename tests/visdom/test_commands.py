@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from links.local import NEW_VISDOM, LocalServer, Records
 from links.peers import OwnSocket
+from visdom.utils import server_utils
 
 Serve = Callable[..., LocalServer]
 
@@ -56,6 +58,34 @@ def test_close_by_http_is_no_event(server: LocalServer, client: OwnSocket) -> No
     server.post("/close", {"win": "a", "eid": "main"})
     client.converge()
     assert events(client) == []
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.3.0 keeps closed windows on disk")
+def test_close_closes_although_the_disk_is_full(
+    server: LocalServer, client: OwnSocket, tab: Tab, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(server_utils, "push_deleted", full)
+    assert tab.do(cmd="close", data="a", eid="main") is None
+    client.converge()
+    assert [event["target"] for event in events(client)] == ["a"]
+    records.expect("cannot be brought back")
+
+
+def test_layouts_that_cannot_be_saved_are_not_changed(
+    server: LocalServer, client: OwnSocket, tab: Tab, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert tab.do(cmd="save_layouts", data="before") is None
+    client.until(lambda: client.replicas.state("shared")["layouts"] == "before", "it is told")
+    monkeypatch.setattr(server.app, "save_layouts", full)
+    assert tab.do(cmd="save_layouts", data="after") == "failed"
+    assert server.app.layouts == "before"
+    records.expect("No space left")
 
 
 def test_save_in_place_and_as_a_fork(server: LocalServer, client: OwnSocket, tab: Tab) -> None:

@@ -219,8 +219,12 @@ class Commands:
             layouts.encode()
         except UnicodeEncodeError as error:
             raise MessageError("bad_field", f"data must be Unicode: {error}", "data") from error
-        self._app.layouts = layouts
-        self._app.save_layouts()
+        before, self._app.layouts = self._app.layouts, layouts
+        try:
+            self._app.save_layouts()
+        except OSError:
+            self._app.layouts = before
+            raise
         self._transport.layouts_changed()
 
     # --- events ---
