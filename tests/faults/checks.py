@@ -69,6 +69,12 @@ class Truth:
         )
 
 
+def disagreement(pages: list[OwnClient]) -> dict[int, str]:
+    """The layouts are told to nobody but pages: they must have the same ones."""
+    layouts = {page.id: page.states["shared"].values.get("layouts") for page in pages}
+    return dict.fromkeys(layouts, f"has the layouts {layouts}") if len(set(layouts.values())) > 1 else {}
+
+
 def differing(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
     """The first windows that differ, or None."""
     different = [key for key in sorted(held.keys() | wanted.keys()) if held.get(key) != wanted.get(key)]

@@ -36,7 +36,11 @@ def main() -> int:
     parser.add_argument("--print", metavar="SEED", type=int, dest="shown", help="print a schedule as JSON")
     parser.add_argument("--plant", metavar="NAME", choices=PLANTS, help="build a mistake in first (see --planted)")
     parser.add_argument(
-        "--planted", nargs="*", metavar="NAME", choices=PLANTS, help=f"prove that mistakes are found, all or some of {', '.join(PLANTS)}"
+        "--planted",
+        nargs="*",
+        metavar="NAME",
+        choices=PLANTS,
+        help=f"prove that mistakes are found, all or some of {', '.join(PLANTS)}",
     )
     parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="spent on making a failing schedule small")
     parser.add_argument("--keep", type=Path, default=Options.keep, metavar="DIR", help=f"for failing schedules ({Options.keep})")

@@ -133,5 +133,3 @@ class RealTab:
     async def stop(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._browser.close_tabs)
         self._thread.shutdown()
-
-

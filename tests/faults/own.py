@@ -177,7 +177,9 @@ class OwnClient:
         if done is None:
             return
         command = done["command"]
-        if message["error"] and message["error"]["code"] not in ("unknown_env", "unknown_window"):
+        # What cannot be saved is refused, and the environment that a window was closed in may be gone.
+        allowed = ("unknown_env", "failed") if command["cmd"] == "save_layouts" else ("unknown_env", "unknown_window")
+        if message["error"] and message["error"]["code"] not in allowed:
             self.stage.violated("loss", f"command {command} was answered {message['error']}")
         if command["cmd"] == "forward_to_vis" and not message["error"]:
             key = (command["data"]["target"], command["data"]["number"])
@@ -217,7 +219,9 @@ class OwnClient:
             return
         self.missed[batch["epoch"]] += missed
         if reader.offset - before != missed + len(events):
-            self.stage.violated("gap", f"{self.kind} {self.id}: {before} to {reader.offset} with {missed} missed, {len(events)} sent")
+            self.stage.violated(
+                "gap", f"{self.kind} {self.id}: {before} to {reader.offset} with {missed} missed, {len(events)} sent"
+            )
         for offset, event in enumerate(events, reader.offset - len(events) + 1):
             self.events[batch["epoch"], offset] = event_of(event)
 
@@ -232,7 +236,13 @@ class OwnClient:
     def click(self, count: int) -> None:
         for _ in range(count):
             self.clicks += 1
-            data = {"target": f"page{self.id}.{self.loads}", "eid": self.stage.env, "event_type": "Click", "number": self.clicks, "pane_data": False}
+            data = {
+                "target": f"page{self.id}.{self.loads}",
+                "eid": self.stage.env,
+                "event_type": "Click",
+                "number": self.clicks,
+                "pane_data": False,
+            }
             self.command(cmd="forward_to_vis", data=data)
 
 
@@ -282,7 +292,9 @@ class _Flow:
             return
         expected = self._chain.get(feed)
         if expected is not None and message["from"] != expected:
-            self.client.stage.violated("order", f"{self.client.kind} {self.client.id}: {feed} from {message['from']}, not {expected}")
+            self.client.stage.violated(
+                "order", f"{self.client.kind} {self.client.id}: {feed} from {message['from']}, not {expected}"
+            )
         self._chain[feed] = message["to"] if message["complete"] or "events" in message else message["from"]
         self.client.take_batch(message)
 

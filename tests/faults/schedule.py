@@ -148,8 +148,16 @@ class _Generator:
     def _work(self) -> Step:
         """What a publisher, a page or a user does."""
         rng = self.rng
-        publishing: dict[str, float] = {"append": 12, "replace": 4, "toggle": 5, "again": 2, "big": 0.7, "env": 1.5, "victim": 1.5}
-        paging: dict[str, float] = {"click": 6, "shut": 1.5, "arrange": 1, "burst": 0.15}
+        publishing: dict[str, float] = {
+            "append": 12,
+            "replace": 4,
+            "toggle": 5,
+            "again": 2,
+            "big": 0.7,
+            "env": 1.5,
+            "victim": 1.5,
+        }
+        paging: dict[str, float] = {"click": 6, "shut": 1.5, "arrange": 1, "layouts": 1, "burst": 0.15}
         living: dict[str, float] = {"reload": 1, "drop": 2}
         if not self.stock_only:
             living |= {"switch": 3, "slow": 2, "intrude": 1.5}

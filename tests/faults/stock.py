@@ -14,7 +14,7 @@ import orjson
 from visdom.utils import server_utils
 
 from .own import Event, event_of
-from .schedule import STOCK_PAGES, Member
+from .schedule import Member
 from .stage import Stage
 from .wire import Http, LinkLost, Refused, WebSocket, end
 
@@ -204,7 +204,13 @@ class StockPage(StockClient):
     def click(self, count: int) -> None:
         for _ in range(count):
             self.clicks += 1
-            data = {"target": f"page{self.id}", "eid": self.stage.env, "event_type": "Click", "number": self.clicks, "pane_data": False}
+            data = {
+                "target": f"page{self.id}",
+                "eid": self.stage.env,
+                "event_type": "Click",
+                "number": self.clicks,
+                "pane_data": False,
+            }
             self.send({"cmd": "forward_to_vis", "data": data})
 
 

@@ -7,11 +7,9 @@ import contextlib
 import os
 import random
 import resource
-import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +21,7 @@ from support.proxy import FaultProxy
 from support.server import VisdomServer
 
 from . import serve
-from .checks import Truth, check_events, check_gaps, check_status
+from .checks import Truth, check_events, check_gaps, check_status, disagreement
 from .others import PythonSource, RealTab, intrude
 from .own import OwnClient
 from .plants import CLIENT_PLANTS
@@ -68,6 +66,7 @@ class World:
         self.server = VisdomServer(directory, settings={} if stock else SETTINGS, stock=stock, program=program)
         self.proxies: list[FaultProxy] = []
         self._number = 0
+        self._layouts = 0
         self._http: Http | None = None
         self._stage: Stage | None = None
         self._quiet_since = 0.0
@@ -150,18 +149,22 @@ class World:
         if step.who is None:
             await self._do_fault(step.do, dict(step.args))
             return
-        member = members[step.who]
+        member, stage = members[step.who], self._stage
+        assert stage is not None
         if step.do == "slow":
             member.slow_until = time.monotonic() + step.args["seconds"]
         elif step.do == "intrude":
             others = [other for other in members.values() if isinstance(other, OwnClient)]
-            self._in_background(intrude(member.stage, member, others))
+            self._in_background(intrude(stage, member, others))
         elif step.do == "shut":
             victims = [each.id for each in members.values() if isinstance(each, Poster)]
             if victims:
-                self._shut(member, f"victim{member.stage.rng.choice(victims)}")
+                self._command(member, cmd="close", data=f"victim{stage.rng.choice(victims)}", eid=stage.env)
         elif step.do == "arrange":
-            self._arrange(member)
+            self._command(member, cmd="layout_item_update", eid=stage.env, win="line", data={"i": "line", "h": 1, "w": 1})
+        elif step.do == "layouts":
+            self._layouts += 1
+            self._command(member, cmd="save_layouts", data=f"layouts {self._layouts}")
         elif step.do == "burst":
             member.click(SETTINGS["event_count"] + 50)
         else:
@@ -170,16 +173,7 @@ class World:
                 await result
 
     @staticmethod
-    def _shut(page: Any, win: str) -> None:
-        command = {"cmd": "close", "data": win, "eid": page.stage.env}
-        if isinstance(page, StockPage):
-            page.send(command)
-        else:
-            page.command(**command)
-
-    @staticmethod
-    def _arrange(page: Any) -> None:
-        command = {"cmd": "layout_item_update", "eid": page.stage.env, "win": "line", "data": {"i": "line", "h": 1, "w": 1}}
+    def _command(page: Any, **command: Any) -> None:
         if isinstance(page, StockPage):
             page.send(command)
         else:
@@ -275,7 +269,8 @@ class World:
         finishing = [m.finish(SETTLE_S) for m in members.values() if isinstance(m, Producer)]
         await asyncio.gather(*finishing)
         truth = await self._truth(stage)
-        while behind := {m.id: d for m in members.values() if (d := truth.difference(stage.env, m))}:
+        pages = [m for m in members.values() if isinstance(m, OwnClient) and m.states]
+        while behind := {m.id: d for m in members.values() if (d := truth.difference(stage.env, m))} | disagreement(pages):
             if time.monotonic() > deadline:
                 for who, difference in behind.items():
                     stage.violated("convergence", f"{members[who].kind} {who}: {difference}")
@@ -344,5 +339,3 @@ class World:
 FAULTS = frozenset(
     {"cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "pause", "kill", "clock", "disk"}
 )
-
-
