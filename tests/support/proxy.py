@@ -124,7 +124,7 @@ class FaultProxy:
     def blackhole(self, *directions: Direction) -> None:
         """Swallow all bytes of the directions (both without arguments), open connections and new ones.
 
-        Nobody is told. A connection that lost bytes stays dead after `heal`.
+        Nobody is told, not even of the end of the other side. A connection that lost bytes stays dead after `heal`.
         """
         self._change(black=frozenset(directions or BOTH))
 
@@ -249,12 +249,17 @@ class FaultProxy:
         self._connections.discard(connection)
         if connection.task is not None:
             connection.task.cancel()
-        for side in (connection.client, connection.server):
-            self._loop.remove_reader(side)
-            self._loop.remove_writer(side)
-            with contextlib.suppress(OSError):
-                side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            side.close()
+        self._close(connection.client)
+        self._close(connection.server)
+
+    def _close(self, side: socket.socket) -> None:
+        if side.fileno() < 0:
+            return
+        self._loop.remove_reader(side)
+        self._loop.remove_writer(side)
+        with contextlib.suppress(OSError):
+            side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        side.close()
 
     async def _serve(self, listener: socket.socket) -> None:
         while True:
@@ -277,15 +282,29 @@ class FaultProxy:
             await self._loop.sock_connect(connection.server, ("127.0.0.1", self.upstream_port))
             up = self._pump(connection, connection.client, connection.server, "up")
             down = self._pump(connection, connection.server, connection.client, "down")
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(up)
-                pumps.create_task(down)
-        except* OSError:
-            pass  # one side is gone: the other learns it by the reset below
+            with contextlib.suppress(ExceptionGroup):  # one side is gone: the other learns it by the reset below
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(up)
+                    pumps.create_task(down)
+            await self._keep_from(connection)
+        except OSError:
+            pass
         finally:
             if connection in self._connections:
                 connection.task = None
                 self._drop(connection)
+
+    async def _keep_from(self, connection: _Connection) -> None:
+        """Where a direction is black, the end of one side is not told to the other either, which stays open until it gives up."""
+        untold = [side for way, side in (("up", connection.server), ("down", connection.client)) if way in connection.black]
+        if untold and len(untold) < 2:
+            self._close(connection.client if connection.server in untold else connection.server)
+        await asyncio.gather(*map(self._swallow, untold))
+
+    async def _swallow(self, side: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while await self._loop.sock_recv(side, 65536):
+                pass
 
     async def _turn(self) -> None:
         """Wait for a later connection, if this one is to be overtaken."""

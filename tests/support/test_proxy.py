@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.proxy import BOTH, Direction, FaultProxy
-from support.wait import until
+from support.proxy import BOTH, RESET_ON_CLOSE, Direction, FaultProxy
+from support.wait import during, until
 
 UPGRADE = b"GET /socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -283,3 +283,16 @@ def test_heal_serves_the_connection_that_nobody_overtook(proxy: FaultProxy) -> N
         assert is_silent(client)
         proxy.heal()
         assert receive(client, 5) == b"waits"
+
+
+def test_the_end_of_a_client_is_not_told_through_a_black_direction(echo: EchoServer, proxy: FaultProxy) -> None:
+    with connect(proxy) as client:
+        assert says(client, b"here") == b"here"
+        proxy.blackhole("up")
+        client.sendall(b"lost")
+        assert is_silent(client)
+        proxy.heal()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    during(0.3, lambda: echo.ended == 0, "the server is not told")
+    proxy.cut()
+    until(lambda: echo.ended == 1, "a cut tells it")
