@@ -69,6 +69,23 @@ ACTIONS = st.lists(
 )
 
 
+def test_it_is_live_when_it_knows_where_reading_begins() -> None:
+    """Between the welcome and the verdict a link may break, and what happens before the next one is not this reader's yet."""
+    reader, heard = stream()
+    server = Server(0)
+    server.open(reader, 0.0, verdict_arrives=False)
+    assert not reader.is_live
+    server.feed.publish(1)
+    server.open(reader, 1.0)
+    assert reader.is_live
+    server.feed.publish(2)
+    server.open(reader, 2.0, verdict_arrives=False)
+    assert not reader.is_live
+    server.open(reader, 3.0)
+    server.flush(reader, 3.0)
+    assert heard == [2]
+
+
 @given(actions=ACTIONS)
 def test_in_order_at_most_once_and_every_loss_announced(actions: list[tuple[str, Any]]) -> None:
     reader, heard = stream()

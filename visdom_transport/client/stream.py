@@ -53,7 +53,7 @@ class EventStream:
 
     def __init__(self, on_event: Callable[[Any], None], on_gap: Callable[[int | None], None]) -> None:
         self.is_live = False
-        """Whether the server has welcomed the present link."""
+        """Whether the server has said on the present link where reading goes on: no event after that is lost without a word."""
         self.poll_wait_s = 0.0
         self.dead_after_s = 20.0
         self._heartbeat_s = 8.0
@@ -97,12 +97,12 @@ class EventStream:
                 self._session, self._secret = message["session"], message["secret"]
                 self._heartbeat_s, self.dead_after_s = message["heartbeat_s"], message["dead_after_s"]
                 self.poll_wait_s = message["poll_wait_s"]
-                self.is_live = True
             case "subscribed" if message.get("feed") == FEED:
                 # Of the end of a feed's former life nothing is left: its unread events cannot be counted.
                 if message["reason"] == "epoch":
                     self._on_gap(None)
                 self._replica.subscribed(message)
+                self.is_live = True
             case "batch" if message.get("feed") == FEED:
                 missed, events = self._replica.apply(message)
                 if missed:
