@@ -408,8 +408,8 @@ class _PollFlow(_Flow):
     def say(self, messages: list[Message]) -> None:
         # A poll is its own sign of life.
         self._outgoing += [message for message in messages if message["type"] != "pong"]
-        if self._outgoing and (self._sending is None or self._sending.done()):
-            self._fail_if_sending_failed()
+        # After a failure nothing is sent any more: the chain is about to end.
+        if self._outgoing and (self._sending is None or (self._sending.done() and not self._sending.exception())):
             self._sending = asyncio.create_task(self._send())
 
     def _fail_if_sending_failed(self) -> None:

@@ -102,7 +102,7 @@ class _Generator:
 
     def make(self) -> Schedule:
         self._choose_cast()
-        steps = [self._work() for _ in range(self.rng.randint(35, 70))]
+        steps = [self._work() for _ in range(self.rng.randint(30, 50))]
         for _ in range(self.rng.randint(2, 5)):
             self._add_network_fault(steps)
         if not self.stock_only:
@@ -113,7 +113,7 @@ class _Generator:
 
     def _choose_cast(self) -> None:
         rng = self.rng
-        size = rng.choices([rng.randint(20, 24), rng.randint(25, 35), rng.randint(36, 50)], weights=[12, 3, 1])[0]
+        size = rng.choices([rng.randint(20, 22), rng.randint(25, 35), rng.randint(36, 50)], weights=[15, 3, 1])[0]
         if self.stock_only:
             fixed = [*STOCK_PAGES, *STOCK_SOURCES, "poster", "poster"]
             kinds = [*STOCK_PAGES, *STOCK_PAGES, *STOCK_SOURCES, "poster"]

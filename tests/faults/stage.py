@@ -14,12 +14,12 @@ from typing import Any
 from .wire import LinkLost, Refused
 
 SETTINGS: dict[str, Any] = {
-    "heartbeat_s": 0.25,
-    "dead_after_s": 0.8,
-    "poll_wait_s": 0.4,
+    "heartbeat_s": 0.4,
+    "dead_after_s": 1.0,
+    "poll_wait_s": 0.7,
     "grace_s": 4.0,
     "window_batches": 6,
-    "flush_interval_ms": 30,
+    "flush_interval_ms": 50,
     "batch_bytes": 4_000,
     "in_flight_bytes": 60_000,
     "history_bytes": 200_000,

@@ -21,7 +21,7 @@ from .wire import Http, LinkLost, Refused, WebSocket, end
 Message = dict[str, Any]
 
 BACKOFF_S = 0.2
-QUERY_INTERVAL_S = 0.15
+QUERY_INTERVAL_S = 0.25
 """Visdom's page asks every 500 ms."""
 
 
@@ -87,7 +87,7 @@ class StockClient:
         try:
             while not socket.ended.is_set():
                 await self.attend()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
         finally:
             self._socket = None
             socket.drop()
