@@ -82,6 +82,8 @@ class Player:
         self._played = 0
         self._directory = tempfile.TemporaryDirectory(prefix="faults-")
         self._browser: Browser | None = None
+        self._log = ""
+        """The end of the log of the server that was given up last."""
 
     async def __aenter__(self) -> Player:
         if self.options.tab:
@@ -108,6 +110,7 @@ class Player:
             outcome.violations += [left] if left is not None else []
             await self._end_world()
         if outcome.violations:
+            self._log = world.server.log_tail(500)
             await self._end_world()
         return outcome
 
@@ -119,6 +122,9 @@ class Player:
         """Play a schedule, and make it small if it fails."""
         outcome = await self.play(schedule)
         result = Result.of(outcome)
+        if outcome.violations:
+            self.options.keep.mkdir(parents=True, exist_ok=True)
+            (self.options.keep / f"{schedule.seed}.log").write_text("\n".join([*result.violations, "", self._log]))
         if outcome.violations and self.options.shrink_s > 0:
             invariants = {violation.invariant for violation in outcome.violations}
 
@@ -128,7 +134,6 @@ class Player:
 
             schedule = await shrink(schedule, fails, self.options.shrink_s)
         if outcome.violations:
-            self.options.keep.mkdir(parents=True, exist_ok=True)
             kept = self.options.keep / f"{schedule.seed}.json"
             schedule.save(kept)
             result.kept = str(kept)

@@ -19,6 +19,8 @@ LATE_S = 2.0
 """How late the server's reaper may be on a machine that is busy."""
 HISTORY_SLACK_BYTES = 100_000
 """What is encoded between two flushes counts as history until the next one."""
+LIVE_MARGIN_S = 0.5
+"""What was answered so long after a source went live was clicked after that."""
 CLICK = "Click"
 
 
@@ -46,8 +48,11 @@ class Truth:
     events: tuple[str, int]
     """Epoch and offset of the feed of events; of a stock server nothing."""
 
-    def difference(self, env: str, member: object) -> str | None:
-        """What a client has not caught up with, or None."""
+    def differences(self, env: str, members: Iterable[Any]) -> dict[int, str]:
+        """What each client that is behind has not caught up with."""
+        return {member.id: difference for member in members if (difference := self._difference(env, member))}
+
+    def _difference(self, env: str, member: object) -> str | None:
         if isinstance(member, OwnClient):
             return self._own_difference(env, member)
         if isinstance(member, StockPage):
@@ -147,7 +152,7 @@ def _check_answered(stage: Stage, own: list[OwnClient], sources: list[OwnClient]
             stage.violated("loss", f"answered clicks {sorted(lost)[:5]} did not reach {source.kind} {source.id}")
 
 
-def check_gaps(stage: Stage, members: Iterable[object], truth: Truth, answer_of: Mapping[tuple[str, int], float]) -> None:
+def check_gaps(stage: Stage, members: Iterable[object], truth: Truth) -> None:
     """What a source did not get was announced, with its number."""
     epoch, offset = truth.events
     for member in members:
@@ -157,13 +162,17 @@ def check_gaps(stage: Stage, members: Iterable[object], truth: Truth, answer_of:
                 told = f"{got} events and {member.missed[epoch]} missed from {member.began[epoch]}"
                 stage.violated("gap", f"{member.kind} {member.id} was told of {told}, to {offset}")
         if isinstance(member, PythonSource) and stage.life == 0:
-            _check_python_source(stage, member, answer_of)
+            check_clicks(stage, f"{member.kind} {member.id}", [(CLICK, page, stage.env, n) for page, n in member.events])
 
 
-def _check_python_source(stage: Stage, source: PythonSource, answer_of: Mapping[tuple[str, int], float]) -> None:
-    check_clicks(stage, f"{source.kind} {source.id}", [(CLICK, target, stage.env, n) for target, n in source.events])
-    if source.live_at is None or source.gaps:
-        return
-    owed = {key for key, at in answer_of.items() if at > source.live_at + 0.5 and key[0] in source.targets}
-    if lost := owed - set(source.events):
-        stage.violated("gap", f"{source.kind} {source.id} was not told that {sorted(lost)[:5]} are lost")
+def unannounced(members: Iterable[object]) -> dict[int, str]:
+    """What Visdom's Python clients, once live, have neither been given nor told of."""
+    everybody = list(members)
+    answered = {key: at for each in everybody if isinstance(each, OwnClient) for key, (_, at) in each.answered.items()}
+    behind = {}
+    for source in everybody:
+        if isinstance(source, PythonSource) and source.live_at is not None and not source.gaps:
+            owed = {key for key, at in answered.items() if at > source.live_at + LIVE_MARGIN_S and key[0] in source.targets}
+            if lost := owed - set(source.events):
+                behind[source.id] = f"neither has {sorted(lost)[:5]} nor was told that they are lost"
+    return behind

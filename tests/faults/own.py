@@ -10,17 +10,17 @@ from typing import Any
 import orjson
 from core.replica import EventReplica, Outbox, StateReplica
 
+from visdom_transport.client.stream import Backoff
 from visdom_transport.core.errors import GapError
 
 from .schedule import OWN_PAGES, Member
-from .stage import SETTINGS, Stage
+from .stage import BACKOFF_S, SETTINGS, Stage
 from .wire import Http, LinkLost, Refused, WebSocket, end
 
 Message = dict[str, Any]
 
 SUBPROTOCOL = "visdom-transport.v1"
 WINDOW = 4
-BACKOFF_S = 0.15
 POLL_INTERVAL_S = 0.05
 """A page does something between two polls."""
 
@@ -53,6 +53,7 @@ class OwnClient:
         """The clicks that were answered, the server that did, and when."""
         self.flow: _Flow | None = None
         """The present link, once the server has welcomed it."""
+        self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
         self._begin()
         self._task: asyncio.Task[None] | None = None
 
@@ -109,7 +110,7 @@ class OwnClient:
                 self.stage.counts["links lost"] += 1
             if self.kind.endswith("switch"):
                 self.over = rng.choice(["websocket", "poll"])
-            await asyncio.sleep(rng.uniform(0.01, BACKOFF_S))
+            await asyncio.sleep(self._backoff.failed())
 
     # --- links ---
 
@@ -167,6 +168,7 @@ class OwnClient:
         if self.identity is not None and self.identity != identity and message["resumed"]:
             self.stage.violated("security", f"{self.kind} {self.id} resumed another session")
         self.identity = identity
+        self._backoff.succeeded()
         if identity not in self.secrets:
             self.secrets.append(identity)
         self.server = message["server"]

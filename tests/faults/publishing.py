@@ -35,6 +35,9 @@ def hurry() -> None:
     publisher_connection.CONNECT_TIMEOUT_S = 1.0
     publisher_connection.REPLY_TIMEOUT_S = 1.5
     publisher_connection.QUESTION_TIMEOUT_S = 1.0
+    # The defaults of arguments were taken from those when the functions were made.
+    publisher_connection.Connection._post.__defaults__ = (publisher_connection.REPLY_TIMEOUT_S,)
+    publisher_connection.Connection.exists.__defaults__ = (publisher_connection.QUESTION_TIMEOUT_S,)
     for name in ("visdom", "visdom_transport.client", "visdom_transport.source"):
         logging.getLogger(name).disabled = True
 
@@ -169,14 +172,21 @@ class RealPublisher(Producer):
         if not self.stage.lost_state:
             if found != list(range(self.points)):
                 self.violated("loss", f"{self.line} has {found} instead of all {self.points}")
-        elif found != list(range(found[0] if found else self.points, self.points)):
-            self.violated("loss", f"{self.line} has {found}, with a hole, up to {self.points}")
-        elif self._since_lost is not None and (not found or found[0] > self._since_lost):
-            self.violated("loss", f"{self.line} begins with {found[:1]}, {self._since_lost} came after the state was lost")
+        else:
+            self._check_what_is_left(found)
         for win, version in self._versions.items():
             there = version_of(windows, win)
             if there != version and not (self.stage.lost_state and there is None):
                 self.violated("loss", f"{win} has {there} instead of {version}")
+
+    def _check_what_is_left(self, found: list[Any]) -> None:
+        """A window that the server lost is made again, with its first point; what was not on disk is sent again."""
+        again = found[1:] if found[:1] == [0] else found
+        begin = again[0] if again else self.points
+        if again != list(range(begin, self.points)):
+            self.violated("loss", f"{self.line} has {found}, with a hole, up to {self.points}")
+        elif self._since_lost is not None and begin > max(1, self._since_lost):
+            self.violated("loss", f"{self.line} goes on with {begin}, {self._since_lost} came after the state was lost")
 
 
 @dataclass(slots=True)

@@ -30,6 +30,8 @@ SETTINGS: dict[str, Any] = {
 }
 """Silence is noticed soon, a catch-up goes in parts, and every bound is so near that schedules reach it."""
 
+BACKOFF_S = (0.08, 0.5)
+"""How long clients wait before they connect again, at first and at most."""
 MAX_DETAIL = 600
 MAX_TOLD = 4
 """Violations of one invariant that are told of; what goes wrong once often goes wrong many times."""

@@ -1,7 +1,7 @@
 """Stock Visdom's own clients, as far as a server can tell: pages and Python sources, over WebSockets and polling.
 
 They do on the wire what Visdom's page and client do. When a link is visibly gone, a user clicks "offline" at once and the page
-loads the environment anew; a link that is dead without being told leaves it stale, until the user loads the page again (`reload`).
+loads the environment anew; a link that is dead without being told leaves it stale until the user loads the page again.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import jsonpatch
 import orjson
 from visdom.utils import server_utils
 
+from visdom_transport.client.stream import Backoff
+
 from .own import Event, event_of
 from .schedule import Member
-from .stage import Stage
+from .stage import BACKOFF_S, Stage
 from .wire import Http, LinkLost, Refused, WebSocket, end
 
 Message = dict[str, Any]
 
-BACKOFF_S = 0.2
 QUERY_INTERVAL_S = 0.25
 """Visdom's page asks every 500 ms."""
 
@@ -42,6 +43,7 @@ class StockClient:
         self._socket: WebSocket | None = None
         self._http = Http(stage.port(member.network))
         self._outgoing: list[Message] = []
+        self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -69,7 +71,7 @@ class StockClient:
                 await (self._follow_socket() if self.kind.endswith("socket") else self._follow_polls())
             except (LinkLost, Refused):
                 self.stage.counts["stock links lost"] += 1
-            await asyncio.sleep(self.stage.rng.uniform(0.01, BACKOFF_S))
+            await asyncio.sleep(self._backoff.failed())
 
     def _open(self) -> None:
         self.opened_at = self.stage.now()
@@ -85,6 +87,7 @@ class StockClient:
 
         socket = self._socket = await WebSocket.open(self.stage.port(self.network), self.path, receive)
         try:
+            self._backoff.succeeded()
             while not socket.ended.is_set():
                 await self.attend()
                 await asyncio.sleep(0.1)
@@ -104,6 +107,7 @@ class StockClient:
                 answer = await self._http.post(self.wrapped_path, {"message_type": "query", "sid": sid})
                 if not answer.get("success"):
                     raise LinkLost(str(answer))
+                self._backoff.succeeded()
                 for message in answer["messages"]:
                     self.take(orjson.loads(message))
                 await self.attend()
@@ -127,9 +131,10 @@ class StockClient:
         """What is done between messages."""
 
     def send(self, command: Message) -> None:
+        """A page that has no socket drops what it would send."""
         if self._socket is not None:
             self._socket.send(command)
-        else:
+        elif not self.kind.endswith("socket"):
             self._outgoing.append(command)
 
 
