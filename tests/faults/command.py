@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from .beside import compare
 from .campaign import FIND_HEAD, Options, Result, find_many, record, recorded, run, run_many, summary
 from .plants import PLANTS
 from .schedule import Schedule, generate
@@ -19,6 +20,7 @@ is stopped, killed, out of disk, or whose clock jumps. Each is checked against t
     python -m tests.faults --replay 17                the schedule of one seed
     python -m tests.faults --replay FILE              a schedule that was kept
     python -m tests.faults --print 17                 what a schedule is made of
+    python -m tests.faults --stock --schedules 10     what stock Visdom does on the same schedules
     python -m tests.faults --planted                  that mistakes, built into the server, are found
 """
 
@@ -42,6 +44,7 @@ def main() -> int:
         choices=PLANTS,
         help=f"prove that mistakes are found, all or some of {', '.join(PLANTS)}",
     )
+    parser.add_argument("--stock", action="store_true", help="a table of stock Visdom beside ours on the same schedules")
     parser.add_argument("--shrink", type=float, default=60.0, metavar="SECONDS", help="spent on making a failing schedule small")
     parser.add_argument("--keep", type=Path, default=Options.keep, metavar="DIR", help=f"for failing schedules ({Options.keep})")
     parser.add_argument("--record", type=Path, metavar="FILE", help="add each result as a line of JSON")
@@ -54,6 +57,9 @@ def main() -> int:
         results = [result for path in arguments.summarise for result in recorded(path)]
         print(summary(results))
         return int(any(result.violations for result in results))
+    if arguments.stock:
+        print(compare(range(arguments.seed, arguments.seed + arguments.schedules)))
+        return 0
     if arguments.planted is not None:
         return _prove(arguments.planted or list(PLANTS), arguments)
     options = Options(arguments.plant, arguments.tab, arguments.shrink, arguments.keep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -201,6 +202,23 @@ class OwnClient:
         for key in changed:
             if key.startswith("text"):
                 self._check_version(f"{feed} {batch['epoch']}", key, replica.values.get(key))
+
+    # --- for the table of stock beside ours ---
+
+    @property
+    def shown(self) -> Mapping[str, Any] | None:
+        """The windows of a page."""
+        return self.states[f"env/{self.stage.env}"].values if self.states else None
+
+    def clicks_read(self) -> list[tuple[str, int]]:
+        return [(event[1], event[3]) for event in self.events.values() if event[0] == "Click"]
+
+    @property
+    def announced(self) -> int:
+        """How many events it was told that it missed."""
+        return sum(self.missed.values())
+
+    # --- inside ---
 
     def _check_version(self, life: str, key: str, window: Any) -> None:
         """What is replaced never goes back."""

@@ -159,7 +159,9 @@ class _Generator:
         }
         paging: dict[str, float] = {"click": 6, "shut": 1.5, "arrange": 1, "layouts": 1, "burst": 0.15}
         living: dict[str, float] = {"reload": 1, "drop": 2}
-        if not self.stock_only:
+        if self.stock_only:
+            del publishing["env"], paging["burst"]
+        else:
             living |= {"switch": 3, "slow": 2, "intrude": 1.5}
         what = rng.choices(*zip(*(publishing | paging | living).items(), strict=True))[0]
         pages = STOCK_PAGES if self.stock_only else OWN_PAGES

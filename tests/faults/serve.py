@@ -58,6 +58,13 @@ def count_stock_clients() -> None:
     Application.__init__ = make
 
 
+def download_nothing() -> None:
+    """A stock Visdom would not start without the files of its page, and here is no page."""
+    from visdom.server import run_server
+
+    run_server.download_scripts = lambda *args, **named: None
+
+
 if __name__ == "__main__":
     log_through_a_pipe()
     let_the_clock_jump()
@@ -69,4 +76,5 @@ if __name__ == "__main__":
         del sys.argv[at : at + 2]
     if os.environ.get("VISDOM_TRANSPORT") == "0":
         count_stock_clients()
+        download_nothing()
     runpy.run_module("visdom.server", run_name="__main__", alter_sys=True)

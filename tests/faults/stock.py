@@ -137,6 +137,19 @@ class StockClient:
         elif not self.kind.endswith("socket"):
             self._outgoing.append(command)
 
+    # --- for the table of stock beside ours ---
+
+    announced = 0
+    """Stock never says what is lost."""
+
+    @property
+    def shown(self) -> Message | None:
+        """The windows of a page."""
+        return None
+
+    def clicks_read(self) -> list[tuple[str, int]]:
+        return []
+
 
 class StockPage(StockClient):
     """Shows one environment. Answers each close with its own, as Visdom's page does."""
@@ -151,6 +164,10 @@ class StockPage(StockClient):
         self._sid: str | None = None
         self._wants_env = False
         self._seen: dict[str, int] = {}
+
+    @property
+    def shown(self) -> Message | None:
+        return self.windows
 
     def _open(self) -> None:
         super()._open()
@@ -236,3 +253,6 @@ class StockSource(StockClient):
     def take(self, message: Message) -> None:
         if "event_type" in message:
             self.events.append((self.life, event_of(message)))
+
+    def clicks_read(self) -> list[tuple[str, int]]:
+        return [(event[1], event[3]) for _, event in self.events if event[0] == "Click"]

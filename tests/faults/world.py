@@ -10,6 +10,7 @@ import resource
 import signal
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,7 @@ SETTLE_S = 12.0
 STATUS_INTERVAL_S = 0.5
 RECOVERY_S = 3.0
 """So long after a disturbance of the server nothing is said about its punctuality."""
+Settle = Callable[[Stage, dict[int, Any]], Awaitable[None]]
 UNLIMITED = resource.RLIM_INFINITY
 
 
@@ -92,8 +94,8 @@ class World:
 
     # --- playing ---
 
-    async def play(self, schedule: Schedule) -> Outcome:
-        """Play a schedule to its end, and check it."""
+    async def play(self, schedule: Schedule, *, settle: Settle | None = None, begin_s: float = 0.0) -> Outcome:
+        """Play a schedule to its end, and check it, or `settle` otherwise. Clients have `begin_s` to connect first."""
         began = time.monotonic()
         self._number += 1
         stage = self._stage = Stage(
@@ -112,6 +114,7 @@ class World:
             opening = member.start()
             if opening is not None:
                 await opening
+        await asyncio.sleep(begin_s)
         monitor = asyncio.create_task(stage.watched(self._monitor(stage), "the monitor"))
         try:
             for step in schedule.steps:
@@ -120,7 +123,7 @@ class World:
                 if step.do in FAULTS:
                     faults[step.do] += 1
             await self._heal(members)
-            await self._settle(stage, members)
+            await (settle or self._settle)(stage, members)
         finally:
             await end(monitor)
             await asyncio.gather(*(member.stop() for member in members.values()))
@@ -268,7 +271,7 @@ class World:
         await asyncio.gather(*(m.reload() for m in members.values() if isinstance(m, StockClient) and m.may_be_dead))
         finishing = [m.finish(SETTLE_S) for m in members.values() if isinstance(m, Producer)]
         await asyncio.gather(*finishing)
-        truth = await self._truth(stage)
+        truth = await self.truth(stage)
         pages = [m for m in members.values() if isinstance(m, OwnClient) and m.states]
         while behind := truth.differences(stage.env, members.values()) | disagreement(pages) | self._unannounced(stage, members):
             if time.monotonic() > deadline:
@@ -276,7 +279,7 @@ class World:
                     stage.violated("convergence", f"{members[who].kind} {who}: {difference}")
                 break
             await asyncio.sleep(0.1)
-            truth = await self._truth(stage)
+            truth = await self.truth(stage)
         for tab in members.values():
             if isinstance(tab, RealTab):
                 await tab.finish()
@@ -291,7 +294,8 @@ class World:
         # Visdom's client does not say which server its events are from.
         return unannounced(members.values()) if stage.life == 0 else {}
 
-    async def _truth(self, stage: Stage) -> Truth:
+    async def truth(self, stage: Stage) -> Truth:
+        """What the server holds of the environment of a schedule."""
         assert self._http is not None
         windows = await self._http.post("/win_data", {"win": None, "eid": stage.env})
         envs = await self._http.post("/env_state", {})
@@ -323,6 +327,13 @@ class World:
                     check_status(stage, status)
         finally:
             http.drop()
+
+    async def prepare(self, *windows: str) -> None:
+        """Put windows into the environment of the next schedule."""
+        assert self._http is not None
+        for win in windows:
+            data = [{"type": "text", "content": "0 of nobody"}]
+            await self._http.post("/events", {"win": win, "eid": f"f{self._number + 1}", "data": data, "layout": {}, "opts": {}})
 
     async def sessions(self) -> int:
         """How many sessions the server still has."""
