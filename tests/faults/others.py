@@ -108,8 +108,9 @@ class RealTab:
         self._thread = ThreadPoolExecutor(1, "tab")
         self._tab: Tab | None = None
 
-    def start(self) -> None:
-        self._thread.submit(self._open)
+    def start(self) -> asyncio.Future[None]:
+        """Load the page. The faults begin when that is done: what a browser makes of half a page is not the point."""
+        return asyncio.wrap_future(self._thread.submit(self._open))
 
     def _open(self) -> None:
         with self.stage.watching("tab"):
@@ -124,7 +125,8 @@ class RealTab:
             try:
                 self._tab.assert_equals(self._server, self.stage.env, timeout_s=20)
                 self._tab.assert_same_page()
-                assert not self._browser.exceptions()
+                thrown = self._browser.exceptions()
+                assert not thrown, f"scripts threw {thrown}"
             except AssertionError as error:
                 self.stage.violated("convergence", f"tab: {error}")
 

@@ -168,6 +168,12 @@ class OwnClient:
         identity = (message["session"], message["secret"])
         if self.identity is not None and self.identity != identity and message["resumed"]:
             self.stage.violated("security", f"{self.kind} {self.id} resumed another session")
+        if self.outbox.session not in (None, message["session"]):
+            # The session is another one, and does not know which commands the one before has carried out.
+            pending = (each["command"].get("data") for each in self.outbox.pending)
+            self.stage.unsure |= {
+                (data["target"], data["number"]) for data in pending if isinstance(data, dict) and "number" in data
+            }
         self.identity = identity
         self._backoff.succeeded()
         if identity not in self.secrets:

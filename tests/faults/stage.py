@@ -73,6 +73,8 @@ class Stage:
     """From when to when what was acknowledged need not have been on disk when the server was killed."""
     spoiled_at: list[float] = field(default_factory=list)
     """When bytes were last lost silently, for each network: connections opened before may be dead and not know it."""
+    unsure: set[tuple[str, int]] = field(default_factory=set)
+    """Clicks whose session was forgotten before they were answered: they may be carried out twice."""
     violations: list[Violation] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 

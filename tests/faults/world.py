@@ -167,7 +167,7 @@ class World:
             self._command(member, cmd="layout_item_update", eid=stage.env, win="line", data={"i": "line", "h": 1, "w": 1})
         elif step.do == "layouts":
             self._layouts += 1
-            self._command(member, cmd="save_layouts", data=f"layouts {self._layouts}")
+            self._command(member, cmd="save_layouts", data=f'{{"{stage.env}": {{"view {self._layouts}": {{}}}}}}')
         elif step.do == "burst":
             member.click(SETTINGS["event_count"] + 50)
         else:
@@ -266,11 +266,11 @@ class World:
 
     async def _settle(self, stage: Stage, members: dict[int, Any]) -> None:
         """Wait until everybody has caught up, and check what came of it."""
-        deadline = time.monotonic() + SETTLE_S
         # What a dead link does not tell, a user finds out, and loads the page again.
         await asyncio.gather(*(m.reload() for m in members.values() if isinstance(m, StockClient) and m.may_be_dead))
         finishing = [m.finish(SETTLE_S) for m in members.values() if isinstance(m, Producer)]
         await asyncio.gather(*finishing)
+        deadline = time.monotonic() + SETTLE_S
         truth = await self.truth(stage)
         pages = [m for m in members.values() if isinstance(m, OwnClient) and m.states]
         while behind := truth.differences(stage.env, members.values()) | disagreement(pages) | self._unannounced(stage, members):
