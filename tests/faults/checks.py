@@ -19,8 +19,6 @@ LATE_S = 2.0
 """How late the server's reaper may be on a machine that is busy."""
 HISTORY_SLACK_BYTES = 100_000
 """What is encoded between two flushes counts as history until the next one."""
-LIVE_MARGIN_S = 0.5
-"""What was answered so long after a source went live was clicked after that."""
 CLICK = "Click"
 
 
@@ -148,7 +146,7 @@ def _check_answered(stage: Stage, own: list[OwnClient], sources: list[OwnClient]
         if source.network is not None:
             continue
         read = {(event[1], event[3]) for (at, _), event in source.events.items() if at == epoch and event[0] == CLICK}
-        answered = {key for client in own for key, (server, _) in client.answered.items() if server == source.server}
+        answered = {key for client in own for key, server in client.answered.items() if server == source.server}
         lost = answered - read
         if len(lost) > source.missed[epoch] and source.began.get(epoch) == 0:
             stage.violated("loss", f"answered clicks {sorted(lost)[:5]} did not reach {source.kind} {source.id}")
@@ -170,11 +168,11 @@ def check_gaps(stage: Stage, members: Iterable[object], truth: Truth) -> None:
 def unannounced(members: Iterable[object]) -> dict[int, str]:
     """What Visdom's Python clients, once live, have neither been given nor told of."""
     everybody = list(members)
-    answered = {key: at for each in everybody if isinstance(each, OwnClient) for key, (_, at) in each.answered.items()}
+    answered = {key: each.given[key] for each in everybody if isinstance(each, OwnClient) for key in each.answered}
     behind = {}
     for source in everybody:
         if isinstance(source, PythonSource) and source.live_at is not None and not source.gaps:
-            owed = {key for key, at in answered.items() if at > source.live_at + LIVE_MARGIN_S and key[0] in source.targets}
+            owed = {key for key, given_at in answered.items() if given_at > source.live_at and key[0] in source.targets}
             if lost := owed - set(source.events):
                 behind[source.id] = f"neither has {sorted(lost)[:5]} nor was told that they are lost"
     return behind

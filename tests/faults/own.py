@@ -50,8 +50,10 @@ class OwnClient:
         """Every identity this client has had, the present one last."""
         self.loads = 0
         self.clicks = 0
-        self.answered: dict[tuple[str, int], tuple[str, float]] = {}
-        """The clicks that were answered, the server that did, and when."""
+        self.given: dict[tuple[str, int], float] = {}
+        """When each click was given."""
+        self.answered: dict[tuple[str, int], str] = {}
+        """The clicks that were answered, and the server that did."""
         self.flow: _Flow | None = None
         """The present link, once the server has welcomed it."""
         self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
@@ -192,7 +194,7 @@ class OwnClient:
             self.stage.violated("loss", f"command {command} was answered {message['error']}")
         if command["cmd"] == "forward_to_vis" and not message["error"]:
             key = (command["data"]["target"], command["data"]["number"])
-            self.answered[key] = (str(self.server), self.stage.now())
+            self.answered[key] = str(self.server)
 
     def take_batch(self, batch: Message) -> None:
         feed = batch["feed"]
@@ -262,14 +264,9 @@ class OwnClient:
     def click(self, count: int) -> None:
         for _ in range(count):
             self.clicks += 1
-            data = {
-                "target": f"page{self.id}.{self.loads}",
-                "eid": self.stage.env,
-                "event_type": "Click",
-                "number": self.clicks,
-                "pane_data": False,
-            }
-            self.command(cmd="forward_to_vis", data=data)
+            self.given[f"page{self.id}.{self.loads}", self.clicks] = self.stage.now()
+            event = {"target": f"page{self.id}.{self.loads}", "event_type": "Click", "number": self.clicks}
+            self.command(cmd="forward_to_vis", data={**event, "eid": self.stage.env, "pane_data": False})
 
 
 class _Flow:
