@@ -181,6 +181,8 @@ class _Generator:
             who = self._of(*(OWN if what == "switch" else OWN_PAGES))
             if what == "slow":
                 args = {"seconds": round(rng.uniform(0.1, 0.8), 2)}
+        elif what == "reload":
+            who = self._of(*(pages if self.stock_only else clients))
         else:
             who = self._of(*clients)
         return Step(what, self._pause(), who, args)
