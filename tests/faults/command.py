@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .beside import compare
@@ -93,12 +94,11 @@ def _schedule(named: str, tab: bool) -> Schedule:
     return generate(int(named), tab=tab) if named.isdecimal() else Schedule.from_json(Path(named).read_text())
 
 
-def _told(results: object, count: int):  # type: ignore[no-untyped-def]
+def _told(results: Iterable[Result], count: int) -> Iterator[Result]:
     """Say on the way how far it is."""
     began = time.monotonic()
     failed = 0
-    for number, result in enumerate(results, 1):  # type: ignore[call-overload]
-        assert isinstance(result, Result)
+    for number, result in enumerate(results, 1):
         failed += bool(result.violations)
         for violation in result.violations:
             print(f"\nseed {result.seed}: {violation}", file=sys.stderr)
