@@ -25,7 +25,7 @@ from .shrink import shrink
 from .stage import Violation
 from .world import Outcome, World
 
-PLAY_TIMEOUT_S = 90.0
+PLAY_TIMEOUT_S = 180.0
 """A schedule that is not over by then has found something that hangs."""
 SCHEDULES_PER_SERVER = 50
 REPRODUCE = "python -m tests.faults --replay"
@@ -54,6 +54,8 @@ class Result:
     faults: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+    again: bool | None = None
+    """Whether it failed when it was played again."""
     kept: str | None = None
     """The file of the smallest schedule that still fails."""
 
@@ -132,7 +134,9 @@ class Player:
                 again = await self.play(candidate)
                 return any(violation.invariant in invariants for violation in again.violations)
 
-            schedule = await shrink(schedule, fails, self.options.shrink_s)
+            result.again = await fails(schedule)
+            if result.again:
+                schedule = await shrink(schedule, fails, self.options.shrink_s)
         if outcome.violations:
             kept = self.options.keep / f"{schedule.seed}.json"
             schedule.save(kept)
@@ -253,7 +257,8 @@ def summary(results: list[Result]) -> str:
         f"seen: {_listed(counts)}",
     ]
     for result in failed:
-        lines.append(f"seed {result.seed}: {'; '.join(result.violations)}")
+        again = {True: ", and again", False: ", but not again", None: ""}[result.again]
+        lines.append(f"seed {result.seed}{again}: {'; '.join(result.violations)}")
         if result.kept:
             lines.append(f"    {REPRODUCE} {result.kept}")
     return "\n".join(lines)

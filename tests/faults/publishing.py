@@ -32,9 +32,9 @@ def hurry() -> None:
     publisher_sender.INTERVAL_S = 0.03
     publisher_sender.QUESTION_INTERVAL_S = 0.1
     publisher_sender.MAX_BACKOFF_S = 0.2
-    publisher_connection.CONNECT_TIMEOUT_S = 1.0
-    publisher_connection.REPLY_TIMEOUT_S = 1.5
-    publisher_connection.QUESTION_TIMEOUT_S = 1.0
+    publisher_connection.CONNECT_TIMEOUT_S = 2.0
+    publisher_connection.REPLY_TIMEOUT_S = 2.0
+    publisher_connection.QUESTION_TIMEOUT_S = 2.0
     # The defaults of arguments were taken from those when the functions were made.
     publisher_connection.Connection._post.__defaults__ = (publisher_connection.REPLY_TIMEOUT_S,)
     publisher_connection.Connection.exists.__defaults__ = (publisher_connection.QUESTION_TIMEOUT_S,)

@@ -12,6 +12,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,18 @@ def log_through_a_pipe() -> None:
     assert writer.stdin is not None
     for stream in (1, 2):
         os.dup2(writer.stdin.fileno(), stream)
+
+
+def end_with_the_parent() -> None:
+    """A test that is killed must not leave its server behind."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def let_the_clock_jump() -> None:
@@ -67,6 +80,7 @@ def download_nothing() -> None:
 
 if __name__ == "__main__":
     log_through_a_pipe()
+    end_with_the_parent()
     let_the_clock_jump()
     if "--plant" in sys.argv:
         from faults.plants import SERVER_PLANTS

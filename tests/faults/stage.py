@@ -14,10 +14,10 @@ from typing import Any
 from .wire import LinkLost, Refused
 
 SETTINGS: dict[str, Any] = {
-    "heartbeat_s": 0.4,
-    "dead_after_s": 1.0,
-    "poll_wait_s": 0.7,
-    "grace_s": 4.0,
+    "heartbeat_s": 0.6,
+    "dead_after_s": 2.0,
+    "poll_wait_s": 1.0,
+    "grace_s": 6.0,
     "window_batches": 6,
     "flush_interval_ms": 50,
     "batch_bytes": 4_000,

@@ -11,8 +11,8 @@ import orjson
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
-CONNECT_TIMEOUT_S = 1.0
-REPLY_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 2.0
+REPLY_TIMEOUT_S = 3.0
 MAX_MESSAGE_BYTES = 50_000_000
 
 
