@@ -102,6 +102,12 @@ class OwnClient:
         self.over = "websocket" if self.over == "poll" else "poll"
         await self.drop()
 
+    def hide(self, seconds: float) -> None:
+        """Grant nothing for a time, as a page that nobody sees."""
+        if self.flow is not None:
+            self.flow.hide()
+            asyncio.get_running_loop().call_later(seconds, self.flow.show)
+
     async def _run(self) -> None:
         rng = self.stage.rng
         if self.over is None:
@@ -293,6 +299,8 @@ class _Flow:
                 client.replied(message)
             case "ping":
                 self.say([{"type": "pong"}])
+            case "pong":
+                self.ponged()
             case "close":
                 client._closed(message["code"])
                 raise LinkLost(str(message))
@@ -303,6 +311,15 @@ class _Flow:
 
     def opened(self, welcome: Message) -> None:
         """The server has welcomed this link."""
+
+    def ponged(self) -> None:
+        """The server has answered a ping."""
+
+    def hide(self) -> None:
+        self.say([{"type": "credit", "window": 0}])
+
+    def show(self) -> None:
+        self.say([{"type": "credit", "window": WINDOW}])
 
     def in_order(self, message: Message, size: int) -> None:
         self.take_in_order(message)
@@ -337,6 +354,9 @@ class _SocketFlow(_Flow):
         self._waiting: deque[tuple[Message, int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._batches = 0
+        self._pings = self._pongs = 0
+        self._hidden_after: int | None = None
+        """The pong after which the server knows that the page is hidden."""
 
     def receive(self, data: str | bytes) -> None:
         self._heard_at = self.client.stage.now()
@@ -352,7 +372,23 @@ class _SocketFlow(_Flow):
         if silent_s >= SETTINGS["dead_after_s"]:
             raise LinkLost("silent")
         if silent_s >= SETTINGS["heartbeat_s"]:
-            self.socket.send({"type": "ping"})
+            self._ping()
+
+    def _ping(self) -> None:
+        self._pings += 1
+        self.socket.send({"type": "ping"})
+
+    def ponged(self) -> None:
+        self._pongs += 1
+
+    def hide(self) -> None:
+        super().hide()
+        self._ping()
+        self._hidden_after = self._pings
+
+    def show(self) -> None:
+        self._hidden_after = None
+        super().show()
 
     def say(self, messages: list[Message]) -> None:
         for message in messages:
@@ -364,6 +400,8 @@ class _SocketFlow(_Flow):
             replica.offset = max(replica.offset, message["to"])
         self._waiting.append((message, size))
         self._check_bounds()
+        if message["type"] == "batch" and self._hidden_after is not None and self._pongs >= self._hidden_after:
+            self.client.stage.violated("bounds", f"{self.client.kind} {self.client.id} was sent a batch while it was hidden")
         self._apply()
 
     def _apply(self) -> None:
@@ -408,6 +446,7 @@ class _PollFlow(_Flow):
         self._link: str | None = None
         self._outgoing: list[Message] = []
         self._sending: asyncio.Task[None] | None = None
+        self._dropped = False
 
     async def follow(self, hello: Message) -> None:
         stage = self.client.stage
@@ -431,8 +470,12 @@ class _PollFlow(_Flow):
     def say(self, messages: list[Message]) -> None:
         # A poll is its own sign of life.
         self._outgoing += [message for message in messages if message["type"] != "pong"]
-        # After a failure nothing is sent any more: the chain is about to end.
-        if self._outgoing and (self._sending is None or (self._sending.done() and not self._sending.exception())):
+        # After a failure nothing is sent any more: the chain is about to end, or has.
+        if (
+            self._outgoing
+            and not self._dropped
+            and (self._sending is None or (self._sending.done() and not self._sending.exception()))
+        ):
             self._sending = asyncio.create_task(self._send())
 
     def _fail_if_sending_failed(self) -> None:
@@ -456,6 +499,7 @@ class _PollFlow(_Flow):
 
     def drop(self) -> None:
         super().drop()
+        self._dropped = True
         if self._sending is not None:
             self._sending.cancel()
             self._sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())

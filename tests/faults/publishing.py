@@ -1,7 +1,8 @@
 """Publishers, and what must have become of what they published.
 
-Each has windows of its own: `line<id>` with numbered points, `text<id>` with a numbered text, `big<id>` larger than a batch, and
-`extra<id>-<n>` that come and go. So what must be there follows from what one publisher did, whatever the others do.
+Each has windows of its own: `line<id>` with numbered points, `ring<id>` with the last of others, `text<id>` with a numbered text,
+`big<id>` larger than a batch, and `extra<id>-<n>` that come and go. So what must be there follows from what one publisher did,
+whatever the others do.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .wire import Http, LinkLost, Refused, end
 Windows = Mapping[str, Any]
 
 BIG_BYTES = 20_000
+RING_POINTS = 20
 
 
 def hurry() -> None:
@@ -61,8 +63,10 @@ class Producer:
         self.kind = member.kind
         self.network = member.network
         self.line = f"line{member.id}"
+        self.ring = f"ring{member.id}"
         self.text = f"text{member.id}"
         self.points = 0
+        self.slides = 0
         self.version = 0
 
     def extra(self, number: int) -> str:
@@ -76,11 +80,11 @@ class Producer:
         found = points_of(windows, self.line)
         return {"lost": self.points - len(set(found)), "doubled": len(found) - len(set(found))}
 
-    def check_order(self, found: list[Any]) -> None:
+    def check_order(self, win: str, found: list[Any]) -> None:
         if len(set(found)) != len(found):
-            self.violated("duplicate", f"points of {self.line}: {[x for x in set(found) if found.count(x) > 1]} twice in {found}")
+            self.violated("duplicate", f"points of {win}: {[x for x in set(found) if found.count(x) > 1]} twice in {found}")
         elif found != sorted(found):
-            self.violated("order", f"points of {self.line}: {found}")
+            self.violated("order", f"points of {win}: {found}")
 
 
 class RealPublisher(Producer):
@@ -125,6 +129,18 @@ class RealPublisher(Producer):
         def publish() -> None:
             for x in numbers:
                 self._vis.line(X=[x], Y=[x], win=self.line, name="a", update="append", opts={"title": self.line})
+
+        self._do(publish)
+
+    def slide(self, count: int) -> None:
+        """Append to a plot that keeps only its last points."""
+        numbers = list(range(self.slides, self.slides + count))
+        self.slides += count
+
+        def publish() -> None:
+            for x in numbers:
+                opts = {"title": self.ring, "max_points": RING_POINTS}
+                self._vis.line(X=[x], Y=[x], win=self.ring, name="a", update="append", opts=opts)
 
         self._do(publish)
 
@@ -178,7 +194,11 @@ class RealPublisher(Producer):
         if counters.dropped or counters.refused:
             self.violated("loss", f"dropped or refused: {counters}")
         found = points_of(windows, self.line)
-        self.check_order(found)
+        self.check_order(self.line, found)
+        sliding = points_of(windows, self.ring)
+        self.check_order(self.ring, sliding)
+        if sliding != list(range(max(0, self.slides - RING_POINTS), self.slides)) and not self.stage.lost_state:
+            self.violated("loss", f"{self.ring} has {sliding} instead of the last of {self.slides}")
         if not self.stage.lost_state:
             if found != list(range(self.points)):
                 self.violated("loss", f"{self.line} has {found} instead of all {self.points}")
@@ -252,8 +272,17 @@ class Poster(Producer):
         self.points += count
         attempt = Attempt(numbers)
         self._points.append(attempt)
+        self._post_points(self.line, numbers, {"title": self.line}, attempt)
+
+    def slide(self, count: int) -> None:
+        """Append to a plot that keeps only its last points."""
+        numbers = list(range(self.slides, self.slides + count))
+        self.slides += count
+        self._post_points(self.ring, numbers, {"title": self.ring, "max_points": RING_POINTS}, Attempt(numbers))
+
+    def _post_points(self, win: str, numbers: list[int], opts: dict[str, Any], attempt: Attempt) -> None:
         trace = {"type": "scatter", "mode": "lines", "name": "a", "x": numbers, "y": numbers}
-        body = {"win": self.line, "name": "a", "append": True, "data": [trace], "layout": {}, "opts": {"title": self.line}}
+        body = {"win": win, "name": "a", "append": True, "data": [trace], "layout": {}, "opts": opts}
         self._post("/update", body, attempt)
 
     def replace(self) -> None:
@@ -318,9 +347,11 @@ class Poster(Producer):
         found = points_of(windows, self.line)
         acknowledged = {x for attempt in self._points if attempt.acknowledged_at is not None for x in attempt.value}
         # A post that was given up may arrive late.
-        self.check_order([x for x in found if x in acknowledged])
-        if len(set(found)) != len(found):
-            self.check_order(found)
+        self.check_order(self.line, [x for x in found if x in acknowledged])
+        for win in (self.line, self.ring):
+            points = points_of(windows, win)
+            if len(set(points)) != len(points):
+                self.check_order(win, points)
         firm = {x for attempt in self._points if self._is_firm(attempt) for x in attempt.value}
         if lost := sorted(firm - set(found)):
             self.violated("loss", f"acknowledged points {lost} are not in {self.line}: {found}")

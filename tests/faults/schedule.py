@@ -149,7 +149,8 @@ class _Generator:
         """What a publisher, a page or a user does."""
         rng = self.rng
         publishing: dict[str, float] = {
-            "append": 12,
+            "append": 10,
+            "slide": 3,
             "replace": 4,
             "toggle": 5,
             "again": 2,
@@ -160,16 +161,16 @@ class _Generator:
         paging: dict[str, float] = {"click": 6, "shut": 1.5, "arrange": 1, "layouts": 1, "burst": 0.15}
         living: dict[str, float] = {"reload": 1, "drop": 2}
         if self.stock_only:
-            del publishing["env"], paging["burst"]
+            del publishing["env"], publishing["slide"], paging["burst"]
         else:
-            living |= {"switch": 3, "slow": 2, "intrude": 1.5}
+            living |= {"switch": 3, "slow": 2, "hide": 1.5, "intrude": 1.5}
         what = rng.choices(*zip(*(publishing | paging | living).items(), strict=True))[0]
         pages = STOCK_PAGES if self.stock_only else OWN_PAGES
         clients = STOCK_PAGES + STOCK_SOURCES if self.stock_only else OWN + STOCK_PAGES + STOCK_SOURCES
         args: dict[str, Any] = {}
         if what in publishing:
             who = self._of("poster") if what in ("env", "victim") else self._of(*PUBLISHERS)
-            if what == "append":
+            if what in ("append", "slide"):
                 args = {"count": rng.choice([1, 1, 1, 2, 5, 40])}
             elif what in ("toggle", "again"):
                 args = {"extra": rng.randrange(EXTRAS)}
@@ -177,9 +178,9 @@ class _Generator:
             who = self._of(*pages)
             if what == "click":
                 args = {"count": rng.choice([1, 1, 2, 5])}
-        elif what in ("switch", "slow", "intrude"):
+        elif what in ("switch", "slow", "hide", "intrude"):
             who = self._of(*(OWN if what == "switch" else OWN_PAGES))
-            if what == "slow":
+            if what in ("slow", "hide"):
                 args = {"seconds": round(rng.uniform(0.1, 0.8), 2)}
         elif what == "reload":
             who = self._of(*(pages if self.stock_only else clients))
