@@ -13,7 +13,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.state_feed import Entry, StateBatch
-from visdom_transport.links.longpoll import REMEMBERED_ENDS, Chains
+from visdom_transport.links.longpoll import REMEMBERED_ENDS, Chains, Client
 from visdom_transport.links.pump import clock
 from visdom_transport.links.stock import MAX_EXPECTED_ECHOES, StockBrowser
 from visdom_transport.visdom.producers import Producers
@@ -37,12 +37,12 @@ def test_a_stock_page_forgets_the_windows_and_environments_that_are_gone() -> No
 
 def test_ended_chains_are_remembered_for_a_while() -> None:
     hub = Hub(Limits(), lambda name: None, ("events",))  # type: ignore[arg-type, return-value]
-    chains = Chains(hub, lambda: Conversation(hub, "poll", clock(), lambda session, command: None, {}))
+    chains = Chains(hub, lambda client: Conversation(hub, "poll", clock(), lambda session, command: None, {}))
     hello = {"type": "hello", "role": "source", "feeds": {"events": None}}
 
     async def come_and_go() -> None:
         for _ in range(REMEMBERED_ENDS + 100):
-            await chains.poll({"link": None, "messages": [hello]})
+            await chains.poll({"link": None, "messages": [hello]}, Client("127.0.0.1", ""))
             hub.tick(clock() + Limits().dead_after_s)
 
     asyncio.run(come_and_go())

@@ -11,7 +11,7 @@ from links.peers import OwnSocket, StockSocket
 from support.proxy import FaultProxy
 
 BYTES_PER_S = 300_000
-LARGE = "x" * 5 * BYTES_PER_S
+LARGE = "x" * 7 * BYTES_PER_S
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def test_a_large_window_is_on_its_way_while_small_ones_arrive(serve: Callable[..
 
 
 def test_a_stock_page_that_takes_a_large_window_slowly_is_not_dead(serve: Callable[..., LocalServer]) -> None:
-    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 2.0, "poll_wait_s": 0.5})
+    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 4.0, "poll_wait_s": 0.5})
     server.text("large", LARGE)
     with far_from(server) as far, StockSocket(far) as page:
         page.register()
