@@ -198,15 +198,6 @@ class Transport:
     def layouts_changed(self) -> None:
         self.hub.set("shared", "layouts")
 
-    def window_closed(self, eid: str, win: str, window: Any) -> None:
-        """Somebody has closed the window: keep it, so that it can be brought back (0.3.0). If it cannot be kept, it is closed."""
-        if hasattr(self.app, "storage"):
-            try:
-                server_utils.push_deleted(self.app.storage, eid, win, window)
-            except OSError as error:
-                logger.error("window %s of environment %s cannot be brought back: %s", win, eid, error)
-            self.undo_changed(eid)
-
     def undo_changed(self, eid: str) -> None:
         """The number of closed windows of ``eid`` that can be brought back may be another (0.3.0)."""
         if hasattr(self.app, "storage") and eid in self.app.state:
