@@ -45,6 +45,8 @@ def held(transport: Any) -> dict[str, int]:
     feeds = [feed for feed in hub.feeds.values() if isinstance(feed, StateFeed)]
     return {
         "sessions": len(sessions),
+        "places": hub._places._taken.total(),
+        "links without a hello": len(hub._waiting),
         "links": sum(session.link is not None for session in sessions),
         "subscriptions": sum(len(session.subscriptions) for session in sessions),
         "command replies": sum(len(session.replies) for session in sessions),
@@ -66,6 +68,7 @@ def held(transport: Any) -> dict[str, int]:
 def remembered(transport: Any) -> dict[str, int]:
     """What our transport keeps up to a bound, whoever is there."""
     return {
+        "told causes": len(transport.hub.tally._told),
         "ended chains": len(transport.chains._ended),
         "events": sum(len(feed._ring) for feed in transport.hub.feeds.values() if hasattr(feed, "_ring")),
         "producers": len(transport.producers._known),

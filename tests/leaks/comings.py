@@ -49,7 +49,7 @@ def silent_sockets(server: ServerProcess, times: int) -> None:
         RawSocket(server, "/socket", subprotocol=SUBPROTOCOL).close()
     for _ in range(times):
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall(b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+            connection.sendall(b"GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
 
 
 def subscriptions(server: ServerProcess, times: int) -> None:
@@ -104,7 +104,7 @@ def dropped_polls(server: ServerProcess, times: int) -> None:
     for number in range(times):
         client = OwnPoll(server, "env/main")
         body = json.dumps(client.body(10)).encode()
-        head = f"POST /transport/poll HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        head = f"POST /transport/poll HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         with contextlib.ExitStack() as connections:
             for _ in range(1 + number % 2):
                 connection = connections.enter_context(socket.create_connection(("127.0.0.1", server.port)))
