@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import resource
+import secrets
 import signal
 import time
 from collections import Counter
@@ -71,6 +72,7 @@ class World:
         self.server = VisdomServer(directory, settings={} if stock else SETTINGS, stock=stock, program=program)
         self.proxies: list[FaultProxy] = []
         self._number = 0
+        self._name = secrets.token_hex(3)
         self._layouts = 0
         self._http: Http | None = None
         self._stage: Stage | None = None
@@ -102,7 +104,7 @@ class World:
         began = time.monotonic()
         self._number += 1
         stage = self._stage = Stage(
-            env=f"f{self._number}",
+            env=self._env(self._number),
             rng=random.Random(schedule.seed),
             server_port=self.server.port,
             network_ports=[proxy.port for proxy in self.proxies],
@@ -133,6 +135,10 @@ class World:
             with contextlib.suppress(LinkLost, Refused):
                 await self._forget(stage.env)
         return Outcome(schedule, stage.violations, time.monotonic() - began, faults, stage.counts)
+
+    def _env(self, number: int) -> str:
+        # A publisher that was not stopped must not reach another server's environment of the same name, should it get its port.
+        return f"f{self._name}-{number}"
 
     def _make(self, stage: Stage, member: Member, schedule: Schedule) -> Any:
         kind = member.kind
@@ -338,7 +344,9 @@ class World:
         assert self._http is not None
         for win in windows:
             data = [{"type": "text", "content": "0 of nobody"}]
-            await self._http.post("/events", {"win": win, "eid": f"f{self._number + 1}", "data": data, "layout": {}, "opts": {}})
+            await self._http.post(
+                "/events", {"win": win, "eid": self._env(self._number + 1), "data": data, "layout": {}, "opts": {}}
+            )
 
     async def sessions(self) -> int:
         """How many sessions the server still has."""

@@ -222,21 +222,29 @@ class FaultProxy:
         self._do(change)
 
     def _listen(self) -> None:
-        if self._listener is not None:
+        if self._accepting is not None:
             return
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        self._listener.setblocking(False)
+        if self._listener is None:
+            # A port that was asked for by its number stays with the socket when that stops listening.
+            with socket.create_server(("127.0.0.1", 0)) as found:
+                port = found.getsockname()[1]
+            self._listener = socket.create_server(("127.0.0.1", port))
+            self._listener.setblocking(False)
+        self._listener.listen(128)
         self._accepting = self._loop.create_task(self._serve(self._listener))
 
     def _stop_listening(self) -> None:
         if self._accepting is not None and self._listener is not None:
             self._accepting.cancel()
+            self._accepting = None
             self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._accepting = self._listener = None
+            # It refuses from now on, and keeps the port: somebody else would soon take it.
+            self._listener.shutdown(socket.SHUT_RDWR)
 
     async def _finish(self) -> None:
-        """Wait for the end of what `refuse` cancelled."""
+        """Give back the port, and wait for the end of what `refuse` cancelled."""
+        if self._listener is not None:
+            self._listener.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)
 

@@ -132,6 +132,8 @@ def test_refuse_until_accept(proxy: FaultProxy, client: socket.socket) -> None:
         client.recv(1)
     with pytest.raises(ConnectionRefusedError):
         connect(proxy)
+    with socket.socket() as somebody, pytest.raises(OSError, match="in use"):
+        somebody.bind(("127.0.0.1", proxy.port))
     proxy.accept()
     with connect(proxy) as other:
         assert says(other, b"two") == b"two"
