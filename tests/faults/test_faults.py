@@ -17,7 +17,7 @@ from .plants import PLANTS
 FIRST_SEED = 1_000 if NEW_VISDOM else 0
 """Each Visdom has schedules of its own."""
 SEEDS_PER_TEST = 25
-JOBS = 2
+JOBS = 3
 
 CAUGHT_AT_ONCE = ("skip-an-offset", "forget-a-tombstone", "unbounded-buffer", "stale-secret-accepted")
 """Mistakes that a schedule or two find."""
