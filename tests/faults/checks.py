@@ -22,18 +22,25 @@ HISTORY_SLACK_BYTES = 100_000
 CLICK = "Click"
 
 
-def check_status(stage: Stage, status: Status) -> None:
-    """Bounds and liveness, at any moment at which the server has not been disturbed lately."""
+def check_bounds(stage: Stage, status: Status) -> None:
+    """What is in flight and what is kept, at any moment."""
     for session in status["sessions"]:
-        limit_s = SETTINGS["dead_after_s"] + LATE_S + (0.0 if session["link"] else SETTINGS["grace_s"])
-        if session["seen_s_ago"] > limit_s:
-            stage.violated("liveness", f"not heard of for {session['seen_s_ago']} s, and still there: {session}")
         if session["in_flight_bytes"] > SETTINGS["in_flight_bytes"] + BIG_BYTES:
             stage.violated("bounds", f"too much in flight: {session}")
     feeds = status["feeds"]
     history = sum(feed["retained_bytes"] for name, feed in feeds.items() if name not in ("events", "notifications"))
     if history > SETTINGS["history_bytes"] + HISTORY_SLACK_BYTES:
         stage.violated("bounds", f"{history} bytes of history")
+
+
+def overdue(status: Status) -> list[str]:
+    """Links and sessions that should be gone."""
+    late = []
+    for session in status["sessions"]:
+        limit_s = SETTINGS["dead_after_s"] + LATE_S + (0.0 if session["link"] else SETTINGS["grace_s"])
+        if session["seen_s_ago"] > limit_s:
+            late.append(f"not heard of for {session['seen_s_ago']} s, and still there: {session}")
+    return late
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from support.proxy import FaultProxy
 from support.server import VisdomServer
 
 from . import serve
-from .checks import Truth, check_events, check_gaps, check_status, disagreement, unannounced
+from .checks import Truth, check_bounds, check_events, check_gaps, disagreement, overdue, unannounced
 from .others import PythonSource, RealTab, intrude
 from .own import OwnClient
 from .plants import CLIENT_PLANTS
@@ -38,7 +38,7 @@ SETTLE_S = 12.0
 PUBLISH_S = 40.0
 """So long may publishers take to send what is left, on a machine that is busy."""
 LOOK_INTERVAL_S = 0.15
-STATUS_INTERVAL_S = 0.5
+STATUS_INTERVAL_S = 0.7
 RECOVERY_S = 3.0
 """So long after a disturbance of the server nothing is said about its punctuality."""
 Settle = Callable[[Stage, dict[int, Any]], Awaitable[None]]
@@ -324,7 +324,9 @@ class World:
             await self._http.post("/delete_env", {"eid": eid, "prev_eid": eid})
 
     async def _monitor(self, stage: Stage) -> None:
+        """Look at what the server says of itself, from time to time."""
         http = Http(self.server.port)
+        was_overdue = False
         try:
             while not self.stock:
                 await asyncio.sleep(STATUS_INTERVAL_S)
@@ -333,9 +335,13 @@ class World:
                     status = await http.get("/transport/status")
                 except (LinkLost, Refused):
                     continue
+                check_bounds(stage, status)
                 undisturbed = not self._server_turn.locked() and self._quiet_since + RECOVERY_S < asked
-                if undisturbed:
-                    check_status(stage, status)
+                late = overdue(status) if undisturbed else []
+                # A server that the machine has held up answers before its reaper has had its turn: the next time it has had it.
+                for each in late if was_overdue else []:
+                    stage.violated("liveness", each)
+                was_overdue = bool(late)
         finally:
             http.drop()
 
