@@ -9,7 +9,7 @@ import pytest
 
 from .schedule import STOCK_PAGES, STOCK_SOURCES, Schedule, generate
 from .shrink import shrink
-from .world import FAULTS
+from .trouble import FAULTS
 
 SEEDS = range(300)
 

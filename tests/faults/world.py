@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import resource
 import secrets
-import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -19,7 +16,6 @@ from typing import Any, Self
 
 import numpy  # noqa: F401  (the real publisher needs it at its first call, in the middle of a schedule)
 from support.browser import Browser
-from support.proxy import FaultProxy
 from support.server import VisdomServer
 
 from . import serve
@@ -31,6 +27,7 @@ from .publishing import Poster, Producer, RealPublisher, hurry
 from .schedule import NETWORKS, OWN, OWN_PAGES, STOCK_PAGES, STOCK_SOURCES, Member, Schedule, Step
 from .stage import SETTINGS, Stage, Violation
 from .stock import StockClient, StockPage, StockSource
+from .trouble import FAULTS, Trouble
 from .wire import Http, LinkLost, Refused, end
 
 SETTLE_S = 12.0
@@ -39,10 +36,7 @@ PUBLISH_S = 40.0
 """So long may publishers take to send what is left, on a machine that is busy."""
 LOOK_INTERVAL_S = 0.15
 STATUS_INTERVAL_S = 0.7
-RECOVERY_S = 3.0
-"""So long after a disturbance of the server nothing is said about its punctuality."""
 Settle = Callable[[Stage, dict[int, Any]], Awaitable[None]]
-UNLIMITED = resource.RLIM_INFINITY
 
 
 @dataclass
@@ -70,31 +64,23 @@ class World:
         program = (serve.__file__, "-logging_level", "WARNING", *(["--plant", str(plant)] if in_server else []))
         directory.mkdir(parents=True, exist_ok=True)
         self.server = VisdomServer(directory, settings={} if stock else SETTINGS, stock=stock, program=program)
-        self.proxies: list[FaultProxy] = []
+        self.trouble = Trouble(self.server)
         self._number = 0
         self._name = secrets.token_hex(3)
         self._layouts = 0
         self._http: Http | None = None
-        self._stage: Stage | None = None
-        self._quiet_since = 0.0
-        self._repairs: set[asyncio.Task[None]] = set()
-        self._server_turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         hurry()
         await asyncio.to_thread(self.server.start)
-        self.proxies = [FaultProxy(self.server.port) for _ in range(NETWORKS)]
+        self.trouble.open()
         self._http = Http(self.server.port, reply_timeout_s=30.0)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for repair in list(self._repairs):
-            repair.cancel()
-        await asyncio.gather(*self._repairs, return_exceptions=True)
+        await self.trouble.close()
         assert self._http is not None
         self._http.drop()
-        for proxy in self.proxies:
-            proxy.close()
         self.server.kill()
 
     # --- playing ---
@@ -103,16 +89,15 @@ class World:
         """Play a schedule to its end, and check it, or `settle` otherwise. Clients have `begin_s` to connect first."""
         began = time.monotonic()
         self._number += 1
-        stage = self._stage = Stage(
+        stage = self.trouble.stage = Stage(
             env=self._env(self._number),
             rng=random.Random(schedule.seed),
             server_port=self.server.port,
-            network_ports=[proxy.port for proxy in self.proxies],
+            network_ports=self.trouble.ports,
             stock=self.stock,
             plant=self.plant if self.plant in CLIENT_PLANTS else None,
             spoiled_at=[0.0] * NETWORKS,
         )
-        self._quiet_since = max(self._quiet_since, began - RECOVERY_S)
         members = {member.id: self._make(stage, member, schedule) for member in schedule.cast}
         faults: Counter[str] = Counter()
         for member in members.values():
@@ -124,17 +109,24 @@ class World:
         try:
             for step in schedule.steps:
                 await asyncio.sleep(step.after_s)
-                await self._do(step, members)
-                if step.do in FAULTS:
-                    faults[step.do] += 1
-            await self._heal(members)
+                if step.who is None:
+                    self.trouble.begin(step.do, dict(step.args))
+                else:
+                    await self._do(step, stage, members)
+                faults[step.do] += step.do in FAULTS
+            await self.trouble.heal()
+            assert self._http is not None
+            self._http.drop()  # the server at its other end may have been killed
+            for member in members.values():
+                if isinstance(member, OwnClient):
+                    member.slow_until = 0.0
             await (settle or self._settle)(stage, members)
         finally:
             await end(monitor)
             await asyncio.gather(*(member.stop() for member in members.values()))
             with contextlib.suppress(LinkLost, Refused):
                 await self._forget(stage.env)
-        return Outcome(schedule, stage.violations, time.monotonic() - began, faults, stage.counts)
+        return Outcome(schedule, stage.violations, time.monotonic() - began, +faults, stage.counts)
 
     def _env(self, number: int) -> str:
         # A publisher that was not stopped must not reach another server's environment of the same name, should it get its port.
@@ -157,17 +149,14 @@ class World:
         assert self.browser is not None, f"no {kind} without a browser"
         return RealTab(stage, member, self.browser, self.server)
 
-    async def _do(self, step: Step, members: dict[int, Any]) -> None:
-        if step.who is None:
-            await self._do_fault(step.do, dict(step.args))
-            return
-        member, stage = members[step.who], self._stage
-        assert stage is not None
+    async def _do(self, step: Step, stage: Stage, members: dict[int, Any]) -> None:
+        assert step.who is not None
+        member = members[step.who]
         if step.do == "slow":
             member.slow_until = time.monotonic() + step.args["seconds"]
         elif step.do == "intrude":
             others = [other for other in members.values() if isinstance(other, OwnClient)]
-            self._in_background(intrude(stage, member, others))
+            self.trouble.beside(intrude(stage, member, others))
         elif step.do == "shut":
             victims = [each.id for each in members.values() if isinstance(each, Poster)]
             if victims:
@@ -191,87 +180,7 @@ class World:
         else:
             page.command(**command)
 
-    # --- what goes wrong ---
-
-    async def _do_fault(self, what: str, args: dict[str, Any]) -> None:
-        assert self._stage is not None
-        if "network" not in args:
-            self._in_background(getattr(self, f"_{what}")(**args))
-            return
-        network = args.pop("network")
-        proxy = self.proxies[network]
-        match what:
-            case "blackhole":
-                self._spoil(network)
-                proxy.blackhole(*args["directions"])
-            case "websockets":
-                self._spoil(network)
-                proxy.block_websockets(args["how"])
-            case "heal":
-                # Whatever was opened while the fault lasted may have lost bytes.
-                if self._stage.spoiled_at[network]:
-                    self._spoil(network)
-                proxy.heal()
-            case _:
-                getattr(proxy, what)(**args)
-
-    def _spoil(self, network: int) -> None:
-        assert self._stage is not None
-        self._stage.spoiled_at[network] = time.monotonic()
-
-    async def _pause(self, seconds: float) -> None:
-        """A SIGSTOP: to the server, its monotonic clock jumps."""
-        async with self._server_turn:
-            os.kill(self.server.pid, signal.SIGSTOP)
-            try:
-                await asyncio.sleep(seconds)
-            finally:
-                os.kill(self.server.pid, signal.SIGCONT)
-            self._quiet_since = time.monotonic()
-
-    async def _clock(self, seconds: float) -> None:
-        async with self._server_turn:
-            (self.server.directory / serve.CLOCK).write_text(str(seconds))
-            os.kill(self.server.pid, signal.SIGUSR1)
-
-    async def _kill(self, state: str) -> None:
-        assert self._stage is not None
-        async with self._server_turn:
-            self._stage.killed(lost_state=state == "lost")
-            await asyncio.to_thread(self.server.restart, keep_state=state == "kept")
-            assert self._http is not None
-            self._http.drop()
-            # The new process has the limits of this one.
-            self._stage.full_since = None
-            self._quiet_since = time.monotonic()
-
-    async def _disk(self, full: bool) -> None:
-        """The limit of the size of files stands for a full disk: every write fails."""
-        assert self._stage is not None
-        async with self._server_turn:
-            limit = 0 if full else UNLIMITED
-            resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
-            self._stage.full_since = time.monotonic() if full else None
-
-    def _in_background(self, doing: Any) -> None:
-        assert self._stage is not None
-        task = asyncio.create_task(self._stage.watched(doing, "a step"))
-        self._repairs.add(task)
-        task.add_done_callback(self._repairs.discard)
-
     # --- the end ---
-
-    async def _heal(self, members: dict[int, Any]) -> None:
-        assert self._stage is not None
-        for network, proxy in enumerate(self.proxies):
-            if self._stage.spoiled_at[network]:
-                self._spoil(network)
-            proxy.heal()
-        await asyncio.gather(*self._repairs)
-        await self._disk(full=False)
-        for member in members.values():
-            if isinstance(member, OwnClient):
-                member.slow_until = 0.0
 
     async def _settle(self, stage: Stage, members: dict[int, Any]) -> None:
         """Wait until everybody has caught up, and check what came of it."""
@@ -330,14 +239,12 @@ class World:
         try:
             while not self.stock:
                 await asyncio.sleep(STATUS_INTERVAL_S)
-                asked = time.monotonic()
                 try:
                     status = await http.get("/transport/status")
                 except (LinkLost, Refused):
                     continue
                 check_bounds(stage, status)
-                undisturbed = not self._server_turn.locked() and self._quiet_since + RECOVERY_S < asked
-                late = overdue(status) if undisturbed else []
+                late = overdue(status) if self.trouble.is_quiet else []
                 # A server that the machine has held up answers before its reaper has had its turn: the next time it has had it.
                 for each in late if was_overdue else []:
                     stage.violated("liveness", each)
@@ -370,8 +277,3 @@ class World:
                 break
             await asyncio.sleep(0.2)
         return Violation("liveness", f"{left} sessions are left") if left else None
-
-
-FAULTS = frozenset(
-    {"cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "pause", "kill", "clock", "disk"}
-)

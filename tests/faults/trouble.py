@@ -1,0 +1,134 @@
+"""What goes wrong: networks and the server are broken, and mended at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from support.proxy import FaultProxy
+from support.server import VisdomServer
+
+from . import serve
+from .schedule import NETWORKS
+from .stage import Stage
+
+FAULTS = frozenset(
+    {"cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "pause", "kill", "clock", "disk"}
+)
+RECOVERY_S = 3.0
+"""So long after a disturbance of the server nothing is said about its punctuality."""
+UNLIMITED = resource.RLIM_INFINITY
+
+
+class Trouble:
+    """Breaks one server and the networks before it. What takes time goes on beside the schedule."""
+
+    stage: Stage
+    """The schedule under way."""
+
+    def __init__(self, server: VisdomServer) -> None:
+        self._server = server
+        self._proxies: list[FaultProxy] = []
+        self._beside: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+        self._disturbed_at = 0.0
+
+    def open(self) -> None:
+        """Put the networks before the server, which runs."""
+        self._proxies = [FaultProxy(self._server.port) for _ in range(NETWORKS)]
+
+    async def close(self) -> None:
+        for task in list(self._beside):
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        for proxy in self._proxies:
+            proxy.close()
+
+    @property
+    def ports(self) -> list[int]:
+        """Where each network begins."""
+        return [proxy.port for proxy in self._proxies]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the server has been left in peace for some time."""
+        return not self._turn.locked() and self._disturbed_at + RECOVERY_S < time.monotonic()
+
+    def begin(self, what: str, args: dict[str, Any]) -> None:
+        """Begin a fault, or take one back."""
+        if "network" in args:
+            self._disturb_network(what, **args)
+        else:
+            self.beside(getattr(self, f"_{what}")(**args))
+
+    def beside(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the steps of the schedule."""
+        task = asyncio.create_task(self.stage.watched(doing, "a step"))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def heal(self) -> None:
+        """Take back everything."""
+        for network in range(NETWORKS):
+            self._disturb_network("heal", network)
+        await asyncio.gather(*self._beside)
+        await self._disk(full=False)
+
+    # --- networks ---
+
+    def _disturb_network(self, what: str, network: int, **args: Any) -> None:
+        proxy = self._proxies[network]
+        match what:
+            case "blackhole":
+                self._spoil(network)
+                proxy.blackhole(*args["directions"])
+            case "websockets":
+                self._spoil(network)
+                proxy.block_websockets(args["how"])
+            case "heal":
+                # Whatever was opened while the fault lasted may have lost bytes.
+                if self.stage.spoiled_at[network]:
+                    self._spoil(network)
+                proxy.heal()
+            case _:
+                getattr(proxy, what)(**args)
+
+    def _spoil(self, network: int) -> None:
+        self.stage.spoiled_at[network] = time.monotonic()
+
+    # --- the server ---
+
+    async def _pause(self, seconds: float) -> None:
+        """A SIGSTOP: to the server, its monotonic clock jumps."""
+        async with self._turn:
+            os.kill(self._server.pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                os.kill(self._server.pid, signal.SIGCONT)
+            self._disturbed_at = time.monotonic()
+
+    async def _clock(self, seconds: float) -> None:
+        async with self._turn:
+            (self._server.directory / serve.CLOCK).write_text(str(seconds))
+            os.kill(self._server.pid, signal.SIGUSR1)
+
+    async def _kill(self, state: str) -> None:
+        async with self._turn:
+            self.stage.killed(lost_state=state == "lost")
+            await asyncio.to_thread(self._server.restart, keep_state=state == "kept")
+            # The new process has the limits of this one.
+            self.stage.full_since = None
+            self._disturbed_at = time.monotonic()
+
+    async def _disk(self, full: bool) -> None:
+        """The limit of the size of files stands for a full disk: every write fails."""
+        async with self._turn:
+            limit = 0 if full else UNLIMITED
+            resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+            self.stage.full_since = time.monotonic() if full else None
