@@ -13,14 +13,14 @@ from typing import Any
 from .own import OwnClient
 from .publishing import Producer
 from .schedule import Schedule, generate
-from .stage import Stage
+from .stage import SETTINGS, Stage
 from .stock import StockClient
 from .world import Outcome, World
 
-SETTLE_S = 4.0
-"""Healed, everybody has so long to catch up by himself: several times what silence takes to be noticed."""
-GONE_S = 7.0
-"""When all clients are gone, the server has so long to notice: longer than our grace period here."""
+SETTLE_S = 3 * SETTINGS["dead_after_s"]
+"""Healed, everybody has so long to catch up by himself."""
+GONE_S = SETTINGS["dead_after_s"] + SETTINGS["grace_s"] + 3.0
+"""When all clients are gone, the server has so long to notice."""
 
 OURS = {
     "stock-socket": "own-socket",
