@@ -15,6 +15,8 @@ from links.local import LocalServer, Records
 from links.peers import OwnSocket, RawSocket
 from support.wait import until
 
+from visdom_transport.visdom.handlers import TransportSocket
+
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5, "grace_s": 0.8}
 
@@ -408,3 +410,16 @@ def test_a_burst_of_questions_of_a_peer_that_reads_is_answered(server: LocalServ
 def frame(message: Any) -> bytes:
     """A masked text frame as it is on the wire."""
     return bytes(websocket.ABNF.create_frame(json.dumps(message), websocket.ABNF.OPCODE_TEXT).format())
+
+
+@pytest.mark.parametrize("subprotocol", [None, "visdom-transport.v1"])
+def test_a_client_that_is_gone_before_it_is_served_leaves_nothing(
+    server: LocalServer, records: Records, monkeypatch: pytest.MonkeyPatch, subprotocol: str | None
+) -> None:
+    def gone(handler: Any, value: bool) -> None:
+        handler.ws_connection.stream.close()
+
+    monkeypatch.setattr(TransportSocket, "set_nodelay", gone)
+    with pytest.raises((websocket.WebSocketException, OSError)), RawSocket(server, "/socket", subprotocol=subprotocol) as client:
+        client.receive_frame()
+    server.wait_sessions(0)

@@ -54,7 +54,8 @@ class SocketLink:
         self._unwritten_messages = 0
         self._closing = False
         stream = handler.ws_connection.stream if handler.ws_connection is not None else None
-        if NOTSENT_LOWAT is not None and stream is not None:
+        # The peer may be gone by now.
+        if NOTSENT_LOWAT is not None and stream is not None and not stream.closed():
             stream.socket.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, SLICE_BYTES)
         link = peer.link
         link.on_news = self.flush
