@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .others import PythonSource
@@ -19,6 +21,8 @@ LATE_S = 2.0
 """How late the server's reaper may be on a machine that is busy."""
 HISTORY_SLACK_BYTES = 100_000
 """What is encoded between two flushes counts as history until the next one."""
+UNEXPECTED = re.compile("Uncaught exception|exception was never retrieved|Exception in callback")
+MAX_LOG = 2_000
 CLICK = "Click"
 
 
@@ -31,6 +35,15 @@ def check_bounds(stage: Stage, status: Status) -> None:
     history = sum(feed["retained_bytes"] for name, feed in feeds.items() if name not in ("events", "notifications"))
     if history > SETTINGS["history_bytes"] + HISTORY_SLACK_BYTES:
         stage.violated("bounds", f"{history} bytes of history")
+
+
+def check_log(stage: Stage, path: Path, begin: int) -> None:
+    """Nothing that happened was unexpected."""
+    with path.open("rb") as log:
+        log.seek(begin)
+        said = log.read().decode(errors="replace")
+    for found in UNEXPECTED.finditer(said):
+        stage.violated("errors", said[found.start() :][:MAX_LOG].replace("\n", " / "))
 
 
 def overdue(status: Status) -> list[str]:

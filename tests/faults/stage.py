@@ -32,11 +32,9 @@ SETTINGS: dict[str, Any] = {
 
 BACKOFF_S = (0.08, 0.5)
 """How long clients wait before they connect again, at first and at most."""
-MAX_DETAIL = 600
+MAX_DETAIL = 1_000
 MAX_TOLD = 4
 """Violations of one invariant that are told of; what goes wrong once often goes wrong many times."""
-JOURNAL_MARGIN_S = 2.0
-"""What was acknowledged so long before a kill must be on disk, on a machine that is busy."""
 ANSWER_MARGIN_S = 2.0
 """So late an answer may come from a server that is dead by then: proxies delay, and clients give up."""
 
@@ -67,8 +65,8 @@ class Stage:
     """How often the server has been killed."""
     lost_state: bool = False
     """Whether a server has been started without the state of the one before."""
-    full_since: float | None = None
-    """Since when the disk is full."""
+    on_disk_until: float = 0.0
+    """The server has said that what it had acknowledged until then is on its disk."""
     fragile: list[tuple[float, float]] = field(default_factory=list)
     """From when to when what was acknowledged need not have been on disk when the server was killed."""
     spoiled_at: list[float] = field(default_factory=list)
@@ -90,8 +88,7 @@ class Stage:
         now = self.now()
         self.life += 1
         self.lost_state |= lost_state
-        on_disk_until = min(now - JOURNAL_MARGIN_S, now if self.full_since is None else self.full_since)
-        self.fragile.append((0.0 if lost_state else on_disk_until, now + ANSWER_MARGIN_S))
+        self.fragile.append((0.0 if lost_state else self.on_disk_until, now + ANSWER_MARGIN_S))
 
     def is_firm(self, acknowledged_at: float) -> bool:
         """Whether what was acknowledged then must have survived everything since."""

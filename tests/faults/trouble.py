@@ -122,8 +122,6 @@ class Trouble:
         async with self._turn:
             self.stage.killed(lost_state=state == "lost")
             await asyncio.to_thread(self._server.restart, keep_state=state == "kept")
-            # The new process has the limits of this one.
-            self.stage.full_since = None
             self._disturbed_at = time.monotonic()
 
     async def _disk(self, full: bool) -> None:
@@ -131,4 +129,3 @@ class Trouble:
         async with self._turn:
             limit = 0 if full else UNLIMITED
             resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
-            self.stage.full_since = time.monotonic() if full else None

@@ -19,7 +19,7 @@ from support.browser import Browser
 from support.server import VisdomServer
 
 from . import serve
-from .checks import Truth, check_bounds, check_events, check_gaps, disagreement, overdue, unannounced
+from .checks import Truth, check_bounds, check_events, check_gaps, check_log, disagreement, overdue, unannounced
 from .others import PythonSource, RealTab, intrude
 from .own import OwnClient
 from .plants import CLIENT_PLANTS
@@ -105,6 +105,7 @@ class World:
             if opening is not None:
                 await opening
         await asyncio.sleep(begin_s)
+        logged = self.server.log_path.stat().st_size
         monitor = asyncio.create_task(stage.watched(self._monitor(stage), "the monitor"))
         try:
             for step in schedule.steps:
@@ -121,6 +122,8 @@ class World:
                 if isinstance(member, OwnClient):
                     member.slow_until = 0.0
             await (settle or self._settle)(stage, members)
+            if not self.stock:
+                check_log(stage, self.server.log_path, logged)
         finally:
             await end(monitor)
             await asyncio.gather(*(member.stop() for member in members.values()))
@@ -239,11 +242,14 @@ class World:
         try:
             while not self.stock:
                 await asyncio.sleep(STATUS_INTERVAL_S)
+                asked = time.monotonic()
                 try:
                     status = await http.get("/transport/status")
                 except (LinkLost, Refused):
                     continue
                 check_bounds(stage, status)
+                if status["durability"]["on_disk"]:
+                    stage.on_disk_until = asked
                 late = overdue(status) if self.trouble.is_quiet else []
                 # A server that the machine has held up answers before its reaper has had its turn: the next time it has had it.
                 for each in late if was_overdue else []:
