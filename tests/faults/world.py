@@ -220,9 +220,12 @@ class World:
     async def truth(self, stage: Stage) -> Truth:
         """What the server holds of the environment of a schedule."""
         assert self._http is not None
-        windows = await self._http.post("/win_data", {"win": None, "eid": stage.env})
         envs = await self._http.post("/env_state", {})
-        other = await self._http.post("/win_data", {"win": None, "eid": f"{stage.env}-x"}) if f"{stage.env}-x" in envs else {}
+        # A server that has lost its state may not have the environment any more.
+        windows, other = [
+            await self._http.post("/win_data", {"win": None, "eid": eid}) if eid in envs else {}
+            for eid in (stage.env, f"{stage.env}-x")
+        ]
         events = ("", 0)
         if not self.stock:
             status = await self._http.get("/transport/status")
