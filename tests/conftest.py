@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Last, so that it is the installed package that is tested: processes that tests start find what they were given to do.
+sys.path.append(str(Path(__file__).parents[1]))
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)

@@ -46,7 +46,6 @@ def state(server: LocalServer) -> str:
         ("/env/main", {"sid": []}, "sid"),
         ("/env/main", {"eid": None}, "eid"),
         ("/compare/main", {}, "sid"),
-        ("/", {"username": "ada", "password": "x"}, "body"),
         *([] if NEW_VISDOM else [("/fork_env", {"prev_eid": "main", "eid": TOO_LONG}, "eid"), ("/win_hash", {}, "win")]),
     ],
 )
@@ -71,6 +70,8 @@ def test_a_read_only_server_refuses_a_name_that_is_none(serve: Serve, records: R
         ("/win_data", {"win": "missing", "eid": "main"}),
         ("/win_data", {"win": None, "eid": "missing"}),
         ("/fork_env", {"prev_eid": "missing", "eid": "new"}),
+        ("/", {"username": "ada", "password": "x"}),
+        ("/elsewhere", {}),
         *([] if NEW_VISDOM else [("/win_hash", {"win": "a", "eid": "missing"})]),
     ],
 )

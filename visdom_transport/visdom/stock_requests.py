@@ -184,7 +184,7 @@ def _compare(transport: Transport, args: dict[str, Any]) -> None:
 
 def _login(transport: Transport, args: dict[str, Any]) -> None:
     if not transport.app.login_enabled:
-        raise refuse("body", "this server has no login")
+        raise refuse("body", "nothing can be posted to this address, and this server has no login", NOT_FOUND)
     for field in ("username", "password"):
         _text(args, field)
 
