@@ -177,6 +177,29 @@ def test_plot_layout_and_save_all(server: LocalServer, client: OwnSocket, tab: T
     assert json.loads((server.env_path / "other.json").read_text())["jsons"]["x"]["content"] == "x"
 
 
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 has no comments")
+def test_a_comment_is_on_disk_when_the_command_is_answered(server: LocalServer, tab: Tab, records: Records) -> None:
+    """It was saved later, by another thread, from a copy: over whatever had been saved meanwhile."""
+    assert server.env_path is not None
+    for number in range(20):
+        assert tab.do(cmd="update_comment", eid="main", win="a", data=f"comment {number}") is None
+        saved = json.loads((server.env_path / "main.json").read_text())
+        assert saved["jsons"]["a"]["comment"] == f"comment {number}"
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 has no comments")
+def test_a_comment_that_cannot_be_saved_is_there_all_the_same(
+    server: LocalServer, tab: Tab, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(server.app.storage, "save_env", full)
+    assert tab.do(cmd="update_comment", eid="main", win="a", data="mine") is None
+    assert server.windows()["a"]["comment"] == "mine"
+    records.expect("could not be saved: .*No space left")
+
+
 @pytest.mark.skipif(NEW_VISDOM, reason="0.3.0 knows them")
 @pytest.mark.parametrize("name", ["undo", "save_all", "update_plot_layout", "update_comment"])
 def test_commands_of_a_newer_visdom_are_unknown(tab: Tab, name: str) -> None:

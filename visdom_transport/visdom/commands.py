@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import visdom.utils.server_utils as server_utils
-from tornado.ioloop import IOLoop
 
 from ..core.errors import MessageError
 from ..core.session import Session
@@ -159,7 +158,11 @@ class Commands:
         window["version"] = window.get("version", 1) + 1
         window["contentID"] = str(uuid.uuid4())
         self._transport.window_changed(str(eid), str(win))
-        IOLoop.current().run_in_executor(None, self._app.storage.save_env, eid, copy.deepcopy(self._app.state[eid]))
+        # Visdom saves a copy from another thread. By the time that is written it may be older than what is on disk already.
+        try:
+            self._save_environment(str(eid))
+        except OSError as error:
+            logger.error("environment %.200r could not be saved: %s", eid, error)
 
     # --- environments ---
 
