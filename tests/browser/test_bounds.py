@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from support.browser import Tab
 from support.dashboard import Dashboard
+from support.wait import until
 
 POINTS = 600
 CYCLES = 720  # every 5 s for an hour
@@ -39,7 +40,8 @@ def test_an_hour_of_republishing_leaves_points_and_heap_where_they_were(dash: Da
     dash.assert_current(tab)
     (trace,) = dash.server.windows(dash.env)["cloud"]["content"]["data"]
     assert len(trace["x"]) == len(trace["y"]) == POINTS
-    assert heap_bytes(tab) <= 1.2 * before
+    # A page that has just been busy holds more for a moment, garbage collected or not.
+    until(lambda: heap_bytes(tab) <= 1.2 * before, "the heap is where it was", seen=lambda: (before, heap_bytes(tab)))
 
 
 def heap_bytes(tab: Tab) -> int:
