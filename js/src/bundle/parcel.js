@@ -33,7 +33,7 @@ export class Parcel {
 /** @typedef {{parse: any, stringify: any}} Codec the object on which the bundle finds `parse` and `stringify` */
 
 /** @param {unknown} value */
-const isWindow = (value) => /** @type {any} */ (value)?.command === "window";
+export const isWindow = (value) => /** @type {any} */ (value)?.command === "window";
 
 /**
  * Runs what may parse parcels, or copy windows by way of their text.

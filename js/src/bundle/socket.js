@@ -1,6 +1,6 @@
 /** The WebSocket that Visdom's bundle sees. */
 
-import { Parcel, withParcels } from "./parcel.js";
+import { isWindow, Parcel, withParcels } from "./parcel.js";
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -48,7 +48,9 @@ export class BundleSocket extends EventTarget {
   /** Delivers one message, at once. @param {object} message */
   deliver(message) {
     if (this.readyState !== OPEN) return;
-    withParcels(() => this.dispatchEvent(new MessageEvent("message", { data: new Parcel(message) })));
+    // Only windows are large.
+    const data = isWindow(message) ? new Parcel(message) : JSON.stringify(message);
+    withParcels(() => this.dispatchEvent(new MessageEvent("message", { data })));
   }
 
   /** @param {string} text */
