@@ -185,7 +185,7 @@ export class Bundle {
     if (!this.#socket || this.#socket.readyState !== 0 || !welcome || !envs) return;
     this.#welcome = welcome;
     this.#socket.open();
-    this.#register(welcome.readonly, envs);
+    this.#register(welcome.readonly);
     this.#sharedChanged = new Set(this.#session.replica("shared")?.values.keys());
     this.#flushShared();
     // What the user closed while the bundle was disconnected, it told nobody.
@@ -198,8 +198,12 @@ export class Bundle {
     this.#schedule();
   }
 
-  /** @param {boolean} readonly @param {string[]} [envList] */
-  #register(readonly, envList) {
+  /** @param {boolean} readonly */
+  #register(readonly) {
+    // 0.3.0 lays its panes out anew after a register: those it had then, when it renders next. That must not be with what is
+    // delivered afterwards, or a pane that is new is taken away again, and one that was closed comes back. A list of environments
+    // makes it render.
+    const envList = this.#session.replica("shared")?.values.get("envs") ?? [];
     this.#socket?.deliver({ command: "register", data: `tab-${++this.#registered}`, readonly, envList });
   }
 
@@ -359,11 +363,7 @@ export class Bundle {
     const readonly = this.#welcome?.readonly;
     // A readonly bundle refuses to remove a pane, whoever wants it, and has no other way. It is told that it may,
     // and that it may not, within one task: nothing is painted and nobody can click in between.
-    if (readonly) {
-      this.#register(false);
-      // 0.3.0 lays its panes out anew after a register, but only when it renders next; after the close that would bring the pane back.
-      this.#deliverEnvs();
-    }
+    if (readonly) this.#register(false);
     for (const pane of panes) {
       this.#delivered.delete(pane);
       this.#deliveredAt.delete(pane);

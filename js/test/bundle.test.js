@@ -15,6 +15,7 @@ class FakePage {
   #frames = [];
   #draws = [];
   #batch = null;
+  #relaid = null;
   /** What the bundle finds in its window. */
   timers = { setTimeout: (run, ms) => assert.fail(`the bundle's timer of ${ms} ms was not taken over`) };
   processed = 0;
@@ -79,9 +80,17 @@ class FakePage {
   }
   #process = () => {
     this.processed += 1;
-    for (const [id, window] of this.#batch) this.panes.set(id, window);
+    this.#render(() => {
+      for (const [id, window] of this.#batch) this.panes.set(id, window);
+    });
     this.#batch = null;
   };
+  /** 0.3.0 puts the panes that it had at a register in the place of whatever has become of them when it next renders. */
+  #render(change) {
+    change();
+    this.panes = this.#relaid ?? this.panes;
+    this.#relaid = null;
+  }
   get texts() {
     return Object.fromEntries([...this.panes].map(([id, { content }]) => [id, content]));
   }
@@ -94,12 +103,14 @@ class FakePage {
     if (message.command === "register") {
       this.sid = message.data;
       this.readonly = message.readonly;
+      this.#relaid = new Map(this.panes);
+      if (message.envList) this.#render(() => {});
       if (this.bundle.view) this.ask(this.bundle.view);
     } else if (message.command === "window") {
       if (!this.#batch) this.timers.setTimeout(this.#process, 100);
       (this.#batch ??= new Map()).set(message.id, message);
-    }
-    else if (message.command === "close" && !this.readonly) this.closeByUser(message.data);
+    } else if (message.command === "close" && !this.readonly) this.#render(() => this.closeByUser(message.data));
+    else if (message.command === "env_update") this.#render(() => {});
   }
 }
 
@@ -347,7 +358,16 @@ test("a readonly bundle, which refuses to close, loses the pane all the same and
   page.session.remove("env/main", "a");
   page.frame();
   assert.deepEqual([page.texts, page.readonly, page.session.commands.length], [{ b: "1" }, true, 0]);
-  assert.deepEqual(page.commands, ["register", "env_update", "close a", "register"]);
+  assert.deepEqual(page.commands, ["register", "close a", "register"]);
+});
+
+test("a readonly bundle shows what is new when something else is gone", async () => {
+  const page = new FakePage({ readonly: true });
+  await page.open({ a: win("a", "1"), b: win("b", "1") });
+  page.session.snapshot("env/main", { b: win("b", "1"), c: win("c", "1") });
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { b: "1", c: "1" });
 });
 
 test("disconnecting goes offline, connecting again delivers what the bundle may have lost", async () => {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 import pytest
 from support.browser import Browser, Tab
@@ -47,10 +46,6 @@ def outage(dash: Dashboard, tab: Tab) -> None:
     dash.assert_current(tab)
 
 
-@pytest.mark.skipif(
-    find_spec("visdom.data_model") is not None,
-    reason="known bug: a read-only page of Visdom 0.3.0 at times does not show a window that is new after an outage",
-)
 def test_readonly(make: Make) -> None:
     dash = make(readonly=True)
     fill(dash.vis)
