@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import tempfile
@@ -208,6 +209,25 @@ def test_after_a_damaged_journal_everything_is_written_afresh(tmp_path: Path) ->
         check(again.image(tmp_path / "image"), again)
 
     asyncio.run(run())
+
+
+def test_on_disk_is_what_has_been_written(tmp_path: Path) -> None:
+    """Not what is on its way: a block may take as long as the disk likes."""
+    said: list[bool] = []
+
+    def write(descriptor: int, data: bytes | memoryview) -> int:
+        said.append(world.keeper.status()["on_disk"])
+        return os.write(descriptor, data)
+
+    async def run() -> None:
+        for n in range(3):
+            world.set_window("a", "w", window(n))
+            await world.keeper.write()
+            said.append(world.keeper.status()["on_disk"])
+
+    world = World(tmp_path / "envs", write=write)
+    asyncio.run(run())
+    assert said == [False, True] * 3
 
 
 # --- what it costs ---

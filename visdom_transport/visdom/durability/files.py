@@ -131,6 +131,11 @@ class JournalFiles:
         """Write this after what was put before, when it is drained."""
         self._waiting.append(piece)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was put is not durable yet."""
+        return bool(self._waiting)
+
     def forget_waiting(self) -> None:
         """Give up what is not written."""
         with self._lock:

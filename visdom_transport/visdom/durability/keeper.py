@@ -103,7 +103,7 @@ class Keeper:
             "journal": self._mode if self.on else "off",
             "environments": sorted(self._lives),
             "journal_bytes": self._files.size_bytes if self.on else 0,
-            "on_disk": self.on and self.error is None and not self._has_work(),
+            "on_disk": self.on and self.error is None and not self._has_work() and not self._files.is_behind,
             "last_error": self.error or self._fold_error,
         }
 
