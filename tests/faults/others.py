@@ -15,6 +15,7 @@ from support.server import VisdomServer
 from visdom_transport.client.stream import Backoff
 
 from .own import SUBPROTOCOL, OwnClient
+from .participant import Participant
 from .schedule import Member
 from .stage import Stage
 from .wire import Http, LinkLost, Refused, WebSocket
@@ -54,14 +55,11 @@ async def intrude(stage: Stage, victim: OwnClient, others: list[OwnClient]) -> N
         stage.violated("security", f"a session of {victim.kind} {victim.id} was resumed with the secret {secret!r}")
 
 
-class PythonSource:
+class PythonSource(Participant):
     """`visdom.Visdom` with its event stream, as this package makes it."""
 
     def __init__(self, stage: Stage, member: Member, targets: list[str]) -> None:
-        self.stage = stage
-        self.id = member.id
-        self.kind = member.kind
-        self.network = member.network
+        super().__init__(stage, member)
         self.events: list[tuple[str, int]] = []
         self.gaps = 0
         self.live_at: float | None = None
@@ -95,14 +93,11 @@ class PythonSource:
         self._thread.shutdown(wait=False)
 
 
-class RealTab:
+class RealTab(Participant):
     """A page in Chromium."""
 
     def __init__(self, stage: Stage, member: Member, browser: Browser, server: VisdomServer) -> None:
-        self.stage = stage
-        self.id = member.id
-        self.kind = member.kind
-        self.network = member.network
+        super().__init__(stage, member)
         self._browser = browser
         self._server = server
         self._thread = ThreadPoolExecutor(1, "tab")

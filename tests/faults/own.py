@@ -14,9 +14,10 @@ from core.replica import EventReplica, Outbox, StateReplica
 from visdom_transport.client.stream import Backoff
 from visdom_transport.core.errors import GapError
 
+from .participant import Actor
 from .schedule import OWN_PAGES, Member
 from .stage import BACKOFF_S, SETTINGS, Stage
-from .wire import Http, LinkLost, Refused, WebSocket, end
+from .wire import Http, LinkLost, Refused, WebSocket
 
 Message = dict[str, Any]
 
@@ -34,14 +35,11 @@ def event_of(event: Message) -> Event:
     return event.get("event_type"), event.get("target"), event.get("eid"), event.get("number")
 
 
-class OwnClient:
+class OwnClient(Actor):
     """One client. `states` and `readers` are what it knows, whichever link that came over."""
 
     def __init__(self, stage: Stage, member: Member) -> None:
-        self.stage = stage
-        self.id = member.id
-        self.kind = member.kind
-        self.network = member.network
+        super().__init__(stage, member)
         self.role = "browser" if member.kind in OWN_PAGES else "source"
         self.over: str | None = None
         """What the present or next link is made of."""
@@ -58,7 +56,6 @@ class OwnClient:
         """The present link, once the server has welcomed it."""
         self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
         self._begin()
-        self._task: asyncio.Task[None] | None = None
 
     def _begin(self) -> None:
         """Know nothing, as a page that is loaded again."""
@@ -78,14 +75,6 @@ class OwnClient:
         self._seen: dict[tuple[str, str], int] = {}
 
     # --- its life ---
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self.stage.watched(self._run(), f"{self.kind} {self.id}"))
-
-    async def stop(self) -> None:
-        """Vanish."""
-        assert self._task is not None
-        await end(self._task)
 
     async def reload(self) -> None:
         await self.stop()

@@ -19,9 +19,10 @@ from visdom_transport.client import Publisher
 from visdom_transport.client import connection as publisher_connection
 from visdom_transport.client import sender as publisher_sender
 
+from .participant import Actor, Participant
 from .schedule import Member
 from .stage import Stage
-from .wire import Http, LinkLost, Refused, end
+from .wire import Http, LinkLost, Refused
 
 Windows = Mapping[str, Any]
 
@@ -54,14 +55,11 @@ def version_of(windows: Windows, win: str) -> int | None:
     return None if window is None else int(window["content"].partition(" ")[0])
 
 
-class Producer:
+class Producer(Participant):
     """What both kinds of publishers have in common."""
 
     def __init__(self, stage: Stage, member: Member) -> None:
-        self.stage = stage
-        self.id = member.id
-        self.kind = member.kind
-        self.network = member.network
+        super().__init__(stage, member)
         self.line = f"line{member.id}"
         self.ring = f"ring{member.id}"
         self.text = f"text{member.id}"
@@ -227,7 +225,7 @@ class Attempt:
     acknowledged_at: float | None = None
 
 
-class Poster(Producer):
+class Poster(Producer, Actor):
     """Posts to stock Visdom's endpoints and tries nothing twice: what is acknowledged is there once, what is not at most once."""
 
     def __init__(self, stage: Stage, member: Member) -> None:
@@ -237,10 +235,6 @@ class Poster(Producer):
         self._points: list[Attempt] = []
         self._windows: dict[str, list[Attempt]] = {}
         self._env_exists = False
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self.stage.watched(self._run(), f"{self.kind} {self.id}"))
 
     async def _run(self) -> None:
         while True:
@@ -336,8 +330,7 @@ class Poster(Producer):
         return self._queue.empty()
 
     async def stop(self) -> None:
-        assert self._task is not None
-        await end(self._task)
+        await super().stop()
         self._http.drop()
 
     def _is_firm(self, attempt: Attempt) -> bool:

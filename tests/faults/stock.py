@@ -16,9 +16,10 @@ from visdom.utils import server_utils
 from visdom_transport.client.stream import Backoff
 
 from .own import Event, event_of
+from .participant import Actor
 from .schedule import Member
 from .stage import BACKOFF_S, Stage
-from .wire import Http, LinkLost, Refused, WebSocket, end
+from .wire import Http, LinkLost, Refused, WebSocket
 
 Message = dict[str, Any]
 
@@ -26,17 +27,14 @@ QUERY_INTERVAL_S = 0.25
 """Visdom's page asks every 500 ms."""
 
 
-class StockClient:
+class StockClient(Actor):
     """What stock pages and sources have in common: links that come and go, without resume."""
 
     path = ""
     wrapped_path = ""
 
     def __init__(self, stage: Stage, member: Member) -> None:
-        self.stage = stage
-        self.id = member.id
-        self.kind = member.kind
-        self.network = member.network
+        super().__init__(stage, member)
         self.opened_at = 0.0
         self.life = 0
         """The server life in which the present link was opened."""
@@ -44,14 +42,6 @@ class StockClient:
         self._http = Http(stage.port(member.network))
         self._outgoing: list[Message] = []
         self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self.stage.watched(self._run(), f"{self.kind} {self.id}"))
-
-    async def stop(self) -> None:
-        assert self._task is not None
-        await end(self._task)
 
     async def reload(self) -> None:
         """Load the page again, or start the program again."""
