@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -36,6 +37,15 @@ def returns_to(before: dict[str, Any], what: str) -> None:
     until(lambda: held_here() == before, f"{what}: {before}", seen=held_here)
 
 
+@contextlib.contextmanager
+def everything_given_back() -> Iterator[dict[str, Any]]:
+    """Gives what is held before."""
+    before = held_here()
+    yield before
+    gc.collect()
+    returns_to(before, "what there was before")
+
+
 @pytest.fixture(autouse=True)
 def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
     """pytest keeps what is logged, and with an error all that it went through."""
@@ -68,11 +78,9 @@ def test_an_event_stream_gives_everything_back(proxy: FaultProxy, polling: bool)
         assert not thread.is_alive()
         return weakref.ref(vis.event_source)
 
-    before = held_here()
-    source = live()
-    gc.collect()
+    with everything_given_back():
+        source = live()
     assert source() is None
-    returns_to(before, "what there was before")
 
 
 def cut(proxy: FaultProxy) -> None:
@@ -83,7 +91,7 @@ def cut(proxy: FaultProxy) -> None:
 
 
 def test_a_publisher_gives_everything_back(proxy: FaultProxy) -> None:
-    def publish() -> weakref.ref[Any]:
+    def publish(files: int) -> weakref.ref[Any]:
         vis: Any = Publisher(server="http://127.0.0.1", port=proxy.port, env="e", use_incoming_socket=False, **SOON)
         threads: list[str] = []
         for outage in range(OUTAGES):
@@ -96,27 +104,23 @@ def test_a_publisher_gives_everything_back(proxy: FaultProxy) -> None:
             threads = threads or held_here()["threads"]
         assert held_here()["threads"] == threads
         assert vis.finish(10)
-        until(lambda: held_here()["files"] == before["files"], "every connection is closed", seen=held_here)
+        until(lambda: held_here()["files"] == files, "every connection is closed", seen=held_here)
         # Publishing again takes a new thread and a new connection.
         vis.text("again", win="text-0")
         assert vis.finish(10)
         return weakref.ref(vis._sender)
 
-    before = held_here()
-    sender = publish()
-    gc.collect()
+    with everything_given_back() as before:
+        sender = publish(before["files"])
     assert sender() is None
-    returns_to(before, "what there was before")
 
 
 def test_publishers_that_are_forgotten_give_everything_back(inspected: InspectedServer) -> None:
     inspected.windows()
-    before = held_here()
-    for number in range(10):
-        vis = Publisher(server="http://127.0.0.1", port=inspected.port, env="e", use_incoming_socket=False, **SOON)
-        vis.text(str(number), win="text")
-        vis.win_exists("text")
-        vis.session.close()
-        del vis
-    gc.collect()
-    returns_to(before, "what there was before")
+    with everything_given_back():
+        for number in range(10):
+            vis = Publisher(server="http://127.0.0.1", port=inspected.port, env="e", use_incoming_socket=False, **SOON)
+            vis.text(str(number), win="text")
+            vis.win_exists("text")
+            vis.session.close()
+            del vis
