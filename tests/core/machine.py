@@ -211,17 +211,19 @@ class Convergence(Network):
         for key in "abcd":
             self.world.set(feed, key, padding)
 
-    @rule(which=CLIENTS, feed=FEEDS, lost=st.booleans(), rounds=st.integers(1, 8))
-    def catch_up_under_fire(self, which: int, feed: str, lost: bool, rounds: int) -> None:
-        """A catch-up in parts, while every window goes on changing."""
+    @rule(which=CLIENTS, feed=FEEDS, lost=st.booleans(), rounds=st.integers(1, 8), cut_in=st.integers(1, 8), kind=KINDS)
+    def catch_up_under_fire(self, which: int, feed: str, lost: bool, rounds: int, cut_in: int, kind: str) -> None:
+        """A catch-up in parts, while every window goes on changing; the link may be lost on the way."""
         self.exchange_all()
         self.set_all(feed, 350)
         client = self.clients[which]
         client.grant(1)
         if lost and client.polls:
             client.poll(lost=True)
-        for _ in range(rounds):
+        for number in range(1, rounds + 1):
             client.exchange()
+            if number == cut_in:
+                client.connect(kind)
             self.extend_all(feed)
 
     @rule(where=PLACES)
