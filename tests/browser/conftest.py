@@ -82,7 +82,7 @@ def server(link: str, serve: Callable[..., VisdomServer]) -> VisdomServer:
     return serve(polling=link == "poll")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
     with FaultProxy(server.port) as proxy:
         yield proxy

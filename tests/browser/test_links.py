@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -18,19 +18,6 @@ Block = Literal["refuse", "swallow", "mute"]
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., VisdomServer]) -> VisdomServer:
     return serve()
-
-
-@pytest.fixture(scope="module")
-def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def dash(server: VisdomServer, proxy: FaultProxy, browser: Browser) -> Iterator[Dashboard]:
-    dashboard = Dashboard(server, proxy, browser)
-    yield dashboard
-    dashboard.close()
 
 
 @pytest.mark.parametrize("how", ["refuse", "swallow", "mute"])

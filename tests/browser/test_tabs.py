@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from support.browser import Browser, Tab
+from support.browser import Tab
 from support.dashboard import Dashboard, change, fill
-from support.proxy import FaultProxy
 from support.server import VisdomServer
 from support.wait import during, until
 
@@ -51,19 +50,6 @@ return {
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., VisdomServer]) -> VisdomServer:
     return serve()
-
-
-@pytest.fixture(scope="module")
-def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def dash(server: VisdomServer, proxy: FaultProxy, browser: Browser) -> Iterator[Dashboard]:
-    dashboard = Dashboard(server, proxy, browser)
-    yield dashboard
-    dashboard.close()
 
 
 def links_to(server: VisdomServer, env: str) -> int:
