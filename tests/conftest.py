@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+
+sys.path.insert(0, str(HERE))
 # Last, so that it is the installed package that is tested: processes that tests start find what they were given to do.
-sys.path.append(str(Path(__file__).parents[1]))
+sys.path.append(str(HERE.parent))
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
@@ -34,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than 20 s; leave out with -m 'not slow'")
     config.addinivalue_line("markers", "long: takes minutes, and runs only when asked for: -m long")
     config.addinivalue_line("markers", "source_tree: needs a source tree of Visdom")
+    # Whoever is started in the background of a shell ignores this signal, and so would the servers that tests stop with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (pytest-xdist), what a file's tests share is made once, and there is one browser."""
+    for item in items:
+        file = item.path.relative_to(HERE)
+        item.add_marker(pytest.mark.xdist_group("browser" if file.parts[0] == "browser" else file.as_posix()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
