@@ -27,8 +27,8 @@ from visdom_transport.core.tally import Tally
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SEARCH = settings(THOROUGH, max_examples=10_000, phases=[Phase.generate])
-"""The search ends with the first history that shows the mistake. Most take a few, the rarest some hundreds to two thousand: Hypothesis
-draws constants from whatever modules there are, so each set of tests has histories of its own."""
+"""The search ends with the first history that shows the mistake: for most the first few, for the rarest one of some hundreds.
+Hypothesis draws constants from whatever modules there are, so each set of tests has histories of its own."""
 
 
 class Planter:
