@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import queue
+import signal
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -177,8 +180,17 @@ def run(schedules: Iterable[Schedule], options: Options) -> Generator[Result, No
             runner.run(player.__aexit__())
 
 
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def _work(seeds: Any, results: Any, options: Options) -> None:
-    """A process of its own: takes seeds until there is none."""
+    """A process of its own: takes seeds until there is none, or nobody who wants to know."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def schedules() -> Iterator[Schedule]:
         while (seed := seeds.get()) is not None:
