@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from support.server import VisdomServer, free_port
+from support.ports import free_port
+from support.server import VisdomServer
 from support.wait import until
 
 pytest.importorskip("sklearn", reason="the demo needs scikit-learn: pip install '.[demo]'")

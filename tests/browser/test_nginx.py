@@ -12,8 +12,9 @@ import pytest
 import requests
 from support.browser import Browser, Tab
 from support.dashboard import change, fill, fresh_env
+from support.ports import free_port
 from support.publisher import Publisher
-from support.server import VisdomServer, free_port
+from support.server import VisdomServer
 from support.wait import during, until
 
 MISSING = [name for name in ("nginx", "openssl") if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None]

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from links.local import PASSWORD, USER, LocalServer, Records
-from support.server import free_port
+from support.ports import free_port
 from visdom import Visdom
 
 from visdom_transport.client import EmbeddingRefused, EmbeddingStream

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 import visdom
 from links.local import PASSWORD, USER, LocalServer, Records
+from support.ports import free_port
 from support.proxy import FaultProxy
-from support.server import free_port
 from support.wait import until
 from visdom import Visdom
 

@@ -19,8 +19,9 @@ import pytest
 import requests
 import websocket
 from links.local import NEW_VISDOM
+from support.ports import free_port
 from support.proxy import FaultProxy
-from support.server import Login, VisdomServer, free_port
+from support.server import Login, VisdomServer
 from support.wait import during, until
 from visdom import Visdom
 

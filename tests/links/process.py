@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
-from support.server import free_port
+from support.ports import free_port
 from support.wait import until
 
 SERVE = """

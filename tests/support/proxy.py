@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
+from support.ports import free_port
+
 Direction = Literal["up", "down"]
 WebSockets = Literal["pass", "refuse", "swallow", "mute"]
 T = TypeVar("T")
@@ -226,9 +228,7 @@ class FaultProxy:
             return
         if self._listener is None:
             # A port that was asked for by its number stays with the socket when that stops listening.
-            with socket.create_server(("127.0.0.1", 0)) as found:
-                port = found.getsockname()[1]
-            self._listener = socket.create_server(("127.0.0.1", port))
+            self._listener = socket.create_server(("127.0.0.1", free_port()))
             self._listener.setblocking(False)
         self._listener.listen(128)
         self._accepting = self._loop.create_task(self._serve(self._listener))

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any, Self
 
 import requests
 
+from support.ports import free_port
 from support.wait import until
 
 Window = dict[str, Any]
@@ -236,9 +236,3 @@ class VisdomServer:
                 body = {"username": self.login.username, "password": self.login.digest}
                 self._session.post(self.url("/"), data=json.dumps(body), timeout=REQUEST_TIMEOUT_S).raise_for_status()
         return self._session
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

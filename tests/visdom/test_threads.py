@@ -14,7 +14,7 @@ import requests
 from links.local import NEW_VISDOM, LocalServer, Records
 from links.peers import OwnPoll, OwnSocket, StockSocket
 from links.process import ServerProcess
-from support.server import free_port
+from support.ports import free_port
 from tornado.ioloop import IOLoop
 from visdom.server.run_server import start_server
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from support.server import free_port
+from support.ports import free_port
 from support.wait import until
 
 PROGRAM = """
