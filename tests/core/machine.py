@@ -226,6 +226,16 @@ class Convergence(Network):
                 client.connect(kind)
             self.extend_all(feed)
 
+    @rule(which=CLIENTS, feed=FEEDS, paddings=st.lists(PADDINGS, min_size=2, max_size=4))
+    def fall_behind(self, which: int, feed: str, paddings: list[int]) -> None:
+        """What is sent stays unacknowledged, and more is to be sent."""
+        client = self.clients[which]
+        client.grant(4)
+        client.draws = False
+        for key, padding in zip("abcd", paddings, strict=False):
+            self.world.set(feed, key, padding)
+            client.exchange()
+
     @rule(where=PLACES)
     def delete(self, where: int) -> None:
         for feed, key in self.windows(where):
