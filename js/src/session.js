@@ -1,7 +1,9 @@
 import { Backoff } from "./backoff.js";
 import { misfit } from "./check.js";
 import { Choice } from "./choice.js";
+import { Climb } from "./climb.js";
 import { Outbox } from "./commands.js";
+import { Connection } from "./connection.js";
 import { Credit } from "./credit.js";
 import { afterDraw } from "./draw.js";
 import { Feeds } from "./feeds.js";
@@ -43,26 +45,12 @@ import { Alarm, browserTime } from "./time.js";
  * @property {number} conflated changes that were replaced by newer ones before they were sent, since the page was loaded
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
  *   sign of life, and whether the server knew the session
- *
- * @typedef {object} Connection one link and what belongs to it alone
- * @property {Link} link
- * @property {Hello} hello
- * @property {boolean} welcomed
- * @property {number} openedAt
- * @property {number} granted unacknowledged batches that the server may have in flight
- * @property {number} received batches
- * @property {{at: number, changes: number}[]} undrawn the newest of these: when they came, and what they brought
- * @property {boolean} acknowledging
  */
 
 /** A link that delivers is pinged this often to measure the round trip. */
 const MEASURE_EVERY_MS = 5_000;
 /** How long a link may take to be welcomed. A poll gets longer, so that a slow server is not taken for a blocked path twice. */
 const WELCOME_WITHIN_MS = { websocket: 5_000, poll: 10_000 };
-/** Periods of looking for a better link than the poll. Each is shortened by up to a half at random. */
-const CLIMB_FIRST_MS = 5_000;
-const CLIMB_GROWTH = 1.7;
-const CLIMB_MAX_MS = 50_000;
 
 /** A client of the transport: keeps one link to the server alive, and the replicas of the subscribed feeds current. */
 export class Session {
@@ -76,7 +64,6 @@ export class Session {
   #role;
   #time;
   #page;
-  #random;
   #drawn;
   #makeLink;
   #identity;
@@ -107,17 +94,11 @@ export class Session {
 
   /** The connection in use. @type {Connection | null} */
   #current = null;
-  /** A WebSocket that is tried while the current one polls. @type {Connection | null} */
-  #probe = null;
-  /** @type {number | null} */
-  #probeSaidHelloAt = null;
-  #climbMs = CLIMB_FIRST_MS;
+  #climb;
   /** @type {Heartbeat | null} */
   #heartbeat = null;
   #welcomeAlarm;
   #retryAlarm;
-  #climbAlarm;
-  #probeAlarm;
   #started = false;
   #stopListening = () => {};
 
@@ -160,7 +141,6 @@ export class Session {
     this.#role = role;
     this.#time = time;
     this.#page = page;
-    this.#random = random;
     this.#drawn = drawn;
     this.#since = time.now();
     this.#identity = new Identity(new Memo(sessionStorage, `visdom-transport:session:${baseUrl}:${role}`));
@@ -174,8 +154,13 @@ export class Session {
     this.#backoff = new Backoff({ random, ...backoff });
     this.#welcomeAlarm = new Alarm(time);
     this.#retryAlarm = new Alarm(time);
-    this.#climbAlarm = new Alarm(time);
-    this.#probeAlarm = new Alarm(time);
+    this.#climb = new Climb({
+      time,
+      random,
+      withinMs: WELCOME_WITHIN_MS.websocket,
+      open: () => this.#open("websocket"),
+      onfailed: () => this.#onClimbFailed(),
+    });
     /** @param {LinkKind} kind @returns {Link} */
     this.#makeLink = (kind) => {
       if (kind === "websocket") {
@@ -304,12 +289,14 @@ export class Session {
   }
 
   #behind() {
-    const undrawn = this.#current?.undrawn ?? [];
-    if (undrawn.length === 0) {
+    const connection = this.#current;
+    if (!connection?.oldest) {
       return { behindMs: 0, behindChanges: 0 };
     }
-    const here = undrawn.reduce((sum, { changes }) => sum + changes, 0);
-    return { behindMs: Math.max(0, this.#time.now() - undrawn[0].at), behindChanges: here + this.#heldByServer };
+    return {
+      behindMs: Math.max(0, this.#time.now() - connection.oldest.at),
+      behindChanges: connection.undrawnChanges + this.#heldByServer,
+    };
   }
 
   // --- connecting ---
@@ -327,8 +314,7 @@ export class Session {
   /** @param {LinkKind} kind @returns {Connection} */
   #open(kind) {
     const link = this.#makeLink(kind);
-    /** @type {Connection} */
-    const connection = {
+    const connection = new Connection({
       link,
       hello: {
         type: "hello",
@@ -338,15 +324,11 @@ export class Session {
         window: this.#wantedWindow,
         feeds: this.#feeds.positions(),
       },
-      welcomed: false,
       openedAt: this.#time.now(),
       // Of a poll's hello the server takes no window.
       granted: kind === "poll" ? this.#credit.window : this.#wantedWindow,
-      received: 0,
-      undrawn: [],
-      acknowledging: false,
-    };
-    // Callbacks of links that were given up may come at any time: only the current one and the probe are listened to.
+    });
+    // Callbacks of links that were given up may come at any time: only the current one and the one that is tried are listened to.
     link.onmessage = (message) => {
       const wrong = misfit(message);
       if (wrong !== null) {
@@ -358,8 +340,11 @@ export class Session {
       }
       if (connection === this.#current) {
         this.#receive(connection, message);
-      } else if (connection === this.#probe && message.type === "welcome") {
-        this.#climb(connection, message);
+      } else if (this.#climb.isTried(connection) && message.type === "welcome") {
+        this.#climb.succeed();
+        this.#release();
+        this.#current = connection;
+        this.#receive(connection, message);
       }
     };
     link.onalive = () => {
@@ -370,19 +355,29 @@ export class Session {
     link.onclose = (code, reason) => {
       if (connection === this.#current) {
         this.#lost(connection, code, reason);
-      } else if (connection === this.#probe) {
-        this.#probeFailed();
+      } else if (this.#climb.isTried(connection)) {
+        this.#climb.fail();
       }
     };
     return connection;
+  }
+
+  /** No WebSocket gets through: the poll goes on. */
+  #onClimbFailed() {
+    this.#choice.blocked();
+    if (this.#current === null) {
+      // The hello of the one that was tried ended our poll link, but its welcome did not come through.
+      this.#connect("poll");
+    } else {
+      this.#climb.goOn();
+    }
   }
 
   /** Let go of every link and alarm. */
   #release() {
     this.#retryAlarm.clear();
     this.#nextAttemptAt = null;
-    this.#dropProbe();
-    this.#climbAlarm.clear();
+    this.#climb.stop();
     this.#detach();
   }
 
@@ -410,18 +405,17 @@ export class Session {
     this.#ended = { code, reason };
     this.#judgeDelivery(connection, code, heardFor);
 
-    // Our own probe replaces our poll link: the server cannot tell it from another tab.
-    const replacedByUs = code === CLOSE.REPLACED && link.kind === "poll" && this.#probeIsRecent();
+    // The WebSocket that we try ourselves replaces our poll link: the server cannot tell it from another tab.
+    const replacedByUs = code === CLOSE.REPLACED && link.kind === "poll" && this.#climb.isRecent;
     if ((code === CLOSE.REPLACED && !replacedByUs) || code === CLOSE.WRONG_SECRET) {
       this.#identity.drop();
     }
-    if (replacedByUs && this.#probe !== null) {
+    if (replacedByUs && this.#climb.isTrying) {
       // Its welcome, or its failure, decides.
       this.#enter("connecting");
       return;
     }
-    this.#dropProbe();
-    this.#climbAlarm.clear();
+    this.#climb.stop();
     if (isFinal(code)) {
       this.#enter("stopped");
       return;
@@ -534,8 +528,7 @@ export class Session {
       link.send(message);
     }
     if (link.kind === "poll" && this.#choice.climbs) {
-      this.#climbMs = CLIMB_FIRST_MS;
-      this.#planClimb();
+      this.#climb.begin();
     }
     this.#enter("live");
   }
@@ -575,11 +568,10 @@ export class Session {
 
   /** @param {Connection} connection @param {any} batch */
   #onBatch(connection, batch) {
-    const number = ++connection.received;
-    const changes = Math.max(0, batch.to - Math.max(0, batch.from));
-    connection.undrawn.push({ at: this.#time.now(), changes: batch.complete ? changes : 0 });
+    const changes = batch.complete ? Math.max(0, batch.to - Math.max(0, batch.from)) : 0;
+    const number = connection.receive({ at: this.#time.now(), changes });
     if (batch.entries !== undefined && batch.from >= 0) {
-      this.#conflated += (batch.complete ? changes : 0) - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
+      this.#conflated += changes - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
     }
     const gap = this.#feeds.onBatch(batch);
     if (gap !== null) {
@@ -587,37 +579,24 @@ export class Session {
     }
     if (this.#page.hidden) {
       // Nothing will be drawn, and there is no credit for more.
-      this.#acknowledge(connection, number);
+      connection.acknowledge(number);
     } else {
       // Asked for after the listeners have planned their drawing, so that it follows theirs.
       this.#drawn(() => {
-        if (connection.received - connection.undrawn.length < number) {
+        if (connection.isUndrawn(number)) {
           this.#measureDrawing(connection);
-          this.#acknowledge(connection, number);
+          connection.acknowledge(number);
         }
       });
     }
   }
 
-  /** Batches up to this number are drawn. @param {Connection} connection @param {number} number */
-  #acknowledge(connection, number) {
-    connection.undrawn.splice(0, number - (connection.received - connection.undrawn.length));
-    if (!connection.acknowledging) {
-      connection.acknowledging = true;
-      // Later, so that one frame gives one acknowledgement.
-      queueMicrotask(() => {
-        connection.acknowledging = false;
-        connection.link.acknowledge(connection.received - connection.undrawn.length);
-      });
-    }
-  }
-
   /** The oldest batch is drawn: it took as long as it was here and the page had nothing older to draw. @param {Connection} connection */
-  #measureDrawing({ undrawn }) {
+  #measureDrawing({ oldest }) {
     const now = this.#time.now();
     // What is drawn together with another batch took no time of its own.
-    if (now > this.#drawnAt) {
-      this.#credit.drew(now - Math.max(undrawn[0].at, this.#drawnAt));
+    if (oldest && now > this.#drawnAt) {
+      this.#credit.drew(now - Math.max(oldest.at, this.#drawnAt));
       this.#drawnAt = now;
     }
     if (now - this.#measuredAt >= MEASURE_EVERY_MS) {
@@ -648,16 +627,7 @@ export class Session {
   }
 
   #grant() {
-    const connection = this.#current;
-    const window = this.#wantedWindow;
-    if (connection === null || !connection.welcomed || connection.granted === window) {
-      return;
-    }
-    // For a poll the poll is the credit. Only that there is none has to be said.
-    if (connection.link.kind === "websocket" || window === 0 || connection.granted === 0) {
-      connection.link.send({ type: "credit", window });
-    }
-    connection.granted = window;
+    this.#current?.grant(this.#wantedWindow);
   }
 
   // --- sending ---
@@ -682,51 +652,6 @@ export class Session {
     }
   }
 
-  // --- climbing back from polling to a WebSocket ---
-
-  #planClimb() {
-    this.#climbAlarm.set(this.#climbMs * (1 - this.#random() / 2), () => this.#startProbe());
-    this.#climbMs = Math.min(CLIMB_MAX_MS, this.#climbMs * CLIMB_GROWTH);
-  }
-
-  #startProbe() {
-    const probe = this.#open("websocket");
-    this.#probe = probe;
-    this.#probeSaidHelloAt = this.#time.now();
-    this.#probeAlarm.set(WELCOME_WITHIN_MS.websocket, () => this.#probeFailed());
-    probe.link.open(probe.hello);
-  }
-
-  #probeFailed() {
-    this.#dropProbe();
-    this.#choice.blocked();
-    if (this.#current === null) {
-      // The probe's hello ended our poll link, but its welcome did not come through.
-      this.#connect("poll");
-    } else {
-      this.#planClimb();
-    }
-  }
-
-  #dropProbe() {
-    this.#probeAlarm.clear();
-    const probe = this.#probe;
-    this.#probe = null;
-    probe?.link.close();
-  }
-
-  /** The probe is welcomed: it takes over. @param {Connection} probe @param {Welcome} welcome */
-  #climb(probe, welcome) {
-    this.#probe = null;
-    this.#release();
-    this.#current = probe;
-    this.#receive(probe, welcome);
-  }
-
-  #probeIsRecent() {
-    return this.#probeSaidHelloAt !== null && this.#time.now() - this.#probeSaidHelloAt < 2 * WELCOME_WITHIN_MS.websocket;
-  }
-
   // --- page life ---
 
   /** @param {import("./page.js").PageEvent} event */
@@ -741,8 +666,8 @@ export class Session {
         break;
       case "hidden":
         this.#grant();
-        if (this.#current !== null && this.#current.undrawn.length > 0) {
-          this.#acknowledge(this.#current, this.#current.received);
+        if (this.#current?.oldest) {
+          this.#current.acknowledge();
         }
         break;
       case "visible":
