@@ -50,14 +50,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "file descriptors": (0.15, 1.25),
     "threads": (0.15, 1.25),
     "tasks": (0.15, 1.25),
-    "timers": (0.35, 1.25),
+    "timers": (0.15, 1.25),
     "sessions": (0.15, 1.25),
     "feeds": (0.15, 1.25),
     "retained bytes of feeds": (0.15, 1.25),
     "tombstones": (0.15, 1.25),
     "journal bytes": (0.25, 1.25),
 }
-"""What must stay as it is: the most it may drift, and the highest peak. Timers are the few polls that are held: they jump."""
+"""What must stay as it is: the most it may drift, and the highest peak."""
 
 SHOWN = (*LIMITS, "clients that are there", "updates per second")
 
