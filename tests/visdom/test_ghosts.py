@@ -15,7 +15,7 @@ import pytest
 import requests
 from links.peers import OwnSocket
 from links.process import ServerProcess
-from support.wait import until
+from support.wait import during, until
 
 DEAD_AFTER_S = 2.0
 GRACE_S = 1.5
@@ -109,10 +109,7 @@ def test_thirty_frozen_clients_are_detached_and_forgotten(process: ServerProcess
     clients = Clients(process.port, 30)
     try:
         assert linked(process) == 30
-        end = time.monotonic() + DEAD_AFTER_S + 1
-        while time.monotonic() < end:
-            assert linked(process) == 30, "clients that live stay"
-            time.sleep(0.25)
+        during(DEAD_AFTER_S + 1, lambda: linked(process) == 30, "clients that live stay")
         clients.signal(signal.SIGSTOP)
         frozen_at = time.monotonic()
         until(lambda: linked(process) == 0, "every link is ended", timeout_s=10, seen=process.status)
