@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from visdom_transport.core.limits import Limits
 from visdom_transport.hook import BACKGROUND
 
 PREFIX = "VISDOM_TRANSPORT_"
@@ -29,136 +30,73 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+_KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    float: (float, "a number of seconds above 0"),
+    int: (_whole, "a whole number above 0"),
+    int | None: (_whole, "a whole number above 0"),
+    tuple[str, ...]: (_words, "names separated by commas"),
+    Path | None: (lambda text: Path(text).expanduser(), "a directory"),
+}
+"""By the type of a setting: how its variable is read, and what is expected there."""
 
 
-def _setting(default: Any, parse: Callable[[str], Any], expected: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "expected": expected})
-
-
-def _seconds(default: float) -> Any:
-    return _setting(default, float, "a number of seconds above 0")
-
-
-def _count(default: int) -> Any:
-    return _setting(default, _whole, "a whole number above 0")
-
-
-def _bound() -> Any:
-    return _setting(None, _whole, "a whole number above 0")
-
-
-def _choice(default: str, *others: str) -> Any:
-    choices = (default, *others)
-
+def _choice(choices: tuple[str, ...]) -> tuple[Callable[[str], Any], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
             raise ValueError
         return text.lower()
 
-    return _setting(default, parse, f"one of {', '.join(choices)}")
+    return parse, f"one of {', '.join(choices)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a server runs with. Every value is checked when the object is made.
+class Settings(Limits):
+    """What a server runs with: the limits of the core, and everything else. Every value is checked when the object is made.
 
     Raises:
         SettingsError: a value is out of range, or two values contradict each other.
     """
 
-    heartbeat_s: float = _seconds(8.0)
-    """After this long without hearing from a peer, ask it whether it is there."""
-
-    dead_after_s: float = _seconds(20.0)
-    """After this long without hearing from a peer, its link is dead. Longer than `heartbeat_s` and `poll_wait_s`."""
-
-    grace_s: float = _seconds(120.0)
-    """How long a session without a link is remembered, with the history it needs to resume."""
-
-    poll_wait_s: float = _seconds(10.0)
-    """How long a long poll may wait for news. Shorter than `dead_after_s`, and than any proxy in between gives up."""
-
-    window_batches: int = _count(16)
-    """At most this many batches are on their way to one client unacknowledged."""
-
-    batch_bytes: int = _count(1_000_000)
-    """A batch is cut at about this size; a single larger value goes alone."""
-
-    in_flight_bytes: int = _count(4_000_000)
-    """At most this many bytes are on their way to one client unacknowledged. At least `batch_bytes`."""
-
-    history_bytes: int = _count(64_000_000)
-    """At most this many bytes of deltas are kept, by all feeds together."""
-
-    event_count: int = _count(10_000)
-    """At most this many events are kept by each event feed."""
-
-    event_bytes: int = _count(16_000_000)
-    """At most this many bytes of events are kept by each event feed."""
-
-    max_tombstones: int = _count(10_000)
-    """At most this many deletions are remembered by each state feed."""
-
-    flush_interval_ms: int = _count(10)
+    flush_interval_ms: int = 10
     """Changes are collected for this long before they are sent."""
 
-    max_message_bytes: int = _count(10_485_760)
+    max_message_bytes: int = 10_485_760
     """A larger message from a client is refused."""
 
-    max_body_bytes: int = _count(1_073_741_824)
+    max_body_bytes: int = 1_073_741_824
     """A larger body of any other request, a publisher's or a page's of stock, is refused. The default is Visdom's own bound."""
 
-    max_sessions: int = _count(10_000)
-    """At most so many sessions, and links that have not said hello yet."""
-
-    max_address_sessions: int = _count(5_000)
-    """The same, of one remote address. Behind a proxy all clients have the proxy's."""
-
-    max_subscriptions: int = _count(64)
-    """At most so many feeds are followed by one session."""
-
-    max_position_keys: int = _count(100_000)
-    """A position may name so many keys that the client holds."""
-
-    max_commands_per_s: int = _count(200)
-    """A session may give so many commands a second, and ten times as many at once."""
-
-    max_messages_per_s: int = _count(2_000)
-    """Likewise messages of any kind, and polls; a session that sends more is ended."""
-
-    max_points: int | None = _bound()
+    max_points: int | None = None
     """Points of each trace of a plot, first in first out. A window's own `opts` go before. Not set: no bound."""
 
-    max_lines: int | None = _bound()
+    max_lines: int | None = None
     """Lines of a text window."""
 
-    max_images: int | None = _bound()
+    max_images: int | None = None
     """Entries of an image or plot history."""
 
-    max_old_content: int | None = _bound()
+    max_old_content: int | None = None
     """Former point sets of an embeddings window."""
 
-    embedding_points: int = _count(4_000)
+    embedding_points: int = 4_000
     """Points a streaming embedding keeps, over all clusters, first in first out. A window's own `max_points` goes before."""
 
-    allowed_origins: tuple[str, ...] = _setting((), _words, "origins separated by commas")
+    allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""
 
-    allowed_hosts: tuple[str, ...] = _setting((), _words, "host names separated by commas")
-    """The names this server is asked for by. Set, requests to any other `Host` are refused: a defence against DNS rebinding."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names this server answers to. If set, any other `Host` is refused: a defence against DNS rebinding."""
 
-    readonly_http: str = _choice("allow", "refuse")
+    readonly_http: Literal["allow", "refuse"] = "allow"
     """What a server started with `-readonly` does with HTTP requests that change something. Visdom allows them."""
 
-    journal: str = _choice("fed", "all", "off")
+    journal: Literal["fed", "all", "off"] = "fed"
     """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""
 
-    journal_interval_s: float = _seconds(2.0)
+    journal_interval_s: float = 2.0
     """What has changed is written to disk this often."""
 
-    browser_files_dir: Path | None = _setting(None, _path, "a directory")
+    browser_files_dir: Path | None = None
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""
 
     def __post_init__(self) -> None:
@@ -166,7 +104,7 @@ class Settings:
             value = getattr(self, setting.name)
             # The comparison is also false for NaN.
             if isinstance(value, int | float) and not 0 < value < float("inf"):
-                raise SettingsError(f"{variable(setting.name)} must be {setting.metadata['expected']}, not {value!r}")
+                raise SettingsError(f"{variable(setting.name)} must be {_kind(setting.name)[1]}, not {value!r}")
         self._require_order("heartbeat_s", "dead_after_s")
         self._require_order("poll_wait_s", "dead_after_s")
         self._require_order("batch_bytes", "in_flight_bytes", or_equal=True)
@@ -190,12 +128,17 @@ class Settings:
             text = environ.get(variable(setting.name), "").strip()
             if not text:
                 continue
+            parse, expected = _kind(setting.name)
             try:
-                values[setting.name] = setting.metadata["parse"](text)
+                values[setting.name] = parse(text)
             except ValueError:
-                expected = setting.metadata["expected"]
                 raise SettingsError(f"{variable(setting.name)} must be {expected}, not {text!r}") from None
         return cls(**values)
+
+
+def _kind(name: str) -> tuple[Callable[[str], Any], str]:
+    hint = get_type_hints(Settings)[name]
+    return _choice(get_args(hint)) if get_origin(hint) is Literal else _KINDS[hint]
 
 
 def variable(name: str) -> str:

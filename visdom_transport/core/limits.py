@@ -10,19 +10,20 @@ class Limits:
     """Bounds and times. Seconds end in ``_s``, bytes in ``_bytes``; the rest are counts."""
 
     heartbeat_s: float = 8.0
-    """Silence after which a link is pinged."""
+    """After this long without hearing from a peer, ask it whether it is there."""
     dead_after_s: float = 20.0
-    """Silence after which a link is dead."""
+    """After this long without hearing from a peer, its link is dead. Longer than `heartbeat_s` and `poll_wait_s`."""
     grace_s: float = 120.0
-    """How long a session lives without a link."""
+    """How long a session without a link is remembered, with the history it needs to resume."""
     poll_wait_s: float = 10.0
-    """The longest a poll is held. Less than ``dead_after_s``, because a held poll is silence."""
+    """How long a long poll may wait for news. Shorter than `dead_after_s`, because a held poll is silence, and than any proxy in
+    between gives up."""
     window_batches: int = 16
-    """Unacknowledged batches in flight on one link."""
+    """At most this many batches are on their way to one client unacknowledged."""
     batch_bytes: int = 1_000_000
-    """Size of one batch; a single larger value goes alone."""
+    """A batch is cut at about this size; larger values go in pieces."""
     in_flight_bytes: int = 4_000_000
-    """Unacknowledged bytes on one link."""
+    """At most this many bytes are on their way to one client unacknowledged. At least `batch_bytes`."""
     history_bytes: int = 64_000_000
     """What all state feeds together keep: deltas and encoded values."""
     event_count: int = 10_000
