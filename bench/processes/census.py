@@ -54,9 +54,9 @@ def held(transport: Any) -> dict[str, int]:
         "chains": len(transport.chains._chains),
         "stock polls": len(transport.stock_polls),
         "feeds": len(feeds),
-        "known keys": sum(len(feed._changes) for feed in feeds),
+        "known keys": sum(len(feed._changes._by_key) for feed in feeds),
         "tombstones": sum(len(feed._tombstones) for feed in feeds),
-        "cached batches": sum(len(feed._batches) for feed in feeds),
+        "cached batches": sum(len(feed._catch_up._batches) for feed in feeds),
         "retained bytes": sum(feed.retained_bytes for feed in feeds),
         "comparisons": len(transport._comparisons),
         "undoable": len(transport.undoable),
@@ -68,7 +68,7 @@ def held(transport: Any) -> dict[str, int]:
 def remembered(transport: Any) -> dict[str, int]:
     """What our transport keeps up to a bound, whoever is there."""
     return {
-        "told causes": len(transport.hub.tally._told),
+        "told causes": len(transport.hub.causes._logged),
         "ended chains": len(transport.chains._ended),
         "events": sum(len(feed._ring) for feed in transport.hub.feeds.values() if hasattr(feed, "_ring")),
         "producers": len(transport.producers._known),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost
 from visdom_transport.core.event_feed import EventCursor, EventFeed
+from visdom_transport.core.feed import Allowance
 
 WELCOME = {
     "type": "welcome",
@@ -48,7 +49,7 @@ class Server:
             reader.take(said | {"recovered": verdict.recovered, "reason": verdict.reason}, now)
 
     def flush(self, reader: EventStream, now: float, *, arrives: bool = True, twice: bool = False) -> None:
-        batch = self.feed.collect(self.cursor, 30) if self.cursor else None
+        batch = self.feed.collect(self.cursor, Allowance(30)) if self.cursor else None
         if batch is None:
             return
         if arrives:
@@ -154,7 +155,7 @@ def test_batches_are_acknowledged_after_the_handlers_ran() -> None:
     server = Server(0)
     server.open(reader, 0.0)
     server.feed.publish("a")
-    batch = server.feed.collect(server.cursor or EventCursor(0), 1000)
+    batch = server.feed.collect(server.cursor or EventCursor(0), Allowance(1000))
     assert batch is not None
     order += reader.take(json.loads(batch.data), 0.0)
     assert order == ["a", {"type": "ack", "batches": 1}]

@@ -90,7 +90,7 @@ class Network(RuleBasedStateMachine):
     def duplicate_tab(self, which: int) -> None:
         """A copy takes over this client's identity: the server ends the older link, whose client starts over."""
         client, other = self.clients[which], self.clients[which - 1]
-        if client.conversation is None or client.conversation.link.session is None or client.outbox.session is None:
+        if client.conversation is None or client.conversation.session is None or client.outbox.session is None:
             return
         other.session, other.secret = client.session, client.secret
         other.outbox = Outbox(client.outbox.session, last_id=client.outbox.last_id)

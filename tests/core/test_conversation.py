@@ -11,7 +11,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.rate import BURST_S
+from visdom_transport.core.quota import BURST_S
 from visdom_transport.core.session import REMEMBERED_REPLIES
 
 HELLO: dict[str, Any] = {"type": "hello", "role": "browser", "session": None, "secret": None, "window": 4, "feeds": {}}
@@ -37,7 +37,7 @@ class Talk:
         return self.heard()
 
     def heard(self) -> list[dict[str, Any]]:
-        return [decode(message) for message in self.link.outbox()]
+        return [decode(message) for message in self.link.take_messages()]
 
     def present(self, feeds: Any) -> list[dict[str, Any]]:
         self.conversation.present(feeds, self.world.now)
@@ -213,7 +213,7 @@ def test_a_message_that_is_not_understood_is_answered_and_the_link_stays(
     messages = talk.heard()
     assert messages == [error(code, field, messages)]
     assert talk.lives()
-    assert world.hub.tally.totals["refused_messages"] == 1
+    assert world.hub.causes.totals["refused_messages"] == 1
 
 
 @pytest.mark.parametrize(
@@ -557,7 +557,7 @@ def test_neither_secret_nor_login_nor_replies_are_in_a_sessions_repr(world: Worl
     """Whatever formats a session into a log line or an error message must not give it away."""
     talk = log_in(world, "a-login")
     talk.say({"type": "command", "id": 1, "command": {"cmd": "note", "number": "a-reply"}})
-    session = talk.link.session
+    session = talk.conversation.session
     assert session is not None
     assert session.id in repr(session)
     for hidden in (session.secret, "a-login", "a-reply"):
@@ -573,7 +573,7 @@ def test_a_commander_may_refuse_with_any_code(world: World) -> None:
     conversation.act(HELLO, world.now)
     conversation.act(command(1), world.now)
     conversation.act({"type": "pong"}, world.now)
-    reply = decode(conversation.link.outbox()[-1])
+    reply = decode(conversation.link.take_messages()[-1])
     assert reply["error"] == {"code": "readonly", "message": "this server is readonly", "field": None}
 
 

@@ -10,6 +10,7 @@ from core.replica import EventReplica
 
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.feed import Allowance
 
 TestEventOrder = EventOrder.TestCase
 TestEventOrder.settings = THOROUGH
@@ -32,7 +33,7 @@ def read(feed: EventFeed, position: dict[str, Any] | None, budget_bytes: int = B
     cursor, verdict = feed.begin(position)
     replica.subscribed({"epoch": verdict.epoch, "offset": verdict.offset, "recovered": verdict.recovered})
     heard: list[Any] = []
-    while (batch := feed.collect(cursor, budget_bytes)) is not None:
+    while (batch := feed.collect(cursor, Allowance(budget_bytes))) is not None:
         missed, events = replica.apply(decode(batch.data))
         heard += ([("missed", missed)] if missed else []) + events
     return verdict.reason, heard
@@ -42,9 +43,9 @@ def test_a_reader_without_a_position_begins_at_the_head() -> None:
     feed = feed_of(3)
     cursor, verdict = feed.begin(None)
     assert (verdict.offset, verdict.recovered, verdict.reason) == (3, False, "new")
-    assert feed.collect(cursor, BUDGET) is None
+    assert feed.collect(cursor, Allowance(BUDGET)) is None
     feed.publish("news")
-    batch = feed.collect(cursor, BUDGET)
+    batch = feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     message = decode(batch.data)
     assert {key: message[key] for key in ("from", "to", "complete", "missed", "events")} == {
@@ -73,7 +74,7 @@ def test_a_reader_that_is_overtaken_is_told_too() -> None:
     cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 1})
     for number in range(2, 10):
         feed.publish(number)
-    batch = feed.collect(cursor, BUDGET)
+    batch = feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     assert (batch.start, batch.missed, batch.end) == (1, 5, 9)
 
@@ -102,7 +103,7 @@ def test_events_go_in_batches_of_the_budget_but_at_least_one_at_a_time(budget_by
     feed = feed_of(9)
     cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
     sizes = []
-    while (batch := feed.collect(cursor, budget_bytes)) is not None:
+    while (batch := feed.collect(cursor, Allowance(budget_bytes))) is not None:
         sizes.append(len(batch.events))
         assert batch.complete == (batch.end == 9)
         assert feed.behind(cursor) == 9 - batch.end
@@ -114,9 +115,9 @@ def test_an_event_without_room_waits() -> None:
     feed = feed_of(0)
     feed.publish("x" * 100)
     cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
-    assert feed.collect(cursor, 50, room_bytes=50) is None
+    assert feed.collect(cursor, Allowance(50, room_bytes=50)) is None
     assert feed.behind(cursor) == 1
-    assert feed.collect(cursor, 50) is not None
+    assert feed.collect(cursor, Allowance(50)) is not None
 
 
 def test_a_batch_that_comes_twice_or_overlaps_delivers_nothing_twice() -> None:
@@ -126,7 +127,7 @@ def test_a_batch_that_comes_twice_or_overlaps_delivers_nothing_twice() -> None:
     batches = []
     for end in (2, 4):
         cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
-        batch = feed.collect(cursor, end)
+        batch = feed.collect(cursor, Allowance(end))
         assert batch is not None
         batches.append(decode(batch.data))
     assert replica.apply(batches[0]) == (0, [1, 2])

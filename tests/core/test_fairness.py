@@ -9,9 +9,9 @@ from core.replica import StateReplica
 
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.entries import PIECES
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.state_feed import PIECES
 
 FEED = "env/main"
 LIMITS = Limits(batch_bytes=1_000, in_flight_bytes=4_000)
@@ -72,7 +72,7 @@ class Scene:
 
     def receive(self) -> list[set[str]]:
         """The keys of each batch that is sent now."""
-        messages = [decode(message) for message in self.conversation.link.outbox()]
+        messages = [decode(message) for message in self.conversation.link.take_messages()]
         for message in messages:
             if message["type"] == "subscribed":
                 self.replica.subscribed(message)
@@ -91,7 +91,7 @@ class Scene:
     def poll(self, *, lost: bool = False) -> list[bool]:
         """Poll, and return which verdicts came with the reply."""
         self.conversation.present({FEED: self.replica.position()}, 0.0)
-        messages = [decode(message) for message in self.conversation.link.outbox()]
+        messages = [decode(message) for message in self.conversation.link.take_messages()]
         for message in [] if lost else messages:
             (self.replica.subscribed if message["type"] == "subscribed" else self.replica.apply)(message)
         return [message["recovered"] for message in messages if message["type"] == "subscribed"]
@@ -201,8 +201,8 @@ def test_the_answer_to_a_ping_goes_ahead_of_data_and_tells_what_is_still_to_come
     scene.conversation.receive(encode({"type": "credit", "window": 0}), 0.0)
     scene.write(*SMALL)
     scene.conversation.receive(encode({"type": "ping"}), 0.0)
-    assert [decode(message) for message in scene.conversation.link.outbox()] == [{"type": "pong", "behind": len(SMALL)}]
+    assert [decode(message) for message in scene.conversation.link.take_messages()] == [{"type": "pong", "behind": len(SMALL)}]
     scene.conversation.receive(encode({"type": "credit", "window": 4}), 0.0)
     scene.conversation.receive(encode({"type": "ping"}), 0.0)
-    first, *_ = [decode(message)["type"] for message in scene.conversation.link.outbox()]
+    first, *_ = [decode(message)["type"] for message in scene.conversation.link.take_messages()]
     assert first == "pong"

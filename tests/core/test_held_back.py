@@ -39,9 +39,9 @@ class Reader:
         self.say({"type": "hello", "role": "browser", "feeds": {"env/main": None}})
         self.news = 0
         self.batches = 0
-        self.conversation.link.on_news = self._told
+        self.conversation.link.on_news = self._logged
 
-    def _told(self) -> None:
+    def _logged(self) -> None:
         self.news += 1
 
     def say(self, message: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ class Reader:
 
     def take(self) -> int:
         """Take the outbox; returns the number of batches in it."""
-        taken = sum(message.startswith(b'{"type":"batch"') for message in self.conversation.link.outbox())
+        taken = sum(message.startswith(b'{"type":"batch"') for message in self.conversation.link.take_messages())
         self.batches += taken
         return taken
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from core.world import DictSource
 
+from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.link import Link, OwnDialect
+from visdom_transport.core.link import Link
 from visdom_transport.core.session import Session
 from visdom_transport.core.state_feed import StateFeed
 
@@ -49,7 +50,7 @@ class Stage:
         link = self.link(session, now)
         for feed in feeds:
             self.hub.subscribe(session, feed, None)
-        link.outbox()
+        link.take_messages()
         self.told.clear()
         return session, link
 
@@ -77,7 +78,7 @@ def test_a_change_wakes_once_and_a_flush_tells_every_link_of_the_feed_once(stage
     assert not stage.told, "nothing is sent before the flush"
     stage.hub.flush()
     assert sorted(stage.told, key=id) == sorted([first, second], key=id)
-    assert other.outbox() == []
+    assert other.take_messages() == []
     stage.hub.delete("env/a", "w")
     assert stage.wakes == 2
 
@@ -100,7 +101,7 @@ def test_an_event_before_the_first_reader_does_not_swallow_later_wakes(stage: St
 
 
 def test_a_wake_that_flushes_at_once(stage: Stage) -> None:
-    stage.hub.wake = stage.hub.flush
+    stage.hub._wake = stage.hub.flush
     _, link = stage.viewer("env/a")
     for _ in range(3):
         stage.set("env/a", "w")
@@ -171,17 +172,17 @@ def test_a_history_bound_of_zero(stage: Stage) -> None:
         stage.hub.flush()
         stage.hub.flush()
         assert stage.hub.feeds["env/a"].retained_bytes == 0
-    assert decode(link.outbox()[-1])["to"] == 3
+    assert decode(link.take_messages()[-1])["to"] == 3
 
 
 # --- sessions and links ---
 
 
-def test_a_newer_link_replaces_the_older_one_which_is_told(stage: Stage) -> None:
+def test_a_newer_link_replaces_the_older_one_which_is_logged(stage: Stage) -> None:
     session, first = stage.viewer("env/a")
     second = stage.link(session, 1.0)
     assert stage.closed == [(first, CloseCode.REPLACED)]
-    assert (session.link, first.session) == (second, None)
+    assert (session.link, first.reader) == (second, None)
     assert session.subscriptions["env/a"].cursor is None, "cursors begin anew with the link"
     stage.hub.detach(first, 2.0)
     assert session.link is second, "the end of the old connection comes late"
@@ -297,20 +298,20 @@ def test_links_that_wait_for_their_hello_take_places() -> None:
 def test_a_silent_link_is_pinged_and_then_dead(stage: Stage) -> None:
     session, link = stage.viewer("env/a")
     stage.hub.tick(7.9)
-    assert link.outbox() == []
+    assert link.take_messages() == []
     stage.hub.tick(8.0)
     assert stage.told == [link]
-    assert link.outbox() == [b'{"type":"ping"}']
+    assert link.take_messages() == [b'{"type":"ping"}']
     stage.hub.tick(12.0)
-    assert link.outbox() == [], "one ping per heartbeat"
+    assert link.take_messages() == [], "one ping per heartbeat"
     stage.hub.tick(16.0)
-    assert link.outbox() == [b'{"type":"ping"}']
+    assert link.take_messages() == [b'{"type":"ping"}']
     stage.hub.tick(19.9)
     assert not stage.closed
     stage.hub.tick(20.0)
     assert stage.closed == [(link, CloseCode.SILENT)]
     assert session.link is None
-    assert stage.hub.tally.totals["closed_silent"] == 1
+    assert stage.hub.causes.totals["closed_silent"] == 1
     stage.hub.tick(49.9)
     assert stage.hub.sessions
     stage.hub.tick(50.0)
@@ -324,7 +325,7 @@ def test_any_sign_of_life_counts(stage: Stage) -> None:
     for now in range(0, 100, 7):
         link.hear(float(now))
         stage.hub.tick(float(now) + 6)
-    assert link.outbox() == []
+    assert link.take_messages() == []
     assert not stage.closed
     assert stage.hub.status(100.0)["sessions"][0]["seen_s_ago"] == 2.0
 
@@ -348,7 +349,7 @@ def test_status_shows_sessions_feeds_and_totals(stage: Stage) -> None:
     for _ in range(3):
         stage.set("env/a", "w", 10)
     assert stage.hub.status(1.5)["sessions"][0]["events_behind"] == 3
-    sent = link.outbox()
+    sent = link.take_messages()
     status = stage.hub.status(2.5)
     assert status["sessions"] == [
         {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,15 +13,18 @@ from core.world import Client
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from visdom_transport.core import state_feed
+from visdom_transport.core import entries
+from visdom_transport.core.catch_up import CatchUp, StateBatch, StateCursor
+from visdom_transport.core.causes import Causes
+from visdom_transport.core.changes import Changes
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.feed import Allowance
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link
-from visdom_transport.core.places import Places
+from visdom_transport.core.quota import SessionQuota
 from visdom_transport.core.session import Session, Subscription
-from visdom_transport.core.state_feed import StateBatch, StateCursor, StateFeed
-from visdom_transport.core.tally import Tally
+from visdom_transport.core.state_feed import StateFeed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -50,17 +52,17 @@ class Planter:
 
 
 def a_piece_is_left_out(plant: Planter) -> None:
-    def take(original: Any, cursor: StateCursor) -> Any:
+    def take(original: Any, cursor: Any) -> Any:
         entry = original(cursor)
         if cursor.pieces is not None and cursor.pieces.sent == 2:
             cursor.pieces.sent += 1
         return entry
 
-    plant.patch.setattr(StateFeed, "_take_piece", staticmethod(partial(take, StateFeed._take_piece)))
+    plant.wrap(StateCursor, "take_piece", take)
 
 
 def a_large_value_counts_as_sent_with_its_first_piece(plant: Planter) -> None:
-    def take(original: Any, cursor: StateCursor) -> Any:
+    def take(original: Any, cursor: Any) -> Any:
         pieces = cursor.pieces
         entry = original(cursor)
         if cursor.pieces is not None and pieces is not None:
@@ -68,113 +70,116 @@ def a_large_value_counts_as_sent_with_its_first_piece(plant: Planter) -> None:
             cursor.pieces = None
         return entry
 
-    plant.patch.setattr(StateFeed, "_take_piece", staticmethod(partial(take, StateFeed._take_piece)))
+    plant.wrap(StateCursor, "take_piece", take)
 
 
 def a_catch_up_ends_while_pieces_are_under_way(plant: Planter) -> None:
-    def collect(original: Any, feed: StateFeed, cursor: StateCursor, *args: Any) -> Any:
+    def collect(original: Any, feed: Any, cursor: Any, *args: Any) -> Any:
         batch = original(feed, cursor, *args)
         if batch is not None and cursor.pieces is not None:
             batch.complete = True
-            feed._move(cursor, batch.end)
+            cursor.move(batch.end)
         return batch
 
     plant.wrap(StateFeed, "collect", collect)
 
 
 def pieces_outlive_a_change(plant: Planter) -> None:
-    def advance(original: Any, feed: Any, key: str) -> Any:
-        change = feed._changes.get(key)
+    def advance(original: Any, changes: Any, key: str) -> Any:
+        change = changes.get(key)
         pieces = change.pieces if change is not None else None
-        changed = original(feed, key)
+        changed = original(changes, key)
         if pieces is not None:
             changed.pieces = pieces
-            feed.retained_bytes += sum(map(len, pieces))
+            changes.retained_bytes += sum(map(len, pieces))
         return changed
 
-    plant.wrap(StateFeed, "_advance", advance)
+    plant.wrap(Changes, "_advance", advance)
 
 
 # --- conflation ---
 
 
 def the_last_delta_of_a_run_is_dropped(plant: Planter) -> None:
-    plant.wrap(state_feed, "fold", lambda fold, deltas: fold(list(deltas)[:-1]))
+    plant.wrap(entries, "fold", lambda fold, deltas: fold(list(deltas)[:-1]))
 
 
 def the_first_delta_of_a_run_is_dropped(plant: Planter) -> None:
-    plant.wrap(state_feed, "fold", lambda fold, deltas: fold(list(deltas)[1:]))
+    plant.wrap(entries, "fold", lambda fold, deltas: fold(list(deltas)[1:]))
 
 
 def a_set_keeps_the_deltas_before_it(plant: Planter) -> None:
-    plant.omit(StateFeed, "_forget_deltas")
+    plant.omit(Changes, "_forget_deltas")
 
 
 def the_floor_is_one_too_low(plant: Planter) -> None:
-    def drop(original: Any, feed: Any, change: Any) -> None:
-        original(feed, change)
+    def drop(original: Any, changes: Any, change: Any) -> None:
+        original(changes, change)
         change.floor -= 1
 
-    plant.wrap(StateFeed, "_drop_oldest_delta", drop)
+    plant.wrap(Changes, "_drop_oldest_delta", drop)
 
 
 def a_cached_batch_outlives_a_change(plant: Planter) -> None:
-    plant.omit(StateFeed, "_forget_batches", 0)
+    plant.omit(CatchUp, "forget_batches", 0)
 
 
 def an_encoded_value_outlives_a_change(plant: Planter) -> None:
-    def advance(original: Any, feed: Any, key: str) -> Any:
-        change = feed._changes.get(key)
+    def advance(original: Any, changes: Any, key: str) -> Any:
+        change = changes.get(key)
         value = change.value if change is not None else None
-        changed = original(feed, key)
+        changed = original(changes, key)
         if value is not None:
             changed.value = value
-            feed.retained_bytes += len(value)
+            changes.retained_bytes += len(value)
         return changed
 
-    plant.wrap(StateFeed, "_advance", advance)
+    plant.wrap(Changes, "_advance", advance)
 
 
 def a_folded_delta_outlives_a_change(plant: Planter) -> None:
-    def advance(original: Any, feed: Any, key: str) -> Any:
-        change = feed._changes.get(key)
+    def advance(original: Any, changes: Any, key: str) -> Any:
+        change = changes.get(key)
         folded = change.folded if change is not None else None
-        changed = original(feed, key)
+        changed = original(changes, key)
         if folded is not None:
             changed.folded = folded
-            feed.retained_bytes += len(folded[1])
+            changes.retained_bytes += len(folded[1])
         return changed
 
-    plant.wrap(StateFeed, "_advance", advance)
+    plant.wrap(Changes, "_advance", advance)
 
 
 # --- tombstones ---
 
 
 def a_tombstone_is_forgotten(plant: Planter) -> None:
-    def delete(original: Any, feed: Any, key: str) -> None:
-        original(feed, key)
-        feed._changes.pop(key, None)
-        feed._tombstones.pop(key, None)
+    def delete(original: Any, changes: Any, key: str) -> Any:
+        trimmed = original(changes, key)
+        changes._by_key.pop(key, None)
+        changes._tombstones.pop(key, None)
+        return trimmed
 
-    plant.wrap(StateFeed, "delete", delete)
+    plant.wrap(Changes, "delete", delete)
 
 
 def a_trimmed_tombstone_is_not_remembered(plant: Planter) -> None:
-    def delete(original: Any, feed: Any, key: str) -> None:
-        original(feed, key)
-        feed._tombstone_floor = 0
+    def delete(original: Any, changes: Any, key: str) -> Any:
+        trimmed = original(changes, key)
+        changes.tombstone_floor = 0
+        return trimmed
 
-    plant.wrap(StateFeed, "delete", delete)
+    plant.wrap(Changes, "delete", delete)
 
 
 def the_tombstone_floor_is_one_too_low(plant: Planter) -> None:
-    def delete(original: Any, feed: Any, key: str) -> None:
-        before = feed._tombstone_floor
-        original(feed, key)
-        feed._tombstone_floor -= feed._tombstone_floor != before
+    def delete(original: Any, changes: Any, key: str) -> Any:
+        before = changes.tombstone_floor
+        trimmed = original(changes, key)
+        changes.tombstone_floor -= changes.tombstone_floor != before
+        return trimmed
 
-    plant.wrap(StateFeed, "delete", delete)
+    plant.wrap(Changes, "delete", delete)
 
 
 def tombstones_are_never_trimmed(plant: Planter) -> None:
@@ -182,20 +187,20 @@ def tombstones_are_never_trimmed(plant: Planter) -> None:
 
 
 def a_key_made_again_keeps_its_tombstone(plant: Planter) -> None:
-    def set_key(original: Any, feed: Any, key: str) -> None:
-        tombstone = feed._tombstones.get(key)
-        original(feed, key)
+    def set_key(original: Any, changes: Any, key: str) -> None:
+        tombstone = changes._tombstones.get(key)
+        original(changes, key)
         if tombstone is not None:
-            feed._tombstones[key] = tombstone
+            changes._tombstones[key] = tombstone
 
-    plant.wrap(StateFeed, "set", set_key)
+    plant.wrap(Changes, "set", set_key)
 
 
 # --- catching up ---
 
 
 def the_keys_ahead_are_ignored_when_resuming(plant: Planter) -> None:
-    plant.wrap(StateFeed, "_place", lambda place, feed, position: place(feed, position and position | {"ahead": {}}))
+    plant.wrap(StateFeed, "_start_cursor", lambda start, feed, position: start(feed, position and position | {"ahead": {}}))
 
 
 def the_keys_ahead_are_ignored_when_folding(plant: Planter) -> None:
@@ -203,9 +208,7 @@ def the_keys_ahead_are_ignored_when_folding(plant: Planter) -> None:
 
 
 def the_boundary_is_one_too_far(plant: Planter) -> None:
-    move = StateFeed._move
-    further = staticmethod(lambda cursor, end: move(cursor, end + (cursor.boundary is not None)))
-    plant.patch.setattr(StateFeed, "_move", further)
+    plant.wrap(StateCursor, "move", lambda move, cursor, end: move(cursor, end + (cursor.boundary is not None)))
 
 
 def a_part_is_taken_for_the_whole(plant: Planter) -> None:
@@ -219,7 +222,7 @@ def the_position_moves_with_every_part(plant: Planter) -> None:
     def collect(original: Any, feed: Any, cursor: Any, *budget: Any) -> Any:
         batch = original(feed, cursor, *budget)
         if batch is not None and not batch.complete and cursor.offset != NOTHING:
-            feed._move(cursor, batch.end)
+            cursor.move(batch.end)
         return batch
 
     plant.wrap(StateFeed, "collect", collect)
@@ -230,7 +233,7 @@ def a_snapshot_does_not_list_its_keys(plant: Planter) -> None:
 
 
 def every_content_id_is_taken_for_the_newest(plant: Planter) -> None:
-    plant.wrap(StateFeed, "_holds", lambda holds, feed, key, content_id: key in list(feed._source.keys()))
+    plant.wrap(StateFeed, "_holds", lambda holds, feed, key, content_id: key in list(feed._values.keys()))
 
 
 # --- polls, acknowledgements, bounds ---
@@ -269,10 +272,7 @@ def credit_is_never_used_up(plant: Planter) -> None:
 
 
 def a_large_value_does_not_wait_for_room(plant: Planter) -> None:
-    def collect(original: Any, feed: Any, cursor: Any, budget: int, room: Any = None, *rest: Any) -> Any:
-        return original(feed, cursor, budget, None, *rest)
-
-    plant.wrap(StateFeed, "collect", collect)
+    plant.patch.setattr(Allowance, "has_room", lambda allowance, size_bytes: True)
 
 
 def the_history_is_never_trimmed(plant: Planter) -> None:
@@ -280,11 +280,11 @@ def the_history_is_never_trimmed(plant: Planter) -> None:
 
 
 def retained_bytes_are_miscounted(plant: Planter) -> None:
-    def drop(original: Any, feed: Any, change: Any) -> None:
-        original(feed, change)
-        feed.retained_bytes += 1
+    def drop(original: Any, changes: Any, change: Any) -> None:
+        original(changes, change)
+        changes.retained_bytes += 1
 
-    plant.wrap(StateFeed, "_drop_oldest_delta", drop)
+    plant.wrap(Changes, "_drop_oldest_delta", drop)
 
 
 # --- sessions ---
@@ -292,7 +292,7 @@ def retained_bytes_are_miscounted(plant: Planter) -> None:
 
 def a_command_that_comes_again_is_applied_again(plant: Planter) -> None:
     def act(original: Any, conversation: Any, message: Any, now: float) -> None:
-        session = conversation.link.session
+        session = conversation.session
         if session is not None and message.get("type") == "command":
             session.last_command = 0
         original(conversation, message, now)
@@ -322,7 +322,7 @@ def a_replaced_link_keeps_the_session(plant: Planter) -> None:
         replaced = session.link
         original(hub, session, link, now)
         if replaced is not None:
-            replaced.session = session
+            replaced.reader = session
 
     plant.wrap(Hub, "attach", attach)
 
@@ -335,7 +335,7 @@ def the_reader_is_forgotten_and_the_feed_is_not(plant: Planter) -> None:
 
 
 def a_place_is_not_given_back(plant: Planter) -> None:
-    plant.omit(Places, "give_up")
+    plant.omit(SessionQuota, "release")
 
 
 def a_link_that_has_said_hello_is_waited_for(plant: Planter) -> None:
@@ -343,7 +343,7 @@ def a_link_that_has_said_hello_is_waited_for(plant: Planter) -> None:
 
 
 def what_a_session_suffers_is_not_counted_in_all(plant: Planter) -> None:
-    plant.omit(Tally, "count")
+    plant.omit(Causes, "count")
 
 
 # --- replicas ---
@@ -371,7 +371,7 @@ def a_replica_keeps_its_offsets_in_another_life(plant: Planter) -> None:
 # --- events ---
 
 
-def a_lost_event_is_not_told(plant: Planter) -> None:
+def a_lost_event_is_not_logged(plant: Planter) -> None:
     def collect(original: Any, feed: Any, cursor: Any, *budget: Any) -> Any:
         cursor.offset = max(cursor.offset, feed.offset - len(feed._ring))
         return original(feed, cursor, *budget)
@@ -379,7 +379,7 @@ def a_lost_event_is_not_told(plant: Planter) -> None:
     plant.wrap(EventFeed, "collect", collect)
 
 
-def one_lost_event_too_few_is_told(plant: Planter) -> None:
+def one_lost_event_too_few_is_logged(plant: Planter) -> None:
     def collect(original: Any, feed: Any, cursor: Any, *budget: Any) -> Any:
         batch = original(feed, cursor, *budget)
         if batch is not None and batch.missed > 1:
@@ -463,8 +463,8 @@ IN_STATE = [
 ]
 IN_EVENTS = [
     a_poll_is_believed_to_have_received_the_reply_before,
-    a_lost_event_is_not_told,
-    one_lost_event_too_few_is_told,
+    a_lost_event_is_not_logged,
+    one_lost_event_too_few_is_logged,
     a_reader_begins_one_event_too_late,
     an_event_replica_takes_what_it_has,
     the_event_ring_drops_one_too_many,

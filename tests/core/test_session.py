@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from core.world import DictSource
 
+from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import EventFeed
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.link import Link, OwnDialect
+from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session, Subscription
 from visdom_transport.core.state_feed import StateFeed
 
@@ -23,7 +24,7 @@ class Bench:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.session = Session("browser", grace_s=30)
         self.link = Link("websocket", OwnDialect(), limits, 0.0)
-        self.session.link, self.link.session = self.link, self.session
+        self.session.link, self.link.reader = self.link, self.session
         self.windows: dict[str, dict[str, Any]] = {"a": {}, "b": {}}
         self.feeds: dict[str, Any] = {name: StateFeed(name, DictSource(name, self.windows[name])) for name in self.windows}
         self.feeds["events"] = EventFeed("events")
@@ -37,7 +38,7 @@ class Bench:
 
     def sent(self) -> list[str]:
         """The feeds of the batches that the link sends now."""
-        return [decode(message)["feed"] for message in self.link.outbox()]
+        return [decode(message)["feed"] for message in self.link.take_messages()]
 
 
 def test_feeds_take_turns() -> None:
@@ -120,7 +121,7 @@ def test_a_link_without_a_session_sends_only_what_it_says() -> None:
     link.on_news = lambda: told.append(1)
     link.say({"type": "pong"})
     assert told
-    assert link.outbox() == [b'{"type":"pong"}']
+    assert link.take_messages() == [b'{"type":"pong"}']
     link.hear(5.0)
     assert link.heard_at == 5.0
 
@@ -129,7 +130,7 @@ def test_links_without_an_owner_are_harmless() -> None:
     link = Link("websocket", OwnDialect(), LIMITS, 0.0)
     link.say({"type": "pong"})
     link.on_ping()
-    assert link.outbox() == [b'{"type":"pong"}', b'{"type":"ping"}']
+    assert link.take_messages() == [b'{"type":"pong"}', b'{"type":"ping"}']
 
 
 def test_where_a_subscription_stands() -> None:

@@ -8,8 +8,10 @@ import pytest
 from core.replica import StateReplica
 from core.world import DictSource
 
+from visdom_transport.core.catch_up import StateBatch, StateCursor
 from visdom_transport.core.encoding import decode, encode
-from visdom_transport.core.state_feed import NOTHING, StateBatch, StateCursor, StateFeed
+from visdom_transport.core.feed import NOTHING, Allowance
+from visdom_transport.core.state_feed import StateFeed
 
 BUDGET = 100_000
 
@@ -65,7 +67,7 @@ class Reader:
 
     def collect(self, budget_bytes: int = BUDGET, lost: bool = False) -> dict[str, Any]:
         """The next batch, which the replica applies unless it is lost."""
-        batch = self.board.feed.collect(self.cursor, budget_bytes)
+        batch = self.board.feed.collect(self.cursor, Allowance(budget_bytes))
         assert batch is not None
         message: dict[str, Any] = decode(batch.data)
         if not lost:
@@ -135,9 +137,9 @@ def test_a_live_only_reader_begins_at_the_head() -> None:
     board = Board(a=0)
     cursor, found = board.feed.begin(None, live_only=True)
     assert found.recovered
-    assert board.feed.collect(cursor, BUDGET) is None
+    assert board.feed.collect(cursor, Allowance(BUDGET)) is None
     board.append("a", 1)
-    batch = board.feed.collect(cursor, BUDGET)
+    batch = board.feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     assert kinds(decode(batch.data)) == {"a": "delta"}
 
@@ -224,7 +226,7 @@ def test_without_a_content_id_a_window_is_sent_again() -> None:
     board.windows["a"]["contentID"] = None
     position = {"epoch": "other", "offset": 4, "have": {"a": "c1", "b": "c2", "unknown": "c3"}}
     cursor, _ = board.feed.begin(position)
-    batch = board.feed.collect(cursor, BUDGET)
+    batch = board.feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     assert kinds(decode(batch.data)) == {"a": "value"}
 
@@ -337,7 +339,7 @@ def test_the_keys_ahead_of_another_life_mean_nothing() -> None:
     board.append("a", 1)
     cursor, found = board.feed.begin({"epoch": "other", "offset": 0, "ahead": {"a": 1}})
     assert found.reason == "epoch"
-    batch = board.feed.collect(cursor, BUDGET)
+    batch = board.feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     assert kinds(decode(batch.data)) == {"a": "value"}
 
@@ -391,7 +393,7 @@ def test_readers_at_one_offset_share_the_very_same_bytes() -> None:
 
 
 def collect(board: Board, reader: Reader) -> StateBatch:
-    batch = board.feed.collect(reader.cursor, BUDGET)
+    batch = board.feed.collect(reader.cursor, Allowance(BUDGET))
     assert batch is not None
     return batch
 
@@ -426,10 +428,10 @@ def test_more_offsets_than_batches_are_kept_for() -> None:
 
 def test_a_reader_of_values_gets_values() -> None:
     board = Board(a=1_000)
-    cursor, _ = board.feed.begin(None, values_only=True)
-    board.feed.collect(cursor, BUDGET)
+    cursor, _ = board.feed.begin(None)
+    board.feed.collect(cursor, Allowance(BUDGET, values_only=True))
     board.append("a", 1)
-    batch = board.feed.collect(cursor, BUDGET)
+    batch = board.feed.collect(cursor, Allowance(BUDGET, values_only=True))
     assert batch is not None
     (entry,) = batch.entries
     assert entry.value == encode(board.windows["a"])
@@ -522,14 +524,14 @@ def test_a_value_without_room_waits_and_is_not_encoded_for_every_version() -> No
     board.source.reads.clear()
     for _ in range(5):
         board.set("a", 1_000)
-        assert board.feed.collect(reader.cursor, 500, room_bytes=500) is None
+        assert board.feed.collect(reader.cursor, Allowance(500, room_bytes=500)) is None
     assert len(board.source.reads) <= 5
     board.source.reads.clear()
     board.windows["a"]["x"] = list(range(200))
     for number in range(5):
         board.windows["a"]["x"][0] = number
         board.feed.update("a", [["set", ["x", 0], number]])
-        assert board.feed.collect(reader.cursor, 500, room_bytes=500) is None
+        assert board.feed.collect(reader.cursor, Allowance(500, room_bytes=500)) is None
     assert not board.source.reads
     assert reader.replica.offset == 0
     reader.collect()
@@ -540,7 +542,7 @@ def test_a_shared_batch_without_room_waits() -> None:
     board = Board(a=1_000)
     first, second = board.reader(), board.reader()
     first.collect()
-    assert board.feed.collect(second.cursor, BUDGET, room_bytes=500) is None
+    assert board.feed.collect(second.cursor, Allowance(BUDGET, room_bytes=500)) is None
     second.collect()
     assert second.current
 
@@ -573,7 +575,7 @@ def test_behind_and_conflated_count_changes() -> None:
     assert board.feed.behind(reader.cursor) == 5
     assert collect(board, reader).conflated == 3
     assert board.feed.behind(reader.cursor) == 0
-    assert board.feed.collect(reader.cursor, BUDGET) is None
+    assert board.feed.collect(reader.cursor, Allowance(BUDGET)) is None
 
 
 def test_conflated_counts_a_catch_up_in_parts_once() -> None:
@@ -584,7 +586,7 @@ def test_conflated_counts_a_catch_up_in_parts_once() -> None:
         board.append("a", number)
         board.append("b", number)
     parts = []
-    while (part := board.feed.collect(reader.cursor, 50)) is not None:
+    while (part := board.feed.collect(reader.cursor, Allowance(50))) is not None:
         parts.append(part)
     assert len(parts) == 2
     assert sum(part.conflated for part in parts) == 8

@@ -11,17 +11,18 @@ from typing import Any
 
 from core.replica import EventReplica, Outbox, StateReplica
 
+from visdom_transport.core.causes import Cause
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.delta import apply
 from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.entries import PIECES
 from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventFeed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
-from visdom_transport.core.state_feed import PIECES, StateFeed
-from visdom_transport.core.tally import Cause
+from visdom_transport.core.state_feed import StateFeed
 
 LIMITS = Limits(
     heartbeat_s=8,
@@ -159,24 +160,24 @@ class World:
         for feed in hub.feeds.values():
             assert feed.retained_bytes == recount(feed), f"{feed.name} miscounts what it retains"
             if isinstance(feed, StateFeed):
-                tombstones = [change for change in feed._changes.values() if change.deleted]
+                tombstones = [change for change in feed._changes._by_key.values() if change.deleted]
                 assert len(tombstones) <= limits.max_tombstones, "too many tombstones"
-                assert len(feed._changes) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
+                assert len(feed._changes._by_key) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
         for old in self.links:
-            assert old.session is None or old.session.link is old, "a link that was replaced keeps its session"
-        assert all(waiting.session is None for waiting in hub._waiting), "a link that has said hello is waited for"
-        places = Counter(each.address for each in (*hub.sessions.values(), *hub._waiting))
-        assert hub._places._taken == places, "a place is taken by nobody, or a client has none"
+            assert old.reader is None or old.reader.link is old, "a link that was replaced keeps its session"
+        assert all(waiting.reader is None for waiting in hub._waiting), "a link that has said hello is waited for"
+        slots = Counter(each.address for each in (*hub.sessions.values(), *hub._waiting))
+        assert hub._quota._taken == slots, "a slot is taken by nobody, or a client has none"
         for cause in Cause:
-            counted = sum(session.degraded.get(cause, 0) for session in hub.sessions.values())
-            assert counted <= hub.tally.totals[cause], f"{cause} is not counted in all"
+            counted = sum(session.problems.get(cause, 0) for session in hub.sessions.values())
+            assert counted <= hub.causes.totals[cause], f"{cause} is not counted in all"
         for session in hub.sessions.values():
             assert len(session.replies) <= REMEMBERED_REPLIES
             link = session.link
             if link is None:
                 assert all(subscription.cursor is None for subscription in session.subscriptions.values())
                 continue
-            assert link.session is session
+            assert link.reader is session
             assert link.in_flight_bytes == sum(link.in_flight)
             assert len(link.in_flight) <= limits.window_batches, "more batches in flight than the window"
         for numbers in self.applied.values():
@@ -191,10 +192,10 @@ def recount(feed: StateFeed | EventFeed) -> int:
     if isinstance(feed, EventFeed):
         return sum(map(len, feed._ring))
     total = 0
-    for change in feed._changes.values():
+    for change in feed._changes._by_key.values():
         total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"") + sum(map(len, change.pieces or ()))
         total += len(change.folded[1]) if change.folded else 0
-    return total + sum(len(entry.fragment) for batch in feed._batches.values() for entry in batch.entries)
+    return total + sum(len(entry.fragment) for batch in feed._catch_up._batches.values() for entry in batch.entries)
 
 
 class Client:
@@ -322,7 +323,7 @@ class Client:
         conversation = self.conversation
         if conversation is None:
             return False
-        opening = conversation.link.session is None
+        opening = conversation.session is None
         try:
             if opening:
                 # Without a window: a poll is credit by itself.
@@ -366,7 +367,7 @@ class Client:
     def _take(self, conversation: Conversation) -> list[dict[str, Any]]:
         link = conversation.link
         batches = len(link.in_flight)
-        messages = [decode(message) for message in link.outbox()]
+        messages = [decode(message) for message in link.take_messages()]
         assert len(link.in_flight) in (batches, *range(link.window + 1)), "sent beyond the window that was granted"
         for message in messages:
             if message["type"] == "batch":

@@ -48,7 +48,7 @@ def apply_twice() -> None:
     from visdom_transport.core.conversation import Conversation
 
     def command(original: Any, conversation: Any, message: Any, now: float) -> None:
-        session = conversation.link.session
+        session = conversation.session
         session.last_command = min(session.last_command, message["id"] - 1)
         original(conversation, message, now)
 
@@ -71,28 +71,29 @@ def publish_twice() -> None:
 
 def forget_a_tombstone() -> None:
     """A window that is closed is not remembered as closed."""
-    from visdom_transport.core.state_feed import StateFeed
+    from visdom_transport.core.changes import Changes
 
-    def delete(original: Any, feed: Any, key: str) -> None:
-        original(feed, key)
-        feed._tombstones.pop(key, None)
-        feed._changes.pop(key, None)
+    def delete(original: Any, changes: Any, key: str) -> int:
+        trimmed: int = original(changes, key)
+        changes._tombstones.pop(key, None)
+        changes._by_key.pop(key, None)
+        return trimmed
 
-    wrap(StateFeed, "delete", delete)
+    wrap(Changes, "delete", delete)
 
 
 def ack_before_apply() -> None:
     """A batch counts as applied when it is sent."""
     from visdom_transport.core.link import Link
 
-    def outbox(original: Any, link: Any) -> Any:
+    def take(original: Any, link: Any) -> Any:
         messages: list[bytes] = []
         while sent := original(link):
             messages += sent
             link.acknowledge_all()
         return messages
 
-    wrap(Link, "outbox", outbox)
+    wrap(Link, "take_messages", take)
 
 
 def durable_before_disk() -> None:
@@ -117,7 +118,7 @@ def lose_a_position_on_a_link_switch() -> None:
         if before is not None and before != conversation.link.kind:
             message = {**message, "feeds": dict.fromkeys(message["feeds"])}
         original(conversation, message, now)
-        kinds[conversation.link.session.id] = conversation.link.kind
+        kinds[conversation.session.id] = conversation.link.kind
 
     kinds: dict[str, str] = {}
     wrap(Conversation, "_hello", hello)

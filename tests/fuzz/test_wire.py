@@ -107,7 +107,7 @@ class Harmed(World):
             self.begin(self.kind)
             return [{"type": "close", "code": int(closed.code)}]
         answers = [decode(each) for each in link.control]
-        for message in map(decode, link.outbox()):
+        for message in map(decode, link.take_messages()):
             if message["type"] == "welcome":
                 self.own = message
         return answers
@@ -220,7 +220,7 @@ def test_nothing_said_on_a_link_harms_the_server_or_another_client(plan: tuple[s
 
 def _one_step(world: Harmed, what: str, argument: Any) -> None:
     before = world.others()
-    greeted = world.conversation.link.session is not None
+    greeted = world.conversation.session is not None
     if what == "say":
         message = decode(text_of(world.filled_in(argument)))
         wanted = expected(message, greeted)

@@ -9,12 +9,13 @@ from links.local import LocalServer, Records
 from links.peers import OwnSocket
 from support.wait import until
 
+from visdom_transport.core.catch_up import StateBatch
 from visdom_transport.core.conversation import Conversation
+from visdom_transport.core.entries import Entry
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.state_feed import Entry, StateBatch
+from visdom_transport.links.flusher import clock
 from visdom_transport.links.longpoll import REMEMBERED_ENDS, Chains, Client
-from visdom_transport.links.pump import clock
 from visdom_transport.links.stock import MAX_EXPECTED_ECHOES, StockBrowser
 from visdom_transport.visdom.producers import Producers
 

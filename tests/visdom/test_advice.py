@@ -10,23 +10,23 @@ import pytest
 from links.local import LocalServer
 from links.peers import OwnSocket
 
-from visdom_transport.core.tally import Cause
+from visdom_transport.core.causes import Cause, Level
 from visdom_transport.settings import Settings, variable
 from visdom_transport.visdom import advice
-from visdom_transport.visdom.advice import ADVICE, WARNINGS, tell
+from visdom_transport.visdom.advice import log_once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVERYDAY = {Cause.CLOSED_REPLACED, Cause.CLOSED_GOING_AWAY, Cause.CLOSED_UNKNOWN_LINK}
 
 
-def test_every_cause_that_is_not_everyday_is_told_with_what_to_do() -> None:
-    assert ADVICE.keys() == set(Cause) - EVERYDAY
-    assert ADVICE.keys() >= WARNINGS
+def test_every_cause_that_is_not_everyday_is_logged_with_what_to_do() -> None:
+    assert {cause for cause in Cause if cause.advice} == set(Cause) - EVERYDAY
+    assert {cause for cause in Cause if cause.level is Level.COUNTED} == EVERYDAY
 
 
 def test_advice_names_settings_that_exist() -> None:
     known = {variable(name) for name in Settings.__dataclass_fields__}
-    named = {name for text in ADVICE.values() for name in re.findall(r"VISDOM_TRANSPORT_\w+", text)}
+    named = {name for cause in Cause for name in re.findall(r"VISDOM_TRANSPORT_\w+", advice.advice(cause))}
     assert named
     assert named <= known
 
@@ -41,7 +41,7 @@ def test_the_operations_page_explains_every_total(server: LocalServer) -> None:
 @pytest.mark.parametrize("cause", Cause)
 def test_a_line_names_client_cause_and_detail(cause: Cause, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    tell("browser at 10.0.0.1", cause, "the detail")
+    log_once("browser at 10.0.0.1", cause, "the detail")
     if cause in EVERYDAY:
         assert caplog.records == []
         return
@@ -49,7 +49,7 @@ def test_a_line_names_client_cause_and_detail(cause: Cause, caplog: pytest.LogCa
     line = record.getMessage()
     assert line.startswith("browser at 10.0.0.1 ")
     assert line.endswith(f"[{cause.value}] the detail")
-    assert record.levelno == (logging.WARNING if cause in WARNINGS else logging.INFO)
+    assert record.levelno == (logging.WARNING if cause.level is Level.WARNING else logging.INFO)
 
 
 def test_what_clients_chose_cannot_forge_or_flood_the_log() -> None:
@@ -77,4 +77,4 @@ def test_a_slow_page_is_told_of_once_and_counted_each_time(server: LocalServer, 
         assert session["conflated_events"] >= 4
         assert server.status()["totals"]["conflated_events"] == session["conflated_events"]
     lines = [each.getMessage() for each in caplog.records if "[conflated_events]" in each.getMessage()]
-    assert lines == [f"browser at 127.0.0.1 {ADVICE[Cause.CONFLATED_EVENTS]} [conflated_events] env/main"]
+    assert lines == [f"browser at 127.0.0.1 {advice.advice(Cause.CONFLATED_EVENTS)} [conflated_events] env/main"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .causes import Cause
+from .dialect import OwnDialect
 from .encoding import decode
 from .errors import CloseCode, LinkClosed, MessageError
 from .event_feed import EventFeed
 from .hub import Hub
-from .link import Link, OwnDialect
+from .link import Link
 from .session import Session
-from .tally import Cause
 
 Commander = Callable[[Session, dict[str, Any]], Any]
 """Carries out a command of a session and returns the result. Raises `MessageError` when it cannot."""
@@ -23,7 +24,7 @@ MESSAGES = frozenset({"subscribe", "unsubscribe", "ack", "credit", "command", "p
 
 
 class Conversation:
-    """Parses what the client says and acts on the hub. Answers are queued on ``link``; take them with ``link.outbox()``.
+    """Parses what the client says and acts on the hub. Answers are queued on ``link``; take them with ``link.take_messages()``.
 
     Args:
         facts: what ``welcome`` tells beside the session: server, version, readonly.
@@ -42,12 +43,21 @@ class Conversation:
         address: str = "",
         login: str = "",
     ) -> None:
-        self.link = Link(kind, OwnDialect(), hub.limits, now)
-        self.link.address = address
+        self.link = Link(kind, OwnDialect(), hub.limits, now, address)
         self._login = login
         self._hub = hub
         self._commander = commander
         self._facts = facts
+
+    @property
+    def session(self) -> Session | None:
+        """The client's session, once it has said hello."""
+        return self._hub.session_of(self.link)
+
+    def _known_session(self) -> Session:
+        session = self.session
+        assert session is not None
+        return session
 
     def receive(self, data: bytes | str, now: float) -> None:
         """Act on one encoded message. Raises `LinkClosed` when the link must end."""
@@ -66,7 +76,7 @@ class Conversation:
         try:
             if not isinstance(kind, str):
                 raise MessageError("bad_message", "a message is an object with a string type", "type")
-            session = self.link.session
+            session = self.session
             if session is None:
                 if kind != "hello":
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
@@ -87,8 +97,7 @@ class Conversation:
         """
         self.link.hear(now)
         self.link.acknowledge_all()
-        session = self.link.session
-        assert session is not None
+        session = self._known_session()
         session.take_message(now)
         if not isinstance(feeds, dict):
             self._refuse(MessageError("bad_field", "feeds must map feed names to positions", "feeds"))
@@ -158,12 +167,10 @@ class Conversation:
             self._refuse(error, feed=name)
 
     def _subscribe(self, message: dict[str, Any], now: float) -> None:
-        assert self.link.session is not None
-        self._try_subscribe(self.link.session, self._feed_name(message), message.get("position"))
+        self._try_subscribe(self._known_session(), self._feed_name(message), message.get("position"))
 
     def _unsubscribe(self, message: dict[str, Any], now: float) -> None:
-        assert self.link.session is not None
-        self._hub.unsubscribe(self.link.session, self._feed_name(message))
+        self._hub.unsubscribe(self._known_session(), self._feed_name(message))
 
     @staticmethod
     def _feed_name(message: dict[str, Any]) -> str:
@@ -195,14 +202,11 @@ class Conversation:
         return value
 
     def _ping(self, message: dict[str, Any], now: float) -> None:
-        session = self.link.session
-        assert session is not None
-        behind = session.behind
+        behind = self._known_session().behind
         self.link.say({"type": "pong", "behind": behind} if behind else {"type": "pong"})
 
     def _command(self, message: dict[str, Any], now: float) -> None:
-        session = self.link.session
-        assert session is not None
+        session = self._known_session()
         command_id = self._count(message, "id", least=1)
         if command_id > session.last_command:
             self._hub.totals["commands"] += 1
@@ -225,7 +229,7 @@ class Conversation:
         """It was heard; that is all."""
 
     def _refuse(self, error: MessageError, **context: Any) -> None:
-        session = self.link.session
+        session = self.session
         if session is None:
             raise LinkClosed(CloseCode.PROTOCOL, f"the first message must be hello; {error.message}")
         session.count(Cause.REFUSED_MESSAGES, f"{error.code}: {error.message}")

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from .encoding import encode
-from .state_feed import Verdict
+from .feed import Allowance, Batch, Verdict
 
 
 @dataclass(slots=True)
@@ -20,36 +20,19 @@ class EventCursor:
     offset: int
 
 
-class EventBatch:
-    """The events that move a reader from ``start`` to ``end``; the first ``missed`` of the range are lost."""
+class EventBatch(Batch):
+    """Events of an event feed; the first ``missed`` of the range are lost."""
 
-    __slots__ = ("complete", "end", "epoch", "events", "feed", "missed", "start")
-
-    conflated = 0
-    piece_bytes = 0
+    __slots__ = ("events", "missed")
 
     def __init__(self, feed: str, epoch: str, start: int, end: int, complete: bool, missed: int, events: list[bytes]) -> None:
-        self.feed = feed
-        self.epoch = epoch
-        self.start = start
-        self.end = end
-        self.complete = complete
+        super().__init__(feed, epoch, start, end, complete)
         self.missed = missed
         self.events = events
 
     @property
     def data(self) -> bytes:
-        """The batch as one message."""
-        head = {
-            "type": "batch",
-            "feed": self.feed,
-            "epoch": self.epoch,
-            "from": self.start,
-            "to": self.end,
-            "complete": self.complete,
-            "missed": self.missed,
-        }
-        return b'%b,"events":[%b]}' % (encode(head)[:-1], b",".join(self.events))
+        return self._message({"missed": self.missed}, b'"events":[%b]' % b",".join(self.events))
 
 
 class EventFeed:
@@ -73,10 +56,9 @@ class EventFeed:
         while len(self._ring) > 1 and (len(self._ring) > self._max_count or self.retained_bytes > self._max_bytes):
             self.retained_bytes -= len(self._ring.popleft())
 
-    def begin(
-        self, position: Mapping[str, Any] | None, *, values_only: bool = False, live_only: bool = False
-    ) -> tuple[EventCursor, Verdict]:
-        """Start a reader at ``position``; without one at the head; from another life of the feed at the oldest event there is."""
+    def begin(self, position: Mapping[str, Any] | None, *, live_only: bool = False) -> tuple[EventCursor, Verdict]:
+        """Start a reader at ``position``; without one at the head, ``live_only`` or not; from another life of the feed at the
+        oldest event there is."""
         if position is None:
             return EventCursor(self.offset), Verdict(self.epoch, self.offset, False, "new")
         if position["epoch"] != self.epoch or not 0 <= position["offset"] <= self.offset:
@@ -92,13 +74,10 @@ class EventFeed:
         """How many events the reader has not been sent."""
         return self.offset - cursor.offset
 
-    def collect(
-        self, cursor: EventCursor, budget_bytes: int, room_bytes: int | None = None, pieces: bool = True
-    ) -> EventBatch | None:
-        """Return the next events for ``cursor`` and move it, or None when it is up to date.
+    def collect(self, cursor: EventCursor, allowance: Allowance) -> EventBatch | None:
+        """Return the next events for ``cursor`` and move it, or None when it is up to date, or there is no room for the next one.
 
-        At least one event is taken, whatever its size; but when it is larger than ``room_bytes``, None is returned until
-        there is room. Events go as they are: ``pieces`` means nothing here.
+        Events go whole. At least one is taken, whatever its size.
         """
         if not self.has_news(cursor):
             return None
@@ -108,9 +87,9 @@ class EventFeed:
         events: list[bytes] = []
         size = 0
         for event in islice(self._ring, first, None):
-            if not events and room_bytes is not None and len(event) > room_bytes:
+            if not events and not allowance.has_room(len(event)):
                 return None
-            if events and size + len(event) > budget_bytes:
+            if events and size + len(event) > allowance.budget_bytes:
                 break
             events.append(event)
             size += len(event)

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from .causes import Cause, Causes, closed
 from .delta import Delta
+from .entries import Values
 from .errors import CloseCode, LinkClosed, MessageError
 from .event_feed import EventFeed
+from .feed import Verdict
 from .limits import Limits
 from .link import Link
-from .places import Places
-from .rate import Rate
+from .quota import Rate, SessionQuota
 from .session import Session, Subscription
-from .state_feed import Source, StateFeed, Verdict
-from .tally import Cause, Tally, closed
+from .state_feed import StateFeed
 
 Feed = StateFeed | EventFeed
 
@@ -29,17 +30,18 @@ GAPS = {"epoch": Cause.GAPS_EPOCH, "trimmed": Cause.GAPS_TRIMMED}
 class Hub:
     """Connects what changes with who wants to know.
 
-    ``sources`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
+    ``values`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
     ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
-    ``wake`` is called when, after a time of silence, there is something to flush.
+    ``wake`` is called when, after a time of silence, there is something to flush. ``causes`` counts degraded service.
     """
 
     def __init__(
         self,
         limits: Limits,
-        sources: Callable[[str], Source],
+        values: Callable[[str], Values],
         event_feeds: tuple[str, ...] = (),
         wake: Callable[[], None] = lambda: None,
+        causes: Causes | None = None,
     ) -> None:
         self.limits = limits
         self.sessions: dict[str, Session] = {}
@@ -47,12 +49,12 @@ class Hub:
             name: EventFeed(name, max_count=limits.event_count, max_bytes=limits.event_bytes) for name in event_feeds
         }
         self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
-        self.tally = Tally()
-        self.wake = wake
-        self._sources = sources
+        self.causes = causes if causes is not None else Causes()
+        self._wake = wake
+        self._values = values
         self._waiting: dict[Link, float] = {}
         """Links that have not said hello yet, and since when."""
-        self._places = Places(limits)
+        self._quota = SessionQuota(limits)
         self._readers: dict[str, dict[Session, None]] = {}
         self._dirty: dict[str, None] = {}
 
@@ -78,7 +80,7 @@ class Hub:
         if isinstance(found, StateFeed):
             trimmed = found.delete(key)
             if trimmed:
-                self.tally.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
+                self.causes.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
             self._mark(feed)
 
     def publish(self, feed: str, event: Any) -> None:
@@ -94,7 +96,7 @@ class Hub:
         silent = not self._dirty
         self._dirty[feed] = None
         if silent:
-            self.wake()
+            self._wake()
 
     def flush(self) -> None:
         """Tell every link whose session follows a changed feed that there is news, and keep the history within its bound."""
@@ -113,19 +115,19 @@ class Hub:
         excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
         while excess > 0 and (freed := max(feeds, key=lambda feed: feed.retained_bytes).shed()):
             excess -= freed
-            self.tally.count(Cause.TRIMMED_HISTORY_BYTES, HUB, by=freed)
+            self.causes.count(Cause.TRIMMED_HISTORY_BYTES, HUB, by=freed)
 
     # --- links without a session ---
 
     def await_hello(self, link: Link, now: float) -> None:
         """A connection is there that has not said hello yet. Raises `LinkClosed` (LIMIT) when there are too many."""
-        self._places.take(link.address)
+        self._quota.acquire(link.address)
         self._waiting[link] = now
 
     def hello(self, link: Link) -> None:
         """The link has said hello, or is gone: it is not waited for."""
         if self._waiting.pop(link, None) is not None:
-            self._places.give_up(link.address)
+            self._quota.release(link.address)
 
     # --- sessions ---
 
@@ -140,7 +142,7 @@ class Hub:
         login: str = "",
     ) -> Session:
         """Make a session. Raises `LinkClosed` (LIMIT) when there are too many."""
-        self._places.take(address)
+        self._quota.acquire(address)
         limits = self.limits
         session = Session(
             role,
@@ -148,7 +150,7 @@ class Hub:
             dialect,
             address,
             login,
-            self.tally,
+            self.causes,
             commands=Rate(limits.max_commands_per_s, now),
             messages=Rate(limits.max_messages_per_s, now),
         )
@@ -168,10 +170,14 @@ class Hub:
         self.totals["resumes"] += 1
         return session
 
+    def session_of(self, link: Link) -> Session | None:
+        """The session that a link belongs to, if it has said hello."""
+        return self.sessions.get(link.reader.id) if link.reader is not None else None
+
     def attach(self, session: Session, link: Link, now: float) -> None:
         """Give ``session`` a link; an older one is replaced. Cursors start anew with the link."""
         replaced, session.link = session.link, link
-        link.session = session
+        link.reader = session
         link.hear(now)
         for subscription in session.subscriptions.values():
             subscription.cursor = None
@@ -182,7 +188,7 @@ class Hub:
         """The connection is gone; its session waits for another one until its grace period is over."""
         link.let_go()
         self.hello(link)
-        session, link.session = link.session, None
+        session, link.reader = self.session_of(link), None
         if session is None or session.link is not link:
             return
         session.link = None
@@ -194,10 +200,11 @@ class Hub:
 
     def end(self, link: Link, code: CloseCode, now: float, detail: str = "") -> None:
         """Close ``link`` from this side. ``detail`` says more than the code."""
-        if link.session is not None:
-            link.session.count(closed(code), detail)
+        session = self.session_of(link)
+        if session is not None:
+            session.count(closed(code), detail)
         else:
-            self.tally.count(closed(code), link.address, detail)
+            self.causes.count(closed(code), link.address, detail)
         on_close = link.let_go()
         self.detach(link, now)
         on_close(code)
@@ -220,7 +227,7 @@ class Hub:
             return
         for name in list(session.subscriptions):
             self.unsubscribe(session, name)
-        self._places.give_up(session.address)
+        self._quota.release(session.address)
 
     # --- subscriptions ---
 
@@ -239,14 +246,13 @@ class Hub:
             raise MessageError("limit", f"more than max_subscriptions={self.limits.max_subscriptions}", "feed")
         feed = self.feeds.get(name)
         if feed is None:
-            source = self._sources(name)
+            values = self._values(name)
             limits = self.limits
             feed = self.feeds[name] = StateFeed(
-                name, source, max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes
+                name, values, max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes
             )
         link = session.link
-        values_only = link is not None and link.dialect.values_only
-        cursor, verdict = feed.begin(position, values_only=values_only, live_only=live_only)
+        cursor, verdict = feed.begin(position, live_only=live_only)
         if verdict.reason in GAPS:
             session.count(GAPS[verdict.reason], name)
         if began is not None:
@@ -312,8 +318,8 @@ class Hub:
                     "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
                     "seen_s_ago": round(now - session.seen_at, 3),
                     "resumes": session.resumes,
-                    "conflated_events": session.degraded.get(Cause.CONFLATED_EVENTS, 0),
-                    "degraded": dict(session.degraded),
+                    "conflated_events": session.problems.get(Cause.CONFLATED_EVENTS, 0),
+                    "degraded": dict(session.problems),
                 }
                 for session in self.sessions.values()
             ],
@@ -321,7 +327,7 @@ class Hub:
                 name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes}
                 for name, feed in self.feeds.items()
             },
-            "totals": {**self.totals, "waiting_links": len(self._waiting), **self.tally.totals},
+            "totals": {**self.totals, "waiting_links": len(self._waiting), **self.causes.totals},
         }
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .catch_up import StateCursor
+from .causes import Cause, Causes
 from .errors import CloseCode, LinkClosed, MessageError
 from .event_feed import EventCursor, EventFeed
+from .feed import Allowance, Batch
 from .limits import Limits
-from .rate import Rate
-from .state_feed import StateCursor, StateFeed
-from .tally import Cause, Tally
-
-if TYPE_CHECKING:
-    from .link import Link
+from .link import Link
+from .quota import Rate
+from .state_feed import StateFeed
 
 REMEMBERED_REPLIES = 64
 """A client resends only commands without a reply, so the newest few suffice; older ids are known by the highest one."""
@@ -64,7 +64,7 @@ class Session:
     dialect: str = "own"
     address: str = ""
     login: str = field(default="", repr=False)
-    tally: Tally = field(default_factory=Tally, repr=False)
+    causes: Causes = field(default_factory=Causes, repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     link: Link | None = None
@@ -72,12 +72,14 @@ class Session:
     detached_at: float = 0.0
     seen_at: float = 0.0
     resumes: int = 0
-    degraded: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, int] = field(default_factory=dict)
     """How often each cause came up."""
     last_command: int = 0
     replies: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
     commands: Rate = field(default_factory=lambda: Rate(Limits().max_commands_per_s, 0.0), repr=False)
     messages: Rate = field(default_factory=lambda: Rate(Limits().max_messages_per_s, 0.0), repr=False)
+    _turn: int = 0
+    """Which subscription is served next."""
 
     @property
     def behind(self) -> int:
@@ -91,8 +93,31 @@ class Session:
 
     def count(self, cause: Cause, detail: str = "", by: int = 1) -> None:
         """Something could not be done for this client as it should."""
-        self.degraded[cause.value] = self.degraded.get(cause.value, 0) + by
-        self.tally.count(cause, self.client, detail, by)
+        self.problems[cause.value] = self.problems.get(cause.value, 0) + by
+        self.causes.count(cause, self.client, detail, by)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is a change that the session has not been sent."""
+        return any(subscription.has_news for subscription in self.subscriptions.values())
+
+    def next_batch(self, allowance: Allowance) -> Batch | None:
+        """The next batch of the session's feeds, which take turns; None when nothing is to be sent, or may be."""
+        subscriptions = list(self.subscriptions.items())
+        for step in range(len(subscriptions)):
+            index = (self._turn + step) % len(subscriptions)
+            name, subscription = subscriptions[index]
+            if not subscription.has_news:
+                continue
+            batch: Batch | None = subscription.feed.collect(subscription.cursor, allowance)
+            if batch is not None:
+                self._turn = index + 1
+                if batch.conflated:
+                    self.count(Cause.CONFLATED_EVENTS, name, batch.conflated)
+                if batch.missed:
+                    self.count(Cause.MISSED_EVENTS, name, batch.missed)
+                return batch
+        return None
 
     def take_command(self, now: float) -> None:
         """The client gives a command. Raises `MessageError` when it gives too many."""

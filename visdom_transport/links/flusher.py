@@ -1,4 +1,4 @@
-"""What drives a hub: flushing after changes, and the reaper's timer."""
+"""Drives a hub on the event loop: flushes after changes, and runs the reaper's timer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ logger = logging.getLogger("visdom_transport.links")
 clock = time.monotonic
 """The clock of every link."""
 
-REST = 3
+FLUSH_REST_FACTOR = 3
 """A flush is answered by acknowledgements, which together cost about as much; twice as much again is left to publishers."""
 
 
-class Pump:
+class Flusher:
     """Runs one hub on the event loop that serves it.
 
     Changes are flushed at once after a time of silence. In a storm of them they are collected for ``flush_interval_s`` seconds
-    after each flush, and for `REST` times as long as that flush took: with many readers, publishers still get their turn.
+    after each flush, and for `FLUSH_REST_FACTOR` times as long as that flush took: with many readers, publishers still get their
+    turn.
     """
 
     def __init__(self, hub: Hub, flush_interval_s: float) -> None:
@@ -33,7 +34,6 @@ class Pump:
         # Not tornado's: its timers go by the wall clock, and when that is set back they wait until it is there again.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_timer: Any = None
-        hub.wake = self._schedule
 
     def start(self) -> None:
         """Bind to the running event loop. Links call this; only the first call has an effect."""
@@ -41,7 +41,8 @@ class Pump:
             self._loop = asyncio.get_running_loop()
             self._loop.call_later(self._tick_interval_s, self._tick)
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """There is something to flush."""
         # Without a link there is nobody to flush to, and perhaps no loop yet.
         if self._loop is not None and self._flush_timer is None:
             delay_s = max(0.0, self._next_flush_at - clock())
@@ -52,7 +53,7 @@ class Pump:
         began = clock()
         self._hub.flush()
         ended = clock()
-        self._next_flush_at = ended + max(self._interval_s, REST * (ended - began))
+        self._next_flush_at = ended + max(self._interval_s, FLUSH_REST_FACTOR * (ended - began))
 
     def _tick(self) -> None:
         assert self._loop is not None

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.causes import closed
 from ..core.conversation import Conversation
 from ..core.encoding import encode
 from ..core.errors import CloseCode, LinkClosed
 from ..core.hub import Hub
-from ..core.tally import closed
-from .pump import clock
+from .flusher import clock
 
 REMEMBERED_ENDS = 1_000
 """Ended chains whose reason is still told to a client that polls once more."""
@@ -91,10 +91,10 @@ class Chains:
             self._hub.end(conversation.link, why.code, clock(), str(why))
         deadline = clock() + wait_s
         while link_id not in self._ended:
-            outbox = conversation.link.outbox()
+            messages = conversation.link.take_messages()
             remaining_s = deadline - clock()
-            if outbox or remaining_s <= 0:
-                return outbox
+            if messages or remaining_s <= 0:
+                return messages
             await chain.wait(remaining_s)
             if not chain.is_newest(this_poll):
                 return []
@@ -127,7 +127,7 @@ class Chains:
         link_id = request.get("link") if isinstance(request, dict) else None
         if str(link_id) not in self._ended:
             # Otherwise it is told again what was counted when the chain ended.
-            self._hub.tally.count(closed(why.code), client.address, str(why))
+            self._hub.causes.count(closed(why.code), client.address, str(why))
         return [close_message(why.code)]
 
     def _open(self, request: dict[str, Any], client: Client) -> list[bytes]:
@@ -147,12 +147,12 @@ class Chains:
             messages = request.get("messages") or [None]
             for message in messages:
                 conversation.act(message, clock())
-                if link.session is None:
+                if conversation.session is None:
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
         except LinkClosed as why:
             self._hub.end(link, why.code, clock(), str(why))
             return [close_message(why.code)]
-        return link.outbox()
+        return link.take_messages()
 
     def _find(self, request: dict[str, Any], client: Client) -> Chain:
         link_id = request.get("link")
@@ -161,7 +161,7 @@ class Chains:
             if client.login is None:
                 raise LinkClosed(CloseCode.UNAUTHORIZED)
             raise LinkClosed(self._ended.get(str(link_id), CloseCode.UNKNOWN_LINK))
-        session = chain.conversation.link.session
+        session = chain.conversation.session
         assert session is not None
         if not session.knows_secret(request.get("secret")):
             raise LinkClosed(CloseCode.WRONG_SECRET)

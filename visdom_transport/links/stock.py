@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from ..core.catch_up import StateBatch
+from ..core.dialect import Dialect
 from ..core.encoding import decode, encode
 from ..core.event_feed import EventBatch
-from ..core.state_feed import StateBatch, Verdict
+from ..core.feed import Batch, Verdict
 
 MAX_EXPECTED_ECHOES = 1_000
 """A page answers each close with its own close command, at once; a few are ever under way."""
 
 
-class StockBrowser:
+class StockDialect(Dialect):
+    """What browsers and sources of stock Visdom have in common."""
+
+    name = "stock"
+    values_only = True
+    acknowledges = False
+
+
+class StockBrowser(StockDialect):
     """Speaks to a browser page of stock Visdom: full windows, closes, environment and layout lists.
 
     ``held`` are the windows the page has been given, which is what a snapshot must take back when they are gone.
     """
-
-    values_only = True
 
     def __init__(self) -> None:
         self.held: dict[str, None] = {}
@@ -28,9 +36,10 @@ class StockBrowser:
         self._undo: dict[str, bytes] = {}
         self._echoes: OrderedDict[str, None] = OrderedDict()
 
-    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+    def batch(self, batch: Batch) -> list[bytes]:
         if isinstance(batch, EventBatch):
             return [b'{"command":"notification","data":%b}' % event for event in batch.events]
+        assert isinstance(batch, StateBatch)
         if batch.feed == "shared":
             return [message for entry in batch.entries for message in self._shared(entry.key, entry.value)]
         return self._windows(batch)
@@ -104,16 +113,11 @@ def is_window(value: bytes) -> bool:
     return value.startswith(b"{") and value != b"{}"
 
 
-class StockSource:
+class StockSource(StockDialect):
     """Speaks to a stock Python client: the events, as they are."""
 
-    values_only = True
-
-    def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
+    def batch(self, batch: Batch) -> list[bytes]:
         return list(batch.events) if isinstance(batch, EventBatch) else []
-
-    def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
-        return []
 
 
 def parse(data: str | bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tornado.websocket import WebSocketHandler
 from ..core.errors import CloseCode, LinkClosed
 from ..core.hub import Hub
 from ..core.link import Link
-from .pump import clock
+from .flusher import clock
 
 SUBPROTOCOL = "visdom-transport.v1"
 
@@ -41,15 +41,16 @@ class Peer(Protocol):
 class SocketLink:
     """Moves messages between a tornado WebSocket handler and a peer.
 
-    A ``stock`` peer does not acknowledge: a batch counts as applied once the kernel has taken it. It may also send binary frames.
+    A batch to a peer whose dialect does not acknowledge counts as applied once the kernel has taken it. Such a peer may also send
+    binary frames.
     """
 
-    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, max_message_bytes: int, *, stock: bool = False) -> None:
+    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, max_message_bytes: int) -> None:
         self._hub = hub
         self._handler = handler
         self._peer = peer
         self._max_message_bytes = max_message_bytes
-        self._stock = stock
+        self._acknowledges = peer.link.dialect.acknowledges
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
         self._closing = False
@@ -66,7 +67,7 @@ class SocketLink:
         if self._closing:
             return
         try:
-            if isinstance(data, bytes) and not self._stock:
+            if isinstance(data, bytes) and self._acknowledges:
                 raise LinkClosed(CloseCode.PROTOCOL, "binary frame")
             if len(data) > self._max_message_bytes:
                 raise LinkClosed(CloseCode.PROTOCOL, f"a message is larger than max_message_bytes={self._max_message_bytes}")
@@ -85,8 +86,8 @@ class SocketLink:
             if len(link.control) > MAX_WAITING_MESSAGES:
                 self._hub.end(link, CloseCode.TOO_SLOW, clock())
             return
-        self._write(link.outbox())
-        if self._stock and not self._unwritten_bytes:
+        self._write(link.take_messages())
+        if not self._acknowledges and not self._unwritten_bytes:
             link.acknowledge_all()
             if link.held_back:
                 # In the next turn of the loop: one reader of much must not keep the others waiting.
@@ -123,11 +124,11 @@ class SocketLink:
             # A write that failed is followed by on_close.
             if future.cancelled() or future.exception() is not None:
                 return
-            if self._stock:
+            if not self._acknowledges:
                 # It cannot answer a ping that waits behind a large window.
                 self.heard()
             if not self._unwritten_bytes:
-                if self._stock:
+                if not self._acknowledges:
                     self._peer.link.acknowledge_all()
                 self.flush()
 

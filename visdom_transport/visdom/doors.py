@@ -10,9 +10,9 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler, stream_request_body
 
+from ..core.causes import Cause
 from ..core.encoding import encode
 from ..core.errors import CloseCode
-from ..core.tally import Cause
 from ..links.longpoll import close_message, reply
 from ..settings import variable
 
@@ -53,7 +53,7 @@ class Doors:
         limit = self._body_limit(request)
         refusal = self._check_host(request) or self._check_origin(request) or self._check_size(request, limit)
         if refusal is not None:
-            self._transport.hub.tally.count(refusal.cause, refusal.client, refusal.message)
+            self._transport.hub.causes.count(refusal.cause, refusal.client, refusal.message)
         elif "Transfer-Encoding" in request.headers:
             # A body without an announced size: tornado counts.
             request.connection.set_max_body_size(limit)  # type: ignore[union-attr]

@@ -7,12 +7,12 @@ from typing import Any
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandler
 
+from ..core.causes import Cause
 from ..core.encoding import decode, encode
 from ..core.errors import CloseCode, LinkClosed, MessageError
 from ..core.link import Link
-from ..core.tally import Cause
+from ..links.flusher import clock
 from ..links.longpoll import Client, reply
-from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
 from ..links.websocket import MAX_WAITING_MESSAGES, SUBPROTOCOL, SocketLink
 from .logins import COOKIE, login_of
@@ -53,7 +53,7 @@ class StockPeer:
     def __init__(self, transport: Transport, kind: str, role: str, client: Client) -> None:
         if client.login is None:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
-        transport.pump.start()
+        transport.flusher.start()
         self._transport = transport
         hub = transport.hub
         dialect = StockBrowser() if role == "browser" else StockSource()
@@ -87,7 +87,7 @@ class StockPeer:
         self.session.take_message(now)
         try:
             command = parse(data)
-            if isinstance(self.link.dialect, StockBrowser) and self.link.dialect.is_echo(command):
+            if self.link.dialect.is_echo(command):
                 return
             self.session.take_command(now)
             self._transport.commands.carry_out(self.session, command)
@@ -124,7 +124,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self.close(int(closed.code), closed.code.reason)
             return
         self.set_nodelay(True)
-        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes, stock=not own)
+        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes)
         if not own:
             peer.link.on_ping = self._ping
             peer.greet()
@@ -313,7 +313,7 @@ class StockPollHandler(TransportHandler):
             peer.link.hear(clock())
             # The query says that the last reply is done with: stock has no other acknowledgement.
             peer.link.acknowledge_all()
-            messages = [message.decode() for message in peer.link.outbox()]
+            messages = [message.decode() for message in peer.link.take_messages()]
             self.finish(encode({"success": True, "messages": messages}))
         elif request.get("message_type") != "send":
             self._fail("invalid")

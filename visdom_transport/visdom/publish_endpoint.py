@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from visdom.server.handlers.base_handlers import BaseHandler
 
+from ..core.causes import Cause
 from ..core.encoding import encode
 from ..core.errors import MessageError
-from ..core.tally import Cause
 from .publishing import ENDPOINTS, as_json, environment_id, posted, refuse
 from .transport import SERVER_ID
 from .updates import UpdateRefused
@@ -43,7 +43,7 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             if error is not None:
                 refused.append({"number": number, "error": error})
                 detail = f"message {number}: {error['code']} {error['field']}"
-                transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher {producer_id[:6]}", detail)
+                transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher {producer_id[:6]}", detail)
         if producer.applied != before:
             transport.producers.moved(producer_id)
             transport.keeper.touch()

@@ -14,9 +14,9 @@ from tornado.escape import json_decode, to_basestring
 from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
+from ..core.causes import Cause
 from ..core.encoding import encode
 from ..core.errors import MessageError
-from ..core.tally import Cause
 from .delivery import put_window, transport_of
 from .embedding import EmbeddingWindow, is_embedding, parse
 from .updates import Caps, UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
@@ -90,7 +90,7 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
 def count_refused(transport: Transport, handler: Any, error: dict[str, str | None]) -> None:
     """What a publisher sent was refused. The message may repeat what it sent, which is not for the log."""
     detail = f"{handler.request.path}: {error['code']} {error['field']}"
-    transport.hub.tally.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
+    transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
 
 
 def as_json(refusal: UpdateRefused) -> dict[str, str | None]:

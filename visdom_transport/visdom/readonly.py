@@ -7,8 +7,8 @@ from typing import Any
 from tornado.escape import json_decode
 from visdom.utils import server_utils
 
+from ..core.causes import Cause
 from ..core.encoding import encode
-from ..core.tally import Cause
 from ..settings import variable
 from .doors import SAFE_METHODS
 
@@ -34,7 +34,7 @@ def prepare(handler: Any) -> None:
     app = handler.application
     if app.readonly and app.transport.settings.readonly_http == "refuse" and _changes_something(app, handler.request):
         message = f"this server is read only, and {variable('readonly_http')}=refuse"
-        app.transport.hub.tally.count(Cause.REFUSED_WRITES, str(handler.request.remote_ip), handler.request.path[:200])
+        app.transport.hub.causes.count(Cause.REFUSED_WRITES, str(handler.request.remote_ip), handler.request.path[:200])
         handler.set_status(403)
         handler.set_header("Content-Type", "application/json")
         handler.finish(encode({"error": {"code": "readonly", "message": message, "field": None}}))

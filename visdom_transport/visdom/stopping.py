@@ -16,7 +16,7 @@ from tornado.web import RequestHandler
 
 from ..core.encoding import encode
 from ..core.errors import CloseCode
-from ..links.pump import clock
+from ..links.flusher import clock
 
 logger = logging.getLogger("visdom_transport")
 

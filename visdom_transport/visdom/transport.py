@@ -15,19 +15,17 @@ from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
 from .. import __version__
+from ..core.causes import Causes, closed
 from ..core.conversation import Conversation
 from ..core.delta import Delta
+from ..core.entries import Values
 from ..core.errors import CloseCode, LinkClosed, MessageError
 from ..core.hub import Hub
-from ..core.limits import Limits
 from ..core.session import Session
-from ..core.state_feed import Source
-from ..core.tally import closed
+from ..links.flusher import Flusher, clock
 from ..links.longpoll import Chains, Client
-from ..links.pump import Pump, clock
-from ..links.stock import StockBrowser
 from ..settings import Settings
-from .advice import tell
+from .advice import log_once
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
@@ -52,11 +50,15 @@ class Transport:
         self.settings = settings
         self.undoable: set[str] = set()
         """Environments of which somebody was told how many closed windows can be brought back."""
-        limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__ if hasattr(settings, name)})
-        self.hub = Hub(limits, self._source, event_feeds=("events", "notifications"))
-        self.hub.tally.tell = tell
+        self.hub = Hub(
+            settings,
+            self._values,
+            event_feeds=("events", "notifications"),
+            wake=lambda: self.flusher.schedule(),
+            causes=Causes(log_once),
+        )
         self.logins = Logins()
-        self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
+        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.commands = Commands(self)
         self.producers = Producers()
         self.chains = Chains(self.hub, lambda client: self.converse("poll", client))
@@ -80,18 +82,18 @@ class Transport:
         """A conversation with a new client of our protocol. Raises `LinkClosed` when it is not logged in, and must be."""
         if client.login is None:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
-        self.pump.start()
+        self.flusher.start()
         facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly)}
         act = self.commands.carry_out
         return Conversation(self.hub, kind, clock(), act, facts, address=client.address, login=client.login)
 
     def refused(self, code: CloseCode, client: Client, detail: str = "") -> None:
         """Somebody was turned away before there was a link."""
-        self.hub.tally.count(closed(code), client.address, detail)
+        self.hub.causes.count(closed(code), client.address, detail)
 
     # --- feeds ---
 
-    def _source(self, name: str) -> Source:
+    def _values(self, name: str) -> Values:
         kind, _, rest = name.partition("/")
         if name == "shared":
             return SharedSource(self)
@@ -237,14 +239,13 @@ class Transport:
         Raises:
             MessageError: it cannot be shown; the page goes on with what it shows now.
         """
-        source = self._source(feed)
+        values = self._values(feed)
         if not live_only:
-            source.header()  # fails if it cannot be read
+            values.header()  # fails if it cannot be read
         for name in [name for name in session.subscriptions if name.partition("/")[0] in ("env", "compare")]:
             self.hub.unsubscribe(session, name)
-        link = session.link
-        if link is not None and isinstance(link.dialect, StockBrowser):
-            link.dialect.show(feed)
+        if session.link is not None:
+            session.link.dialect.show(feed)
         self.hub.subscribe(session, feed, None, live_only=live_only)
 
     def status(self) -> dict[str, Any]:

@@ -1,0 +1,275 @@
+"""Catching up: the smallest batch that brings one reader of a state feed from where it stands towards now."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .changes import Changes
+from .entries import Entries, Entry, Values
+from .feed import NOTHING, Allowance, Batch
+
+CACHED_BATCHES = 8
+"""Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""
+
+
+@dataclass(slots=True)
+class Pieces:
+    """A large value that one reader is being sent."""
+
+    key: str
+    reached: int
+    """The offset up to which the reader has the key once all pieces have arrived."""
+    entries: list[bytes]
+    """All pieces, shared by whoever is being sent the same version."""
+    sent: int = 0
+
+
+@dataclass(slots=True)
+class StateCursor:
+    """The server's copy of where one reader stands."""
+
+    offset: int
+    ahead: dict[str, int] = field(default_factory=dict)
+    """Keys that are brought further than ``offset``, by a catch-up that goes in parts."""
+    boundary: int | None = None
+    """The offset that the catch-up under way ends at."""
+    sent: int = 0
+    """The entries that the catch-up under way has sent."""
+    whole: bool = False
+    """The catch-up is a snapshot: it must end with the list of all keys."""
+    pieces: Pieces | None = None
+
+    def at_least(self, key: str) -> int:
+        """The offset up to which the reader has ``key``."""
+        return max(self.offset, self.ahead.get(key, NOTHING))
+
+    def move(self, end: int) -> None:
+        """The reader has been sent everything up to ``end``."""
+        self.offset = end
+        self.boundary = None
+        self.sent = 0
+        self.whole = False
+        if self.ahead:
+            self.ahead = {key: at for key, at in self.ahead.items() if at > end}
+
+    def take_piece(self) -> Entry:
+        """The next piece of the large value under way, which is thereby sent."""
+        pieces = self.pieces
+        assert pieces is not None
+        entry = Entry(pieces.key, pieces.reached, pieces.entries[pieces.sent])
+        pieces.sent += 1
+        if pieces.sent == len(pieces.entries):
+            self.ahead[pieces.key] = pieces.reached
+            self.pieces = None
+        return entry
+
+
+class StateBatch(Batch):
+    """Entries of a state feed. ``keys``, with the batch that ends a snapshot, are all that exist."""
+
+    __slots__ = ("_data", "conflated", "entries", "keys", "piece_bytes")
+
+    def __init__(
+        self,
+        feed: str,
+        epoch: str,
+        start: int,
+        end: int,
+        complete: bool,
+        entries: list[Entry],
+        keys: list[str] | None,
+        conflated: int = 0,
+        piece_bytes: int = 0,
+    ) -> None:
+        super().__init__(feed, epoch, start, end, complete)
+        self.entries = entries
+        self.keys = keys
+        self.conflated = conflated
+        self.piece_bytes = piece_bytes
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        if self._data is None:
+            content = b'"entries":[%b]' % b",".join(entry.fragment for entry in self.entries)
+            self._data = self._message({} if self.keys is None else {"keys": self.keys}, content)
+        return self._data
+
+
+@dataclass(slots=True)
+class _Part:
+    """A batch in the making."""
+
+    size_bytes: int
+    complete: bool = True
+    blocked: bool = False
+    """There is no room even for its first entry."""
+    piece_bytes: int = 0
+    entries: list[Entry] = field(default_factory=list)
+
+
+_Shared: TypeAlias = tuple[int, bool, bool, int]
+"""What readers have in common who can be sent the same batch."""
+
+
+class CatchUp:
+    """Collects batches for the readers of one life of a feed."""
+
+    def __init__(self, name: str, epoch: str, changes: Changes, values: Values, large_bytes: int) -> None:
+        self.cached_bytes = 0
+        self._name = name
+        self._epoch = epoch
+        self._changes = changes
+        self._values = values
+        self._entries = Entries(changes, values, large_bytes)
+        self._batches: OrderedDict[_Shared | None, StateBatch] = OrderedDict()
+
+    def has_news(self, cursor: StateCursor) -> bool:
+        return cursor.whole or cursor.offset < self._changes.offset
+
+    def forget_batches(self) -> int:
+        """Something has changed, or memory is short. Returns the bytes freed."""
+        freed, self.cached_bytes = self.cached_bytes, 0
+        self._batches.clear()
+        return freed
+
+    def collect(self, cursor: StateCursor, allowance: Allowance) -> StateBatch | None:
+        """Return the next batch for ``cursor`` and move it, or None when there is nothing to be sent now.
+
+        A large value goes in pieces, one in a batch and behind what else is to be sent.
+        """
+        if not self.has_news(cursor):
+            return None
+        if cursor.offset < self._changes.tombstone_floor:
+            cursor.whole = True
+        shared = self._shared(cursor, allowance)
+        batch = self._batches.get(shared)
+        if batch is not None:
+            if not allowance.has_room(len(batch.data)):
+                return None
+            cursor.move(batch.end)
+            return batch
+        end = self._changes.offset if cursor.boundary is None else cursor.boundary
+        part = self._fill(cursor, end, allowance)
+        if part.blocked:
+            return None
+        cursor.boundary = end
+        if not part.entries and not part.complete:
+            return None
+        return self._commit(part, cursor, end, shared)
+
+    @staticmethod
+    def _shared(cursor: StateCursor, allowance: Allowance) -> _Shared | None:
+        """None for a reader in the middle of a catch-up, who stands alone."""
+        if cursor.ahead or cursor.pieces is not None:
+            return None
+        return cursor.offset, cursor.whole, allowance.values_only, allowance.budget_bytes
+
+    # --- filling a batch ---
+
+    def _fill(self, cursor: StateCursor, end: int, allowance: Allowance) -> _Part:
+        piece = self._next_piece(cursor, allowance)
+        part = _Part(len(piece or b""))
+        for key in self._outdated(cursor, end, allowance):
+            if not self._take(part, key, cursor, allowance):
+                break
+        if part.blocked:
+            return part
+        if piece is None and (begun := self._next_piece(cursor, allowance)):
+            fits = not part.size_bytes or part.size_bytes + len(begun) <= allowance.budget_bytes
+            piece = begun if fits else None
+        if piece is not None:
+            part.entries.append(cursor.take_piece())
+            part.piece_bytes = len(piece)
+        part.complete &= cursor.pieces is None
+        return part
+
+    def _take(self, part: _Part, key: str, cursor: StateCursor, allowance: Allowance) -> bool:
+        """Add what the reader is sent of ``key``, unless it has to wait. Returns False when the batch ends before it."""
+        # The estimate comes first: a reader without room must not have every version of a large value encoded.
+        estimate = self._entries.estimate(key, cursor.at_least(key))
+        if self._is_large(estimate, allowance) and (cursor.pieces is not None or not allowance.pieces):
+            part.complete = False
+            return True
+        if not part.size_bytes and not allowance.has_room(min(estimate, self._entries.large_bytes)):
+            part.blocked = True
+            return False
+        entry = self._entries.entry(key, cursor.at_least(key), allowance.values_only)
+        if entry is None:
+            part.complete = False
+            if cursor.pieces is None:
+                cursor.pieces = Pieces(key, self._changes.offset, self._entries.pieces(key))
+            return True
+        size = len(entry.fragment)
+        if not part.size_bytes and not allowance.has_room(size):
+            part.blocked = True
+            return False
+        if part.size_bytes and part.size_bytes + size > allowance.budget_bytes:
+            part.complete = False
+            return False
+        part.entries.append(entry)
+        part.size_bytes += size
+        cursor.ahead[key] = self._changes.offset
+        return True
+
+    @staticmethod
+    def _next_piece(cursor: StateCursor, allowance: Allowance) -> bytes | None:
+        """The piece that ``cursor`` is to be sent next, if it may go."""
+        if cursor.pieces is None or not allowance.pieces:
+            return None
+        piece = cursor.pieces.entries[cursor.pieces.sent]
+        return piece if allowance.has_room(len(piece)) else None
+
+    def _is_large(self, size_bytes: int, allowance: Allowance) -> bool:
+        return size_bytes > self._entries.large_bytes and not allowance.values_only
+
+    def _commit(self, part: _Part, cursor: StateCursor, end: int, shared: _Shared | None) -> StateBatch:
+        """Make a batch of what was taken, and move the cursor when it is complete."""
+        start = cursor.offset
+        cursor.sent += len(part.entries)
+        keys = list(self._values.keys()) if cursor.whole and part.complete else None
+        conflated = max(0, end - start - cursor.sent) if part.complete and keys is None else 0
+        batch = StateBatch(self._name, self._epoch, start, end, part.complete, part.entries, keys, conflated, part.piece_bytes)
+        if part.complete:
+            cursor.move(end)
+            if shared is not None and not part.piece_bytes:
+                if len(self._batches) >= CACHED_BATCHES:
+                    self.forget_batches()
+                self._batches[shared] = batch
+                self.cached_bytes += part.size_bytes
+        return batch
+
+    # --- which keys ---
+
+    def _outdated(self, cursor: StateCursor, boundary: int, allowance: Allowance) -> list[str]:
+        """The keys this catch-up still owes the reader: in creation order for a snapshot; else the oldest change first, but small
+        before large when one batch cannot hold them all.
+
+        In both, a key that was brought ahead by an earlier part comes last, the one brought least far first: keys that change
+        all the time must not keep the others from a reader whose every part is a new beginning (a poll).
+        """
+        snapshot = cursor.offset == NOTHING
+        keys = list(self._values.keys()) if snapshot else self._changes.since(cursor.offset)
+        found = [key for key in keys if self._owes(cursor, key, boundary, allowance)]
+        if not snapshot:
+            costs = {key: self._entries.estimate(key, cursor.at_least(key)) for key in found}
+            if sum(costs.values()) > allowance.budget_bytes:
+                found.sort(key=costs.__getitem__)
+        if cursor.ahead:
+            found.sort(key=lambda key: cursor.ahead.get(key, NOTHING))
+        return found
+
+    def _owes(self, cursor: StateCursor, key: str, boundary: int, allowance: Allowance) -> bool:
+        if cursor.pieces is not None:
+            if cursor.pieces.key == key:
+                return False
+            # Small values are sent as they change while a large one is under way. Others of its size have an end: the boundary.
+            if not self._is_large(self._entries.estimate(key, cursor.at_least(key)), allowance):
+                boundary = self._changes.offset
+        at = cursor.ahead.get(key)
+        if at is None:
+            return True
+        change = self._changes.get(key)
+        return at < boundary and change is not None and change.offset > at

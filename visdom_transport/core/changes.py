@@ -1,0 +1,185 @@
+"""What a state feed remembers of its keys: when each changed last, and by which deltas. Never the values themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from .delta import Delta
+from .encoding import encode
+
+UNKNOWN_VALUE_BYTES = 65_536
+"""What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What is known of one key that changed in this epoch."""
+
+    offset: int
+    floor: int
+    """A reader of this key at ``floor`` or later can be served by the deltas."""
+    deleted: bool = False
+    deltas: deque[tuple[int, bytes]] = field(default_factory=deque)
+    deltas_bytes: int = 0
+    value: bytes | None = None
+    """The encoded value at ``offset``, if somebody asked for it."""
+    pieces: list[bytes] | None = None
+    """The same in pieces, likewise."""
+    value_bytes: int | None = None
+    """The size of the value, as far as it is known."""
+    last_bytes: int = 0
+    """The size of the last value that was measured: a guess at the one that replaced it."""
+    shrunk: bool = False
+    """The value may have become smaller than ``value_bytes``."""
+    folded: tuple[int, bytes] | None = None
+    """The base of the newest folded delta, and its fragment."""
+
+    @property
+    def cached_bytes(self) -> int:
+        """What is kept of the encoded change itself."""
+        return len(self.value or b"") + sum(map(len, self.pieces or ())) + (len(self.folded[1]) if self.folded else 0)
+
+    def forget_cached(self) -> int:
+        """Returns the bytes freed."""
+        freed = self.cached_bytes
+        self.value = self.pieces = self.folded = None
+        return freed
+
+
+class Changes:
+    """The changes of one feed, by key. ``offset`` counts them.
+
+    A key's deltas never cost more bytes than its value: past that the value is cheaper to send. Deletions leave tombstones, at
+    most ``max_tombstones`` of them.
+    """
+
+    def __init__(self, max_tombstones: int) -> None:
+        self.offset = 0
+        self.retained_bytes = 0
+        """Deltas, and the encoded values, pieces and folded deltas that `Entries` keeps here."""
+        self.tombstone_floor = 0
+        """A reader below this offset may hold keys whose tombstone is gone."""
+        self._by_key: OrderedDict[str, Change] = OrderedDict()  # by offset of the last change
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
+        self._max_tombstones = max_tombstones
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_key
+
+    def get(self, key: str) -> Change | None:
+        return self._by_key.get(key)
+
+    def unchanged(self, key: str) -> Change:
+        """The record of a key that has not changed since the feed began; only a reader that holds nothing asks for one."""
+        change = self._by_key[key] = Change(0, floor=0)
+        self._by_key.move_to_end(key, last=False)
+        return change
+
+    def since(self, offset: int) -> list[str]:
+        """The keys that changed after ``offset``, the oldest change first."""
+        found = []
+        for key, change in reversed(self._by_key.items()):
+            if change.offset <= offset:
+                break
+            found.append(key)
+        found.reverse()
+        return found
+
+    # --- what changes ---
+
+    def set(self, key: str) -> None:
+        """The value of ``key`` is new, or replaced as a whole."""
+        change = self._advance(key)
+        change.deleted = False
+        change.last_bytes = change.value_bytes or change.last_bytes
+        change.value_bytes = None
+        self._forget_deltas(change)
+        self._tombstones.pop(key, None)
+
+    def update(self, key: str, delta: Delta) -> None:
+        """``delta`` has been applied to the value of ``key``."""
+        try:
+            encoded = encode(delta)
+        except TypeError:
+            self.set(key)
+            return
+        change = self._advance(key)
+        change.deltas.append((change.offset, encoded))
+        change.deltas_bytes += len(encoded)
+        self.retained_bytes += len(encoded)
+        added, removed = _items(delta)
+        if change.value_bytes is not None and not removed and added:
+            change.value_bytes += len(encoded)
+        # A sliding window removes what it adds and is taken as neutral: an estimate that only ever grew would let the history
+        # of such a key grow with time.
+        change.shrunk |= removed > added
+        allowed = UNKNOWN_VALUE_BYTES if change.value_bytes is None else change.value_bytes
+        while change.deltas_bytes > allowed:
+            self._drop_oldest_delta(change)
+
+    def delete(self, key: str) -> int:
+        """``key`` is gone. Returns how many older tombstones had to be given up for its own."""
+        change = self._advance(key)
+        change.deleted = True
+        change.value_bytes = None
+        self._forget_deltas(change)
+        self._tombstones[key] = change.offset
+        self._tombstones.move_to_end(key)
+        excess = max(0, len(self._tombstones) - self._max_tombstones)
+        for _ in range(excess):
+            oldest, offset = self._tombstones.popitem(last=False)
+            self.tombstone_floor = offset
+            del self._by_key[oldest]
+        return excess
+
+    def shed(self) -> int:
+        """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed: 0 is all."""
+        for change in self._by_key.values():
+            freed = change.deltas_bytes + change.cached_bytes
+            if freed:
+                self._forget_deltas(change)
+                self.retained_bytes -= change.forget_cached()
+                return freed
+        return 0
+
+    # --- inside ---
+
+    def _advance(self, key: str) -> Change:
+        self.offset += 1
+        change = self._by_key.get(key)
+        if change is None:
+            change = self._by_key[key] = Change(self.offset, floor=0)
+        else:
+            self._by_key.move_to_end(key)
+            self.retained_bytes -= change.forget_cached()
+            change.offset = self.offset
+        return change
+
+    def _forget_deltas(self, change: Change) -> None:
+        self.retained_bytes -= change.deltas_bytes
+        change.deltas.clear()
+        change.deltas_bytes = 0
+        change.floor = change.offset
+
+    def _drop_oldest_delta(self, change: Change) -> None:
+        offset, encoded = change.deltas.popleft()
+        change.deltas_bytes -= len(encoded)
+        self.retained_bytes -= len(encoded)
+        change.floor = offset
+
+
+def _items(delta: Delta) -> tuple[int, int]:
+    """How many items (or characters) a delta adds and removes. A deletion counts as more than anything added."""
+    added = removed = 0
+    for name, _, *arguments in delta:
+        if name in ("extend", "append"):
+            added += len(arguments[0])
+        elif name == "insert":
+            added += 1
+        elif name == "drop":
+            removed += arguments[0]
+        elif name == "delete":
+            removed = sys.maxsize
+    return added, removed

@@ -1,0 +1,131 @@
+"""What a reader is sent of one key: a delta, the value, its pieces, or a tombstone. Encoded once per version for all readers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .changes import Change, Changes
+from .delta import fold
+from .encoding import decode, encode
+
+SMALL_DELTA_BYTES = 1_024
+"""Up to this size a delta is not compared with a value whose size would have to be measured first."""
+
+PIECES = 4
+"""Large values are split into pieces of ``large_bytes / PIECES`` bytes."""
+
+
+class Values(Protocol):
+    """Where a state feed reads values: the host's own state."""
+
+    def keys(self) -> Collection[str]:
+        """The keys that exist, in creation order."""
+
+    def value(self, key: str) -> Any:
+        """The value of ``key`` now. Raises KeyError when it does not exist."""
+
+    def content_id(self, key: str) -> str | None:
+        """An id that changes with the value of ``key``, or None when there is no such id."""
+
+    def header(self) -> Any:
+        """What a reader that starts anew must know besides the values, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a batch.
+
+    ``fragment`` is its JSON on the wire, ``value`` that of the whole value (None for deltas, pieces and tombstones).
+    """
+
+    key: str
+    offset: int
+    fragment: bytes
+    value: bytes | None = None
+    deleted: bool = False
+
+
+class Entries:
+    """Encodes the entries of one feed. A value of more than ``large_bytes`` goes in pieces."""
+
+    def __init__(self, changes: Changes, values: Values, large_bytes: int) -> None:
+        self.large_bytes = large_bytes
+        self._changes = changes
+        self._values = values
+
+    def estimate(self, key: str, base: int) -> int:
+        """The size of the entry of ``key`` for a reader that has it up to offset ``base``, as far as it is known."""
+        change = self._changes.get(key)
+        if change is None:
+            return 0
+        if change.deltas and base >= change.floor:
+            return change.deltas_bytes
+        return change.last_bytes if change.value_bytes is None else change.value_bytes
+
+    def entry(self, key: str, base: int, values_only: bool) -> Entry | None:
+        """What a reader that has ``key`` up to ``base`` is sent of it; None for a value that goes in pieces."""
+        change = self._changes.get(key) or self._changes.unchanged(key)
+        if change.deleted:
+            fragment = encode({"key": key, "offset": change.offset, "deleted": True})
+            return Entry(key, change.offset, fragment, deleted=True)
+        if change.deltas and base >= change.floor and not values_only:
+            fragment = self._delta(key, change, base)
+            if self._is_worthwhile(fragment, key, change):
+                return Entry(key, change.offset, fragment)
+        value = self._value(key, change)
+        if len(value) > self.large_bytes and not values_only:
+            return None
+        fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], value)
+        return Entry(key, change.offset, fragment, value)
+
+    def pieces(self, key: str) -> list[bytes]:
+        """The value of ``key`` as the entries that carry its pieces."""
+        change = self._changes.get(key)
+        assert change is not None
+        if change.pieces is None:
+            text, size = self._value(key, change).decode(), max(1, self.large_bytes // PIECES)
+            self._changes.retained_bytes -= len(change.value or b"")
+            change.value = None  # the same once more
+            starts = range(0, len(text), size)
+            entry = {"key": key, "offset": change.offset}
+            change.pieces = [
+                encode({**entry, "piece": number, "text": text[start : start + size], "last": start == starts[-1]})
+                for number, start in enumerate(starts)
+            ]
+            self._changes.retained_bytes += sum(map(len, change.pieces))
+        return change.pieces
+
+    def _is_worthwhile(self, fragment: bytes, key: str, change: Change) -> bool:
+        """Whether a delta is smaller than the value it replaces."""
+        size = change.value_bytes
+        if size is None or change.shrunk:
+            if len(fragment) <= SMALL_DELTA_BYTES:
+                return True
+            size = len(self._value(key, change))
+        return len(fragment) <= size + 64
+
+    def _value(self, key: str, change: Change) -> bytes:
+        if change.value is None:
+            try:
+                change.value = encode(self._values.value(key))
+            except TypeError:
+                # Hundreds of levels deep: parsed, but not to be written. It must not keep the other keys from anybody.
+                change.value = b"null"
+            change.value_bytes = len(change.value)
+            change.shrunk = False
+            self._changes.retained_bytes += len(change.value)
+        return change.value
+
+    def _delta(self, key: str, change: Change, base: int) -> bytes:
+        if change.folded is not None and change.folded[0] == base:
+            return change.folded[1]
+        run = [encoded for offset, encoded in change.deltas if offset > base]
+        delta = run[0] if len(run) == 1 else encode(fold(decode(encoded) for encoded in run))
+        fragment = b'%b,"delta":%b}' % (encode({"key": key, "offset": change.offset, "base": base})[:-1], delta)
+        if change.folded is not None:
+            self._changes.retained_bytes -= len(change.folded[1])
+        change.folded = (base, fragment)
+        self._changes.retained_bytes += len(fragment)
+        return fragment
