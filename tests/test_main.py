@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import visdom_transport
-from visdom_transport.visdom import seams
+from visdom_transport.visdom import flavour, seams
 from visdom_transport.visdom.browser_files.packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def visdom() -> str:
-    return seams.recognise()
+    return flavour.recognise()
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -46,9 +46,9 @@ def test_everything_in_order(tmp_path: Path, visdom: str) -> None:
     result = run(VISDOM_TRANSPORT_BROWSER_FILES_DIR=str(complete(tmp_path, visdom)))
     assert (result.returncode, result.stderr) == (0, "")
     assert f"visdom-transport {visdom_transport.__version__}\n" in result.stdout
-    assert f"recognised as Visdom {visdom}" in result.stdout
+    assert f"recognised the server of Visdom {visdom}; replaced in its processes:\n" in result.stdout
     for seam in seams.TABLE:
-        assert (f"  {seam}: {seam.why}\n" in result.stdout) == (visdom in seam.only)
+        assert (f"  {seam}: {seam.why}\n" in result.stdout) == seam.belongs_to(visdom)
     assert f"{tmp_path / visdom / 'static'} (complete)" in result.stdout
     assert "problem" not in result.stdout
 

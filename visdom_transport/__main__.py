@@ -71,7 +71,7 @@ def run(arguments: Sequence[str] | None) -> int:
 
         return demo(rest)
     if options.command == "patch":
-        from visdom_transport.patching import main as patch
+        from visdom_transport.source_tree import main as patch
 
         return patch(rest)
     if rest:
@@ -85,12 +85,13 @@ def run(arguments: Sequence[str] | None) -> int:
 
 def fetch(visdom: str | None, directory: Path | None) -> int:
     """Fetch the browser files of one Visdom. Returns 1 if some are still missing."""
-    from visdom_transport.visdom import browser_files, seams
+    from visdom_transport.patching import SeamError
+    from visdom_transport.visdom import browser_files, flavour
     from visdom_transport.visdom.browser_files.packages import PACKAGES
 
     try:
-        visdom = visdom or seams.recognise()
-    except (ImportError, seams.SeamError) as error:
+        visdom = visdom or flavour.recognise()
+    except (ImportError, SeamError) as error:
         print(f"problem: {error}; name the version with --visdom", file=sys.stderr)
         return 1
     if visdom not in PACKAGES:
@@ -134,32 +135,26 @@ def _report_seams() -> list[str]:
     problems = []
     if hook.installed() is None:
         problems.append("no hook: visdom_transport.pth is not in a site directory of this Python, so servers run plain Visdom")
-    from visdom_transport.client import visdom_seams
-    from visdom_transport.visdom import seams
+    from visdom_transport.client.seams import PATCHES as CLIENT
+    from visdom_transport.visdom.seams import PATCHES as SERVER
 
-    try:
-        seams.apply()
-    except Exception:
-        problems.append(f"nothing is replaced in Visdom: {seams.problem()}")
-    else:
-        print(f"recognised as Visdom {seams.recognised()}; replaced in its processes:")
-        for seam in seams.active():
-            print(f"  {seam}: {seam.why}")
-    try:
-        visdom_seams.apply()
-    except Exception as error:
-        problems.append(f"nothing is replaced in Visdom's client: {error}")
-    else:
-        print("replaced in its clients:")
-        for client_seam in visdom_seams.active():
-            print(f"  {client_seam}: {client_seam.why}")
+    for patches, whose in ((SERVER, "server"), (CLIENT, "client")):
+        try:
+            patches.apply()
+        except Exception:
+            problems.append(f"nothing is replaced in Visdom's {whose}: {patches.problem}")
+        else:
+            print(f"recognised the {whose} of Visdom {patches.visdom}; replaced in its processes:")
+            for seam in patches.active:
+                print(f"  {seam}: {seam.why}")
     return problems
 
 
 def _report_browser_files(settings: Settings) -> list[str]:
-    from visdom_transport.visdom import browser_files, seams
+    from visdom_transport.visdom import browser_files
+    from visdom_transport.visdom.seams import PATCHES
 
-    visdom = seams.recognised()
+    visdom = PATCHES.visdom
     if visdom is None:
         return []
     folder = browser_files.static_dir(visdom, settings)

@@ -13,14 +13,14 @@ from support.publisher import Publisher
 from support.server import VisdomServer
 from support.wait import until
 
-from visdom_transport.visdom import browser_files, seams
+from visdom_transport.visdom import browser_files, flavour
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "js" / "examples" / "live-window.html"
 
 
 @pytest.fixture
 def server(serve: Callable[..., VisdomServer], tmp_path: Path) -> VisdomServer:
-    visdom = seams.recognise()
+    visdom = flavour.recognise()
     folder = tmp_path / visdom / "static"
     shutil.copytree(browser_files.static_dir(visdom), folder)
     shutil.copy(EXAMPLE, folder)

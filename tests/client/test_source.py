@@ -453,23 +453,24 @@ def test_nothing_is_replaced_when_it_is_off() -> None:
 def test_an_unknown_client_is_left_alone() -> None:
     code = """
         import visdom
-        from visdom_transport.client import visdom_seams
-        visdom_seams.withdraw()
+        from visdom_transport.client.seams import PATCHES, recognise
+        PATCHES.withdraw()
+        recognise.cache_clear()
         functions = {name: each for name, each in vars(visdom.Visdom).items() if callable(each)}
         ours = [name for name, each in functions.items() if each.__module__ != "visdom"]
         assert ours == [], ours
         setup = visdom.Visdom.setup_socket
         del visdom.Visdom.setup_polling
         try:
-            visdom_seams.apply()
+            PATCHES.apply()
         except Exception as error:
             print(error)
         assert visdom.Visdom.setup_socket is setup
-        assert visdom_seams.active() == []
+        assert PATCHES.active == []
     """
     result = run(code)
     assert result.returncode == 0, result.stderr
-    assert "neither that of 0.2.4 nor that of 0.3.0" in result.stdout
+    assert "neither the parts of 0.2.4 nor those of 0.3.0" in result.stdout
 
 
 def test_a_reloaded_client_is_replaced_again() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from visdom_transport.settings import Settings
-from visdom_transport.visdom import browser_files, seams
+from visdom_transport.visdom import browser_files, flavour
 from visdom_transport.visdom.browser_files import downloader, npm
 from visdom_transport.visdom.browser_files.packages import PACKAGES, Package
 
@@ -227,7 +227,7 @@ def test_the_replacement_never_raises(monkeypatch: pytest.MonkeyPatch, caplog: p
     def failing() -> str:
         raise RuntimeError("nobody expects this")
 
-    monkeypatch.setattr(seams, "recognise", failing)
+    monkeypatch.setattr(flavour, "recognise", failing)
     note: list[object] = []
     browser_files.instead_of_download_scripts(original_that(note))()
     assert note == []
@@ -246,7 +246,7 @@ def test_a_caller_with_a_directory_of_its_own_gets_the_original() -> None:
 def test_every_file_the_pages_name_is_shipped_or_in_the_manifest() -> None:
     installed = browser_files.installed_static_dir()
     assert installed is not None
-    listed = {path for package in PACKAGES[seams.recognise()] for path in package.required}
+    listed = {path for package in PACKAGES[flavour.recognise()] for path in package.required}
     for page in ("index.html", "login.html"):
         named = re.findall(r"""static_url\(\s*["']([^"']+)["']\s*\)""", (installed / page).read_text())
         assert len(named) > 3
@@ -259,7 +259,7 @@ def test_every_file_visdom_downloads_is_in_the_manifest_or_not_used() -> None:
     from visdom.server import build
 
     source = Path(build.__file__).read_text()
-    ours = {f"{package.name}@{package.version}" for package in PACKAGES[seams.recognise()]}
+    ours = {f"{package.name}@{package.version}" for package in PACKAGES[flavour.recognise()]}
     names = set(re.findall(r"%s([a-z0-9-]+@[0-9.]+)", source)) - {"react-modal@3.1.10", "classnames@2.2.5"}
     assert len(names) >= 9
     assert names <= ours

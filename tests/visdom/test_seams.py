@@ -1,4 +1,4 @@
-"""The seam mechanism on modules of our own, and the table on the installed Visdom (in interpreters of their own)."""
+"""The seam table on the installed Visdom, in interpreters of their own."""
 
 from __future__ import annotations
 
@@ -7,151 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 from visdom_transport.visdom import seams
-from visdom_transport.visdom.seams import Seam, SeamError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-# --- the mechanism -------------------------------------------------------------------------------------------------
-
-
-def double(original: Callable[[int], int]) -> Callable[[int], int]:
-    return lambda n: 2 * original(n)
-
-
-def constant(*_: Any) -> int:
-    return 42
-
-
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A module to patch, and one that imports its function by name. Nothing of Visdom's is touched."""
-    module, importer = ModuleType("host"), ModuleType("importer")
-    source = """
-def f(n): return n
-class Base:
-    def inherited(self, n): return n
-class Thing(Base):
-    def method(self, n): return n
-    @staticmethod
-    def static(n): return n
-settings = {"kept": 1}
-"""
-    exec(source, vars(module))
-    importer.f = module.f  # type: ignore[attr-defined]
-    for each in (module, importer):
-        monkeypatch.setitem(sys.modules, each.__name__, each)
-    monkeypatch.setattr(seams, "_active", {})
-    monkeypatch.setattr(seams, "_problem", None)
-    monkeypatch.setattr(seams, "recognise", lambda: "0.2.4")
-    yield module
-    seams.withdraw()
-
-
-HERE = "test_seams_replacements"
-
-
-@pytest.fixture(autouse=True)
-def replacements(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType(HERE)
-    vars(module).update(double=double, constant=constant)
-    monkeypatch.setitem(sys.modules, HERE, module)
-
-
-def test_every_kind_of_place_is_replaced_and_put_back(host: ModuleType) -> None:
-    before = {name: vars(host)[name] for name in ("f", "Thing")}
-    table = (
-        Seam("host", "f", "", wrap=f"{HERE}:double", also=("importer",)),
-        Seam("host", "Thing.method", "", by=f"{HERE}:constant"),
-        Seam("host", "Thing.static", "", wrap=f"{HERE}:double"),
-        Seam("host", "Thing.inherited", "", by=f"{HERE}:constant"),
-        Seam("host", "settings[kept]", "", value=2),
-        Seam("host", "settings[made]", "", value=False),
-    )
-    seams.apply(table)
-    thing = host.Thing()
-    assert (host.f(3), sys.modules["importer"].f(3)) == (6, 6)
-    assert (thing.method(1), thing.static(4), host.Thing.static(4), thing.inherited(1)) == (42, 8, 8, 42)
-    assert host.Base().inherited(7) == 7
-    assert host.settings == {"kept": 2, "made": False}
-    assert seams.active() == list(table)
-
-    seams.withdraw()
-    assert host.f is before["f"]
-    assert sys.modules["importer"].f is before["f"]
-    assert (thing.method(1), thing.static(4), thing.inherited(7)) == (1, 4, 7)
-    assert "inherited" not in vars(host.Thing)
-    assert host.settings == {"kept": 1}
-    assert seams.active() == []
-
-
-def test_applying_again_wraps_nothing_twice(host: ModuleType) -> None:
-    table = (Seam("host", "f", "", wrap=f"{HERE}:double", also=("importer",)),)
-    original = host.f
-    seams.apply(table)
-    seams.apply(table)
-    assert host.f(3) == 6
-    seams.withdraw()
-    assert host.f is original
-
-
-def test_a_reloaded_module_is_replaced_anew_with_its_holders(host: ModuleType) -> None:
-    table = (Seam("host", "f", "", wrap=f"{HERE}:double", also=("importer",)),)
-    seams.apply(table)
-    host.f = lambda n: n + 1
-    seams.apply(table)
-    assert (host.f(3), sys.modules["importer"].f(3)) == (8, 8)
-
-
-@pytest.mark.parametrize(
-    ("bad", "said"),
-    [
-        (Seam("host", "g", "", value=1), "host.g"),
-        (Seam("host", "Missing.method", "", value=1), "host.Missing.method"),
-        (Seam("host", "f[key]", "", value=1), "host.f"),
-        (Seam("no_such_module", "f", "", value=1), "no_such_module"),
-    ],
-)
-def test_if_one_thing_is_missing_nothing_is_replaced(host: ModuleType, bad: Seam, said: str) -> None:
-    original = host.f
-    with pytest.raises(SeamError, match=said.replace("[", r"\[")):
-        seams.apply((Seam("host", "f", "", value=1), bad))
-    assert host.f is original
-    assert seams.active() == []
-    assert said in str(seams.problem())
-
-
-def test_a_replacement_of_ours_that_does_not_load_replaces_nothing(host: ModuleType) -> None:
-    original = host.f
-    with pytest.raises(ModuleNotFoundError):
-        seams.apply((Seam("host", "f", "", value=1), Seam("host", "Thing", "", by="no_such_module:Thing")))
-    assert host.f is original
-
-
-def test_a_holder_with_something_else_under_the_name_is_not_what_we_know(host: ModuleType) -> None:
-    sys.modules["importer"].f = print  # type: ignore[attr-defined]
-    with pytest.raises(SeamError, match="importer"):
-        seams.apply((Seam("host", "f", "", wrap=f"{HERE}:double", also=("importer",)),))
-    assert host.f(3) == 3
-
-
-def test_a_holder_without_the_name_is_left_alone(host: ModuleType) -> None:
-    del sys.modules["importer"].f  # type: ignore[attr-defined]
-    seams.apply((Seam("host", "f", "", wrap=f"{HERE}:double", also=("importer", "not_loaded")),))
-    assert not hasattr(sys.modules["importer"], "f")
-
-
-def test_rows_of_other_visdoms_are_passed_over(host: ModuleType) -> None:
-    seams.apply((Seam("no_such_module", "f", "", value=1, only=("0.3.0",)),))
-    assert seams.active() == []
 
 
 # --- the table -----------------------------------------------------------------------------------------------------
@@ -206,20 +68,20 @@ def test_nothing_is_replaced_that_the_table_does_not_list_and_everything_it_list
     result = python(
         SNAPSHOT
         + """
-from visdom_transport.visdom import seams
-seams.recognise()
+from visdom_transport.visdom import flavour, seams
+flavour.recognise()
 before = snapshot()
 seams.apply()
 changes = changed(before, snapshot())
-seams.withdraw()
-print(json.dumps({"visdom": seams.recognised(), "changes": changes, "held": sorted(before),
+seams.PATCHES.withdraw()
+print(json.dumps({"visdom": seams.PATCHES.visdom, "changes": changes, "held": sorted(before),
                   "left": changed(before, snapshot())}))
 """
     )
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
-    rows = [seam for seam in seams.TABLE if seen["visdom"] in seam.only]
-    holders = {f"{module}.{seam.name.rpartition('.')[2]}" for seam in rows for module in seam.also}
+    rows = [seam for seam in seams.TABLE if seam.belongs_to(seen["visdom"])]
+    holders = {f"{module}.{seam.name.rpartition('.')[2]}" for seam in rows for module in seam.aliases}
     assert set(seen["changes"]) == {str(seam) for seam in rows} | (holders & set(seen["held"]))
     assert seen["left"] == [], "withdraw() puts everything back"
 
@@ -231,7 +93,7 @@ def test_no_module_keeps_an_original_under_a_name_the_table_forgot() -> None:
 from visdom_transport.visdom import seams
 seams.apply()
 # What a class only inherited stays with the class it came from.
-own = [r for r in seams._active.values() if callable(r.original) and any(held for _, held in r.places)]
+own = [r for r in seams.PATCHES.replacements.values() if callable(r.original) and any(held for _, held in r.locations)]
 originals = {id(r.original): str(r.seam) for r in own}
 print(json.dumps({name: originals[id(value)] for name, value in snapshot().items() if id(value) in originals}))
 """
@@ -246,10 +108,10 @@ def test_the_hook_applies_the_table_before_the_server_takes_its_names() -> None:
         from visdom_transport import hook
         hook.install()
         import visdom.server.run_server as run_server
-        from visdom_transport.visdom import seams
-        assert seams.problem() is None, seams.problem()
-        assert seams.recognised() in seams.KNOWN
-        assert run_server.download_scripts is seams._active["visdom.server.build.download_scripts"].new
+        from visdom_transport.visdom import flavour, seams
+        assert seams.PATCHES.problem is None, seams.PATCHES.problem
+        assert seams.PATCHES.visdom in flavour.KNOWN
+        assert run_server.download_scripts is seams.PATCHES.replacements["visdom.server.build.download_scripts"].new
         """,
         VISDOM_TRANSPORT="1",
     )
@@ -294,10 +156,10 @@ from visdom_transport import hook
 hook.install()
 import visdom.server.app as app, visdom.server.handlers.socket_handlers as handlers
 from visdom_transport.visdom import seams
-assert seams.active() == []
+assert seams.PATCHES.active == []
 assert "autoreload" not in app.tornado_settings
 assert app.SocketHandler.__module__ == handlers.SocketHandler.__module__ == "visdom.server.handlers.socket_handlers"
-assert seams.problem() is not None
+assert seams.PATCHES.problem is not None
 """,
         VISDOM_TRANSPORT="1",
     )

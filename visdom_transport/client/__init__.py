@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
 def visdom_imported() -> None:
     """Replace what is replaced in Visdom's client, and publish in the background if asked for. The import hook calls this."""
     try:
-        import_module(".visdom_seams", __name__).apply()
+        import_module(".seams", __name__).PATCHES.apply()
     finally:
         if background_wanted():
             publisher = import_module(".publisher", __name__)

@@ -21,6 +21,7 @@ import visdom
 
 from visdom_transport.hook import background_wanted
 
+from . import seams
 from .calls import ENDPOINTS, capture, window_of
 from .connection import Address
 from .outbox import Counters
@@ -174,7 +175,7 @@ def background(**options: Any) -> None:
     except TypeError as error:
         raise ValueError(f"{error}; options are {', '.join(sorted(Options.names()))}") from None
     Publisher.defaults = dict(options)
-    setattr(visdom, "Visdom", Publisher)  # noqa: B010 (to a type checker, a class is not a variable)
+    seams.BACKGROUND.apply()
 
 
 if background_wanted():

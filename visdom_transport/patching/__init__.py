@@ -1,13 +1,10 @@
-"""Joins a source tree of Visdom with this package: `python -m visdom_transport patch TREE`.
+"""The one mechanism by which parts of Visdom are replaced, for its server and for its client.
 
-What is changed in which tree is described in `patches/`. Everything is planned before the first byte is written, and taken
-back if writing fails, so a tree is patched as a whole or not at all.
+What is replaced stands in two tables: `visdom_transport.visdom.seams` and `visdom_transport.client.seams`.
 """
 
-from __future__ import annotations
+from visdom_transport.patching.features import Features, recognise
+from visdom_transport.patching.patches import Patches
+from visdom_transport.patching.seam import Seam, SeamError
 
-from visdom_transport.patching.command import main
-from visdom_transport.patching.files import Changes, PatchError
-from visdom_transport.patching.tree import Tree
-
-__all__ = ["Changes", "PatchError", "Tree", "main"]
+__all__ = ["Features", "Patches", "Seam", "SeamError", "recognise"]

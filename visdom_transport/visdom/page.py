@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tornado import template
 
-from visdom_transport.patching.description import PROVIDER_MARK
+from visdom_transport.source_tree.description import PROVIDER_MARK
 from visdom_transport.visdom import browser_files, static_files
 
 logger = logging.getLogger(__name__)

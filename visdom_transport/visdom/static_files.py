@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 from tornado.web import StaticFileHandler
 
 from visdom_transport.visdom import browser_files
-from visdom_transport.visdom.seams import recognise
+from visdom_transport.visdom.flavour import recognise
 
 #: Where our runtime appears below Visdom's `static`.
 RUNTIME_PREFIX = "transport"

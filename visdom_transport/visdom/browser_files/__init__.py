@@ -55,7 +55,7 @@ def instead_of_download_scripts(original: Callable[..., None]) -> Callable[..., 
 
     @functools.wraps(original)
     def download_scripts(proxies: Mapping[str, str] | None = None, install_dir: str | None = None) -> None:
-        from visdom_transport.visdom.seams import recognise
+        from visdom_transport.visdom.flavour import recognise
 
         if install_dir is not None:  # somebody builds a directory of their own
             original(proxies=proxies, install_dir=install_dir)

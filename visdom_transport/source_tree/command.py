@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from visdom_transport.patching.files import Changes, PatchError
-from visdom_transport.patching.tree import Tree
+from visdom_transport.source_tree.files import Changes, PatchError
+from visdom_transport.source_tree.tree import Tree
 
 _DESCRIPTION = """\
 Let the server of a Visdom source tree use visdom-transport directly, and its bundle be built with our provider.

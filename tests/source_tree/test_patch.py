@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import visdom_transport.patching.files as files
+import visdom_transport.source_tree.files as files
 from visdom_transport.__main__ import main
-from visdom_transport.patching.description import PROVIDER_MARK, Description, browser_sources, descriptions
+from visdom_transport.source_tree.description import PROVIDER_MARK, Description, browser_sources, descriptions
 
 Snapshot = dict[str, bytes]
 
@@ -126,7 +126,7 @@ def test_an_older_patch_is_brought_up_to_date(tmp_path: Path, description: Descr
     original = snapshot(tree)
     with monkeypatch.context() as older:
         old = {"ApiProvider.js": b"older", "src/gone.js": b"not any more"}
-        older.setattr("visdom_transport.patching.tree.browser_sources", lambda: old)
+        older.setattr("visdom_transport.source_tree.tree.browser_sources", lambda: old)
         patch(tree)
     assert patch(tree, "--check") == 1
     assert patch(tree) == 0

@@ -1,6 +1,6 @@
 """A real source tree of Visdom, patched, built and run with nothing of ours at work but the patch.
 
-    VISDOM_SOURCE_TREE=<folder> pytest tests/patches/test_real_tree.py
+    VISDOM_SOURCE_TREE=<folder> pytest tests/source_tree/test_real_tree.py
 
 The folder is only read. `node_modules` in it, if there, are used for the build; otherwise npm installs them.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from visdom_transport.__main__ import main
-from visdom_transport.patching import Tree
+from visdom_transport.source_tree import Tree
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VARIABLE = "VISDOM_SOURCE_TREE"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import visdom_transport
-from visdom_transport.patching.description import (
+from visdom_transport.source_tree.description import (
     BEGIN,
     PROVIDER_MARK,
     Append,
@@ -18,7 +18,7 @@ from visdom_transport.patching.description import (
     descriptions,
     patches_dir,
 )
-from visdom_transport.patching.files import Changes, PatchError
+from visdom_transport.source_tree.files import Changes, PatchError
 
 #: Lists what is in our folder of the tree, so that what somebody changed there is noticed and not lost.
 MANIFEST = "manifest.json"
