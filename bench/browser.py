@@ -257,8 +257,8 @@ class Stream:
 
 def page_files() -> Path:
     """Where this machine has the libraries that Visdom's page needs."""
-    from visdom_transport.visdom import browser_files
-    from visdom_transport.visdom.static_files import visdom
+    from visdom_transport.visdom.page import browser_files
+    from visdom_transport.visdom.page.static_files import visdom
 
     return browser_files.static_dir(visdom())
 

@@ -11,7 +11,7 @@ import pytest
 
 import visdom_transport
 from visdom_transport.visdom import flavour, seams
-from visdom_transport.visdom.browser_files.packages import PACKAGES
+from visdom_transport.visdom.page.browser_files.packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 

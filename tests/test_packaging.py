@@ -36,7 +36,7 @@ def test_the_wheel_has_the_hook_the_runtime_and_the_types(wheel: Path) -> None:
     assert names >= {
         "visdom_transport.pth",
         "visdom_transport/py.typed",
-        "visdom_transport/visdom/missing.html",
+        "visdom_transport/visdom/page/missing.html",
         "visdom_transport/patches/ApiProvider.js",
         *runtime,
         *(f"visdom_transport/patches/{path.name}" for path in (ROOT / "patches").iterdir()),

@@ -86,8 +86,9 @@ def run(arguments: Sequence[str] | None) -> int:
 def fetch(visdom: str | None, directory: Path | None) -> int:
     """Fetch the browser files of one Visdom. Returns 1 if some are still missing."""
     from visdom_transport.patching import SeamError
-    from visdom_transport.visdom import browser_files, flavour
-    from visdom_transport.visdom.browser_files.packages import PACKAGES
+    from visdom_transport.visdom import flavour
+    from visdom_transport.visdom.page import browser_files
+    from visdom_transport.visdom.page.browser_files.packages import PACKAGES
 
     try:
         visdom = visdom or flavour.recognise()
@@ -151,7 +152,7 @@ def _report_seams() -> list[str]:
 
 
 def _report_browser_files(settings: Settings) -> list[str]:
-    from visdom_transport.visdom import browser_files
+    from visdom_transport.visdom.page import browser_files
     from visdom_transport.visdom.seams import PATCHES
 
     visdom = PATCHES.visdom

@@ -13,7 +13,8 @@ from support.publisher import Publisher
 from support.server import VisdomServer
 from support.wait import until
 
-from visdom_transport.visdom import browser_files, flavour
+from visdom_transport.visdom import flavour
+from visdom_transport.visdom.page import browser_files
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "js" / "examples" / "live-window.html"
 

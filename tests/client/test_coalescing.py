@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from links.local import LocalServer
 
 from visdom_transport.client.calls import Lines, Points, capture
+from visdom_transport.client.known_windows import Windows
 from visdom_transport.client.outbox import Outbox
-from visdom_transport.client.windows import Windows
 from visdom_transport.core.errors import MessageError
-from visdom_transport.visdom.publishing import ENDPOINTS
+from visdom_transport.visdom.publishing.endpoints import ENDPOINTS
 from visdom_transport.visdom.updates import UpdateRefused
 
 Call = tuple[str, dict[str, Any]]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from visdom_transport.client.calls import Message, capture
+from visdom_transport.client.known_windows import Windows, creation_of
 from visdom_transport.client.outbox import Outbox, Request, WhenFull
 from visdom_transport.client.spill import Spill
-from visdom_transport.client.windows import Windows, creation_of
 
 
 def point(x: int, win: str = "w") -> Message:

@@ -57,7 +57,7 @@ def apply_twice() -> None:
 
 def publish_twice() -> None:
     """What a publisher sends again is applied again."""
-    from visdom_transport.visdom import publish_endpoint
+    from visdom_transport.visdom.publishing import exactly_once as publish_endpoint
 
     def publish(original: Any, transport: Any, request: Any) -> Any:
         producer = transport.producers.find(request["producer"], request["first"])
@@ -98,7 +98,7 @@ def ack_before_apply() -> None:
 
 def durable_before_disk() -> None:
     """A publisher is told that everything it sent is on disk."""
-    from visdom_transport.visdom.producers import Producers
+    from visdom_transport.visdom.durability.publishers import Producers
 
     def find(original: Any, *args: Any) -> Any:
         producer = original(*args)

@@ -57,7 +57,7 @@ def text(content: str) -> dict[str, Any]:
 
 async def make(folder: Path) -> None:
     """What a server that was killed leaves: saved environments, a journal of two generations, layouts."""
-    from visdom_transport.visdom.publish_endpoint import publish
+    from visdom_transport.visdom.publishing.exactly_once import publish
 
     app = begin(folder)
     transport = app.transport

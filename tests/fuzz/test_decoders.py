@@ -23,7 +23,7 @@ from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import GapError
 from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_block
 from visdom_transport.visdom.durability.history import Base, Foreign, History, Stamp, is_sound
-from visdom_transport.visdom.publish_endpoint import publish
+from visdom_transport.visdom.publishing.exactly_once import publish
 from visdom_transport.visdom.updates import Caps, UnknownUpdate, UpdateRefused, apply_update, refusal_text
 
 # --- deltas ---

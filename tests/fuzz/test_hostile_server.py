@@ -18,8 +18,8 @@ from support.wait import until
 
 from visdom_transport.client import source as source_module
 from visdom_transport.client.connection import _reply
+from visdom_transport.client.events import Source
 from visdom_transport.client.outbox import Outbox
-from visdom_transport.client.source import Source
 from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost, Message
 
 WELCOME = {

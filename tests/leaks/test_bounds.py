@@ -17,7 +17,7 @@ from visdom_transport.core.limits import Limits
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.longpoll import REMEMBERED_ENDS, Chains, Client
 from visdom_transport.links.stock import MAX_EXPECTED_ECHOES, StockBrowser
-from visdom_transport.visdom.producers import Producers
+from visdom_transport.visdom.durability.publishers import Producers
 
 
 def batch(feed: str, *entries: Entry) -> StateBatch:

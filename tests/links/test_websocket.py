@@ -15,7 +15,7 @@ from links.local import LocalServer, Records
 from links.peers import OwnSocket, RawSocket
 from support.wait import until
 
-from visdom_transport.visdom.handlers import TransportSocket
+from visdom_transport.visdom.serving.handlers import TransportSocket
 
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5, "grace_s": 0.8}

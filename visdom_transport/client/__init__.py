@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from visdom_transport.hook import background_wanted
 
 if TYPE_CHECKING:
-    from .embedding import EmbeddingRefused, EmbeddingStream
-    from .publisher import Publisher, background
+    from visdom_transport.client.embedding import EmbeddingRefused, EmbeddingStream
+    from visdom_transport.client.publisher import Publisher, background
 
 __all__ = ["EmbeddingRefused", "EmbeddingStream", "Publisher", "background"]
 

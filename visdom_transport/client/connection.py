@@ -10,10 +10,9 @@ from typing import Any
 
 import requests
 
+from visdom_transport.client.calls import Window
+from visdom_transport.client.outbox import Request
 from visdom_transport.core.encoding import decode
-
-from .calls import Window
-from .outbox import Request
 
 logger = logging.getLogger("visdom_transport.client")
 

@@ -15,10 +15,9 @@ import requests
 import websocket
 from requests.cookies import get_cookie_header
 
+from visdom_transport.client.stream import LinkLost, Message
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode
-
-from .stream import LinkLost, Message
 
 SUBPROTOCOL: Final = "visdom-transport.v1"
 CONNECT_TIMEOUT_S: Final = 10.0

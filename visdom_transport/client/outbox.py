@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
+from visdom_transport.client.calls import Message, Window, capture
+from visdom_transport.client.spill import Spill
 from visdom_transport.core.encoding import decode
-
-from .calls import Message, Window, capture
-from .spill import Spill
 
 WhenFull: TypeAlias = Literal["block", "drop", "spill"]
 

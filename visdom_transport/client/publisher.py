@@ -19,13 +19,12 @@ from typing import Any, ClassVar, Self
 
 import visdom
 
+from visdom_transport.client import seams
+from visdom_transport.client.calls import ENDPOINTS, capture, window_of
+from visdom_transport.client.connection import Address
+from visdom_transport.client.outbox import Counters
+from visdom_transport.client.sender import Options, Sender
 from visdom_transport.hook import background_wanted
-
-from . import seams
-from .calls import ENDPOINTS, capture, window_of
-from .connection import Address
-from .outbox import Counters
-from .sender import Options, Sender
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a call that must know an answer waits for what was published before it."""

@@ -9,7 +9,7 @@ from visdom_transport import patching
 from visdom_transport.patching import Patches, Seam
 
 VISDOM: Final = "visdom"
-EVENTS: Final = "visdom_transport.client.source"
+EVENTS: Final = "visdom_transport.client.events"
 
 KNOWN: Final[dict[str, patching.Features]] = {
     "0.2.4": (

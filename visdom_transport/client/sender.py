@@ -14,11 +14,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from .calls import Message, Window
-from .connection import Address, Away, Connection, TooLarge
-from .outbox import Counters, Item, Outbox, WhenFull
-from .spill import Spill
-from .windows import Windows, creation_of
+from visdom_transport.client.calls import Message, Window
+from visdom_transport.client.connection import Address, Away, Connection, TooLarge
+from visdom_transport.client.known_windows import Windows, creation_of
+from visdom_transport.client.outbox import Counters, Item, Outbox, WhenFull
+from visdom_transport.client.spill import Spill
 
 logger = logging.getLogger("visdom_transport.client")
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from visdom_transport.client.replica import EventReplica
 from visdom_transport.core.errors import CloseCode
-
-from .replica import EventReplica
 
 Message = dict[str, Any]
 

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .changes import Changes
-from .entries import Entries, Entry, Values
-from .feed import NOTHING, Allowance, Batch
+from visdom_transport.core.changes import Changes
+from visdom_transport.core.entries import Entries, Entry, Values
+from visdom_transport.core.feed import NOTHING, Allowance, Batch
 
 CACHED_BATCHES = 8
 """Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum, StrEnum
 
-from .errors import CloseCode
+from visdom_transport.core.errors import CloseCode
 
 MAX_LOGGED = 10_000
 """Pairs of client and cause that count as logged; the one that came up least recently is forgotten first."""

@@ -6,8 +6,8 @@ import sys
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
-from .delta import Delta
-from .encoding import encode
+from visdom_transport.core.delta import Delta
+from visdom_transport.core.encoding import encode
 
 UNKNOWN_VALUE_BYTES = 65_536
 """What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .causes import Cause
-from .dialect import OwnDialect
-from .encoding import decode
-from .errors import CloseCode, LinkClosed, MessageError
-from .event_feed import EventFeed
-from .hub import Hub
-from .link import Link
-from .session import Session
+from visdom_transport.core.causes import Cause
+from visdom_transport.core.dialect import OwnDialect
+from visdom_transport.core.encoding import decode
+from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.hub import Hub
+from visdom_transport.core.link import Link
+from visdom_transport.core.session import Session
 
 Commander = Callable[[Session, dict[str, Any]], Any]
 """Carries out a command of a session and returns the result. Raises `MessageError` when it cannot."""

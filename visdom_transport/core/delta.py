@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from .errors import GapError
+from visdom_transport.core.errors import GapError
 
 Path: TypeAlias = Sequence[str | int]
 Operation: TypeAlias = list[Any]

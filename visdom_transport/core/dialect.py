@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .encoding import encode
-from .feed import Batch, Verdict
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.feed import Batch, Verdict
 
 
 class Dialect:

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .changes import Change, Changes
-from .delta import fold
-from .encoding import decode, encode
+from visdom_transport.core.changes import Change, Changes
+from visdom_transport.core.delta import fold
+from visdom_transport.core.encoding import decode, encode
 
 SMALL_DELTA_BYTES = 1_024
 """Up to this size a delta is not compared with a value whose size would have to be measured first."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from .encoding import encode
-from .feed import Allowance, Batch, Verdict
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.feed import Allowance, Batch, Verdict
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .encoding import encode
+from visdom_transport.core.encoding import encode
 
 NOTHING = -1
 """The offset of a reader that holds nothing."""

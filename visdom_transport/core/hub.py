@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .causes import Cause, Causes, closed
-from .delta import Delta
-from .entries import Values
-from .errors import CloseCode, LinkClosed, MessageError
-from .event_feed import EventFeed
-from .feed import Verdict
-from .limits import Limits
-from .link import Link
-from .quota import Rate, SessionQuota
-from .session import Session, Subscription
-from .state_feed import StateFeed
+from visdom_transport.core.causes import Cause, Causes, closed
+from visdom_transport.core.delta import Delta
+from visdom_transport.core.entries import Values
+from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.feed import Verdict
+from visdom_transport.core.limits import Limits
+from visdom_transport.core.link import Link
+from visdom_transport.core.quota import Rate, SessionQuota
+from visdom_transport.core.session import Session, Subscription
+from visdom_transport.core.state_feed import StateFeed
 
 Feed = StateFeed | EventFeed
 

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .dialect import Dialect
-from .encoding import encode
-from .errors import CloseCode
-from .feed import Allowance, Batch
-from .limits import Limits
+from visdom_transport.core.dialect import Dialect
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import CloseCode
+from visdom_transport.core.feed import Allowance, Batch
+from visdom_transport.core.limits import Limits
 
 
 def nothing(*arguments: Any) -> None:

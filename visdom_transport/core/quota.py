@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .errors import CloseCode, LinkClosed
-from .limits import Limits
+from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.core.limits import Limits
 
 BURST_S = 10.0
 """What was not done in this many seconds may be done at once."""

@@ -7,15 +7,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catch_up import StateCursor
-from .causes import Cause, Causes
-from .errors import CloseCode, LinkClosed, MessageError
-from .event_feed import EventCursor, EventFeed
-from .feed import Allowance, Batch
-from .limits import Limits
-from .link import Link
-from .quota import Rate
-from .state_feed import StateFeed
+from visdom_transport.core.catch_up import StateCursor
+from visdom_transport.core.causes import Cause, Causes
+from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.event_feed import EventCursor, EventFeed
+from visdom_transport.core.feed import Allowance, Batch
+from visdom_transport.core.limits import Limits
+from visdom_transport.core.link import Link
+from visdom_transport.core.quota import Rate
+from visdom_transport.core.state_feed import StateFeed
 
 REMEMBERED_REPLIES = 64
 """A client resends only commands without a reply, so the newest few suffice; older ids are known by the highest one."""

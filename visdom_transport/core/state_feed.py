@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from .catch_up import CatchUp, StateBatch, StateCursor
-from .changes import Changes
-from .delta import Delta
-from .entries import Values
-from .feed import NOTHING, Allowance, Verdict
+from visdom_transport.core.catch_up import CatchUp, StateBatch, StateCursor
+from visdom_transport.core.changes import Changes
+from visdom_transport.core.delta import Delta
+from visdom_transport.core.entries import Values
+from visdom_transport.core.feed import NOTHING, Allowance, Verdict
 
 
 class StateFeed:

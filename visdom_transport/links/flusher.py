@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from ..core.hub import Hub
+from visdom_transport.core.hub import Hub
 
 logger = logging.getLogger("visdom_transport.links")
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.causes import closed
-from ..core.conversation import Conversation
-from ..core.encoding import encode
-from ..core.errors import CloseCode, LinkClosed
-from ..core.hub import Hub
-from .flusher import clock
+from visdom_transport.core.causes import closed
+from visdom_transport.core.conversation import Conversation
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.core.hub import Hub
+from visdom_transport.links.flusher import clock
 
 REMEMBERED_ENDS = 1_000
 """Ended chains whose reason is still told to a client that polls once more."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from ..core.catch_up import StateBatch
-from ..core.dialect import Dialect
-from ..core.encoding import decode, encode
-from ..core.event_feed import EventBatch
-from ..core.feed import Batch, Verdict
+from visdom_transport.core.catch_up import StateBatch
+from visdom_transport.core.dialect import Dialect
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.event_feed import EventBatch
+from visdom_transport.core.feed import Batch, Verdict
 
 MAX_EXPECTED_ECHOES = 1_000
 """A page answers each close with its own close command, at once; a few are ever under way."""

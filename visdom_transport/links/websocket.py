@@ -10,10 +10,10 @@ from typing import Protocol
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler
 
-from ..core.errors import CloseCode, LinkClosed
-from ..core.hub import Hub
-from ..core.link import Link
-from .flusher import clock
+from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.core.hub import Hub
+from visdom_transport.core.link import Link
+from visdom_transport.links.flusher import clock
 
 SUBPROTOCOL = "visdom-transport.v1"
 

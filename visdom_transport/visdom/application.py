@@ -10,9 +10,9 @@ from typing import Any
 from visdom.server.defaults import DEFAULT_ENV_PATH, LAYOUT_FILE
 from visdom.utils import server_utils
 
-from ..settings import Settings
-from .durability.environments import Environments, set_aside, set_aside_unreadable
-from .state import State, is_lazy, is_unread
+from visdom_transport.settings import Settings
+from visdom_transport.visdom.durability.environments import Environments, set_aside, set_aside_unreadable
+from visdom_transport.visdom.state.observed import State, is_lazy, is_unread
 
 logger = logging.getLogger("visdom_transport")
 
@@ -21,11 +21,11 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     """Wrap Application.__init__: add the transport and its routes."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        from .doors import Doors
-        from .handlers import routes
-        from .publish_endpoint import PublishHandler
-        from .stopping import stop_on_signals
-        from .transport import Transport
+        from visdom_transport.visdom.access.gate import Doors
+        from visdom_transport.visdom.publishing.exactly_once import PublishHandler
+        from visdom_transport.visdom.serving.handlers import routes
+        from visdom_transport.visdom.serving.shutdown import stop_on_signals
+        from visdom_transport.visdom.transport import Transport
 
         settings = Settings.from_env()
         init(self, *args, **kwargs)
@@ -137,7 +137,7 @@ def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list
 
 def delete_environment(handler: Any, args: Any) -> None:
     """In the place of 0.2.4's DeleteEnvHandler.wrap_func, which fails after the deletion when the environment was never saved."""
-    from .transport import escape_eid
+    from visdom_transport.visdom.transport import escape_eid
 
     eid = escape_eid("main" if args.get("eid") is None else args["eid"])
     handler.application.transport.commands.delete_environment(eid)

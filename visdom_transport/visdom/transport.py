@@ -14,27 +14,27 @@ from tornado.ioloop import IOLoop
 from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
-from .. import __version__
-from ..core.causes import Causes, closed
-from ..core.conversation import Conversation
-from ..core.delta import Delta
-from ..core.entries import Values
-from ..core.errors import CloseCode, LinkClosed, MessageError
-from ..core.hub import Hub
-from ..core.session import Session
-from ..links.flusher import Flusher, clock
-from ..links.longpoll import Chains, Client
-from ..settings import Settings
-from .advice import log_once
-from .commands import Commands
-from .compare import REFRESH_AFTER_S, Comparison
-from .delivery import stock_compare_envs
-from .durability.keeper import Keeper
-from .logins import Logins
-from .producers import Producers
-from .sources import SharedSource, WindowSource
-from .state import State
-from .updates import Caps, Memo, rules_for
+from visdom_transport import __version__
+from visdom_transport.core.causes import Causes, closed
+from visdom_transport.core.conversation import Conversation
+from visdom_transport.core.delta import Delta
+from visdom_transport.core.entries import Values
+from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.hub import Hub
+from visdom_transport.core.session import Session
+from visdom_transport.links.flusher import Flusher, clock
+from visdom_transport.links.longpoll import Chains, Client
+from visdom_transport.settings import Settings
+from visdom_transport.visdom.access.logins import Logins
+from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.serving.advice import log_once
+from visdom_transport.visdom.serving.broadcasts import stock_compare_envs
+from visdom_transport.visdom.state.commands import Commands
+from visdom_transport.visdom.state.comparison import REFRESH_AFTER_S, Comparison
+from visdom_transport.visdom.state.observed import State
+from visdom_transport.visdom.state.values import SharedSource, WindowSource
+from visdom_transport.visdom.updates import Caps, Memo, rules_for
 
 logger = logging.getLogger("visdom_transport")
 

@@ -14,8 +14,8 @@ from typing import Any
 from visdom_transport.core.delta import Delta, apply
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.keeper import Keeper
-from visdom_transport.visdom.producers import Producers
-from visdom_transport.visdom.state import State
+from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.state.observed import State
 
 Environments = dict[str, Any]
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 from zlib import crc32
 
-from ...core.encoding import decode, encode
+from visdom_transport.core.encoding import decode, encode
 
 _FIRST_LINE = re.compile(rb"([0-9a-f]{8}) ([0-9]{1,15})\n")
 _MAX_FIRST_LINE_BYTES = 25

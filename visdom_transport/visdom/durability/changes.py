@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ...core.delta import Delta, fold
-from ...core.encoding import decode, encode
+from visdom_transport.core.delta import Delta, fold
+from visdom_transport.core.encoding import decode, encode
 
 logger = logging.getLogger("visdom_transport.durability")
 

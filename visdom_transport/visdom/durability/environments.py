@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 from visdom.utils import server_utils
 
-from ...core.encoding import decode, encode
-from .history import Base, Stamp
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.visdom.durability.history import Base, Stamp
 
 logger = logging.getLogger("visdom_transport.durability")
 

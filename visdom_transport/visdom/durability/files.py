@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from .blocks import Block, Damage, read_blocks
-from .environments import sync_folder
-from .history import is_sound
+from visdom_transport.visdom.durability.blocks import Block, Damage, read_blocks
+from visdom_transport.visdom.durability.environments import sync_folder
+from visdom_transport.visdom.durability.history import is_sound
 
 logger = logging.getLogger("visdom_transport.durability")
 

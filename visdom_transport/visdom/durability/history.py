@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.delta import apply
-from ...core.errors import GapError
-from .blocks import Block
+from visdom_transport.core.delta import apply
+from visdom_transport.core.errors import GapError
+from visdom_transport.visdom.durability.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)

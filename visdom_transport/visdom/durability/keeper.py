@@ -15,16 +15,16 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ...core.delta import Delta
-from ...core.encoding import encode
-from ...settings import Settings
-from ..producers import Producers
-from ..state import is_lazy, is_unread
-from .blocks import write_block
-from .changes import Changes, Part
-from .environments import STAMP, EnvironmentFile, Environments, encoded_members
-from .files import FOLDER, JournalFiles, Piece
-from .history import Foreign, History, Stamp
+from visdom_transport.core.delta import Delta
+from visdom_transport.core.encoding import encode
+from visdom_transport.settings import Settings
+from visdom_transport.visdom.durability.blocks import write_block
+from visdom_transport.visdom.durability.changes import Changes, Part
+from visdom_transport.visdom.durability.environments import STAMP, EnvironmentFile, Environments, encoded_members
+from visdom_transport.visdom.durability.files import FOLDER, JournalFiles, Piece
+from visdom_transport.visdom.durability.history import Foreign, History, Stamp
+from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.state.observed import is_lazy, is_unread
 
 logger = logging.getLogger("visdom_transport.durability")
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..updates.errors import refuse
+from visdom_transport.visdom.updates.errors import refuse
 
 Label: TypeAlias = str | int | float | bool | None
 

@@ -14,11 +14,10 @@ from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from ..updates.bounds import assign_bounds
-from ..updates.errors import refuse
-from ..updates.operations import assign, carry_out
-from .events import Batch, Label, Point, agreement
+from visdom_transport.visdom.embedding.events import Batch, Label, Point, agreement
+from visdom_transport.visdom.updates.bounds import assign_bounds
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign, carry_out
 
 PALETTE = (
     "#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#bab0ac",

@@ -5,12 +5,12 @@ only then carried out on the window: an update that cannot be carried out is ref
 replica applies is what the server applied.
 """
 
-from .bounds import Caps, read_bounds
-from .embeddings import pop_embeddings
-from .errors import UnknownUpdate, UpdateRefused
-from .rules import M23, V0_2_4, V0_3_0, Rules, rules_for
-from .text import Memo
-from .update import apply_update, bound_window, refusal_text
+from visdom_transport.visdom.updates.bounds import Caps, read_bounds
+from visdom_transport.visdom.updates.embeddings import pop_embeddings
+from visdom_transport.visdom.updates.errors import UnknownUpdate, UpdateRefused
+from visdom_transport.visdom.updates.rules import M23, V0_2_4, V0_3_0, Rules, rules_for
+from visdom_transport.visdom.updates.text import Memo
+from visdom_transport.visdom.updates.update import apply_update, bound_window, refusal_text
 
 __all__ = [
     "M23",

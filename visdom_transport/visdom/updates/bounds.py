@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeGuard
 
 from visdom_transport.core.delta import Operation, Path
-
-from .errors import refuse
-from .operations import assign
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import refuse
+from visdom_transport.visdom.updates.errors import refuse
 
 
 def first_entry(args: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,10 @@ import uuid
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from .bounds import drop
-from .check import member
-from .errors import refuse
-from .operations import assign, carry_out
+from visdom_transport.visdom.updates.bounds import drop
+from visdom_transport.visdom.updates.check import member
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign, carry_out
 
 
 def plan(window: dict[str, Any], args: dict[str, Any], bound: int | None, bound_when_growing: int | None) -> list[Operation]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from .check import array, member
-from .errors import refuse
-from .operations import assign
-from .rules import Rules
+from visdom_transport.visdom.updates.check import array, member
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign
+from visdom_transport.visdom.updates.rules import Rules
 
 _LABELS = {"appendRow": "y", "prependRow": "y", "appendColumn": "x", "prependColumn": "x"}
 

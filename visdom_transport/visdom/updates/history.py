@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from .bounds import drop
-from .check import first_entry, index, member
-from .errors import refuse
-from .operations import assign
+from visdom_transport.visdom.updates.bounds import drop
+from visdom_transport.visdom.updates.check import first_entry, index, member
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign
 
 SELECTIONS = {"image_history": "image_update_selected", "plot_history": "plot_update_selected"}
 

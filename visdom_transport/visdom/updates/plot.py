@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from . import heatmap, points
-from .check import entry, optional_object
-from .check import member as required
-from .errors import refuse
-from .operations import assign
-from .rules import Rules
+from visdom_transport.visdom.updates import heatmap, points
+from visdom_transport.visdom.updates.check import entry, optional_object
+from visdom_transport.visdom.updates.check import member as required
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import assign
+from visdom_transport.visdom.updates.rules import Rules
 
 _RESERVED = frozenset({"command", "content", "contentID", "i", "id", "type", "version"})
 """What tells a window from others: not an option."""

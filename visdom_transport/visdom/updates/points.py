@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from .bounds import drop
-from .check import array
-from .errors import refuse
-from .operations import are_atoms, assign
-from .rules import Rules
+from visdom_transport.visdom.updates.bounds import drop
+from visdom_transport.visdom.updates.check import array
+from visdom_transport.visdom.updates.errors import refuse
+from visdom_transport.visdom.updates.operations import are_atoms, assign
+from visdom_transport.visdom.updates.rules import Rules
 
 _TRACE_TYPES = frozenset({"scatter", "scattergl", "scatter3d", "custom"})
 

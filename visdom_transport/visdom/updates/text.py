@@ -6,9 +6,8 @@ from collections.abc import MutableMapping
 from typing import Any, TypeAlias
 
 from visdom_transport.core.delta import Operation
-
-from .check import first_entry, member
-from .errors import refuse
+from visdom_transport.visdom.updates.check import first_entry, member
+from visdom_transport.visdom.updates.errors import refuse
 
 SEPARATOR = "<br>"
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from visdom_transport.core.delta import Operation
-
-from . import embeddings, history, plot, text
-from .bounds import Caps, assign_bounds, limit, read_bounds
-from .errors import UnknownUpdate, refuse
-from .operations import carry_out
-from .rules import Rules
+from visdom_transport.visdom.updates import embeddings, history, plot, text
+from visdom_transport.visdom.updates.bounds import Caps, assign_bounds, limit, read_bounds
+from visdom_transport.visdom.updates.errors import UnknownUpdate, refuse
+from visdom_transport.visdom.updates.operations import carry_out
+from visdom_transport.visdom.updates.rules import Rules
 
 _FIXED = frozenset({"image", "properties", "network"})
 """Kinds of window that are only ever replaced."""

@@ -1,0 +1,152 @@
+"""A session belongs to the login it was opened with, and ends with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from links.local import PASSWORD_DIGEST, USER, LocalServer, Records
+from links.peers import OwnPoll, OwnSocket, RawSocket, StockPoll, StockSocket
+
+from visdom_transport.visdom.access import logins
+
+Serve = Callable[..., LocalServer]
+
+UNAUTHORIZED = {"type": "close", "code": 4050, "reason": "unauthorized"}
+
+
+VISITORS: list[requests.Session] = []
+
+
+class As:
+    """The same server, for somebody with cookies of their own."""
+
+    def __init__(self, server: LocalServer, *, login: bool = True) -> None:
+        self._server = server
+        self.http = requests.Session()
+        VISITORS.append(self.http)
+        if login:
+            body = {"username": USER, "password": PASSWORD_DIGEST}
+            self.post("/", body).raise_for_status()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        return self.http.post(self._server.url(path), data=json.dumps(body), timeout=10)
+
+    def get(self, path: str) -> requests.Response:
+        return self.http.get(self._server.url(path), timeout=10)
+
+
+@pytest.fixture
+def server(serve: Serve, records: Records) -> Iterator[LocalServer]:
+    records.ignore("40[01] (GET|POST)")
+    yield serve(login=True)
+    while VISITORS:
+        VISITORS.pop().close()
+
+
+def another(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> As:
+    """Somebody else's login. Visdom's cookie names the second, so two of the same second are one."""
+    earlier = time.time() - 100
+    monkeypatch.setattr("time.time", lambda: earlier)
+    other = As(server)
+    monkeypatch.undo()
+    return other
+
+
+def test_a_session_is_unknown_to_another_login(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = another(server, monkeypatch)
+    assert other.http.cookies["user_password"] != server.http.cookies["user_password"]
+    with OwnSocket(server) as mine:
+        with OwnSocket(other, session=mine.welcome) as theirs:
+            poll = OwnPoll(other, session=mine.welcome)
+            assert (theirs.welcome["resumed"], poll.welcome["resumed"]) == (False, False)
+            assert mine.welcome["session"] not in (theirs.welcome["session"], poll.welcome["session"])
+        assert mine.ask({"type": "ping"}, "pong")
+    with OwnSocket(server, session=mine.welcome) as again:
+        assert again.welcome["resumed"] is True
+
+
+@pytest.mark.parametrize("how", ["gone", "other"])
+@pytest.mark.parametrize("request_", ["poll", "send"])
+def test_a_poll_without_its_login_ends_the_session(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, how: str, request_: str
+) -> None:
+    client = OwnPoll(server, "env/main")
+    client.server = As(server, login=False) if how == "gone" else another(server, monkeypatch)
+    answer = client.poll() if request_ == "poll" else client.send({"type": "ping"})
+    assert answer == [UNAUTHORIZED]
+    assert server.sessions() == []
+    client.server = server
+    assert client.poll() == [UNAUTHORIZED], "it is over, with its login as well"
+
+
+def test_a_stranger_who_knows_no_secret_ends_nothing(server: LocalServer) -> None:
+    client = OwnPoll(server)
+    stranger = As(server, login=False)
+    for body in ({"link": client.link, "secret": "x"}, {"link": "x"}, {"link": None}, {}):
+        (message,) = stranger.post("/transport/poll", body).json()["messages"]
+        assert message["code"] in (4050, 4051)
+    assert client.poll() == []
+    assert server.status()["totals"]["closed_wrong_secret"] == 1
+
+
+def test_logging_out_ends_the_login_everywhere(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = another(server, monkeypatch)
+    copy = server.http.cookies["user_password"]
+    server.text("w", "x")
+    with OwnSocket(server) as mine, OwnSocket(other) as theirs, StockSocket(server) as page:
+        page.register()
+        poll, stock_poll = OwnPoll(server), StockPoll(server)
+        held = As(server, login=False)
+        held.http.cookies.set("user_password", copy)
+        answer = server.post("/transport/logout", {})
+        assert answer.json() == {"sessions_ended": 4}
+        assert "user_password" not in server.http.cookies
+        assert mine.expect_close() == 4050
+        assert page.expect_close() == 4050
+        assert theirs.ask({"type": "ping"}, "pong")
+        poll.server = held
+        assert poll.poll() == [UNAUTHORIZED]
+        assert stock_poll.sid not in server.run(lambda: set(server.app.transport.stock_polls))
+    # A copy of the cookie opens nothing any more, neither of ours nor of Visdom's.
+    with RawSocket(held, "/socket") as stranger:
+        assert stranger.expect_close() == 4050
+    assert OwnPoll(held).welcome == UNAUTHORIZED
+    assert held.post("/events", {}).status_code in (400, 401)
+    assert held.post("/win_data", {"win": "w"}).text == ""
+    assert other.post("/win_exists", {"win": "w"}).text == "true"
+
+
+def test_who_has_no_login_cannot_log_out(server: LocalServer) -> None:
+    with OwnSocket(server) as mine:
+        assert As(server, login=False).post("/transport/logout", {}).status_code in (400, 401)
+        assert mine.ask({"type": "ping"}, "pong")
+
+
+def test_without_a_login_there_is_nothing_to_end(serve: Serve) -> None:
+    server = serve()
+    with OwnSocket(server) as client:
+        assert server.post("/transport/logout", {}).json() == {"sessions_ended": 0}
+        assert client.ask({"type": "ping"}, "pong")
+
+
+def test_a_stock_poll_of_another_login_is_closed_to_it(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    poll = StockPoll(server)
+    other = another(server, monkeypatch)
+    assert other.post("/socket_wrap", {"sid": poll.sid, "message_type": "query"}).json()["reason"] == "closed"
+    assert poll.query()
+
+
+def test_ended_logins_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "MAX_ENDED", 2)
+    ended = logins.Logins()
+    for login in "abc":
+        ended.end(login)
+    assert [ended.has_ended(login) for login in "abc"] == [False, True, True]

@@ -1,0 +1,151 @@
+"""Who may ask anything at all. Decided by a request's head, before any handler is chosen and before its body is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler, stream_request_body
+
+from visdom_transport.core.causes import Cause
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import CloseCode
+from visdom_transport.links.longpoll import close_message, reply
+from visdom_transport.settings import variable
+
+if TYPE_CHECKING:
+    from visdom_transport.visdom.transport import Transport
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LINK_PATHS = ("/socket_wrap", "/vis_socket_wrap", "/transport/poll", "/transport/send")
+POLL_PATHS = LINK_PATHS[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not served: as HTTP says it, as a link is told, and what is counted, for whom."""
+
+    status: int
+    code: CloseCode
+    cause: Cause
+    client: str
+    message: str
+
+
+class Doors:
+    """What the settings of one server let in."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._settings = transport.settings
+        self._base_url = transport.app.base_url
+
+    def install(self) -> None:
+        """Stand before every route of the application."""
+        self._transport.app.default_router.rules.insert(0, Rule(_Refused(self), RefusingHandler))
+
+    def admit(self, request: HTTPServerRequest) -> Refusal | None:
+        """Return why ``request`` must not be served, if so, and count it. Otherwise its body is bound from now on."""
+        limit = self._body_limit(request)
+        refusal = self._check_host(request) or self._check_origin(request) or self._check_size(request, limit)
+        if refusal is not None:
+            self._transport.hub.causes.count(refusal.cause, refusal.client, refusal.message)
+        elif "Transfer-Encoding" in request.headers:
+            # A body without an announced size: tornado counts.
+            request.connection.set_max_body_size(limit)  # type: ignore[union-attr]
+        return refusal
+
+    def _check_host(self, request: HTTPServerRequest) -> Refusal | None:
+        allowed = self._settings.allowed_hosts
+        if not allowed or _split(f"//{request.host}")[0] in LOOPBACK.union(allowed):
+            return None
+        message = f"this server is not asked for as {request.host[:200]!r}; if it should be, set {variable('allowed_hosts')}"
+        return Refusal(403, CloseCode.ORIGIN, Cause.REFUSED_HOSTS, str(request.remote_ip), message)
+
+    def _check_origin(self, request: HTTPServerRequest) -> Refusal | None:
+        if not _may_change_something(request) or self._is_own_page(request):
+            return None
+        origin = request.headers.get("Origin", "another site")
+        message = (
+            f"refused a connection from origin {origin[:200]} to host {request.host[:200]}; behind a proxy that rewrites Host, "
+            f"set {variable('allowed_origins')}={origin[:200]}"
+        )
+        return Refusal(403, CloseCode.ORIGIN, Cause.CLOSED_ORIGIN, origin, message)
+
+    def _is_own_page(self, request: HTTPServerRequest) -> bool:
+        """Whether it comes from a page of this server, of an origin that the settings allow, or from no page at all."""
+        origin, site = request.headers.get("Origin", "null"), request.headers.get("Sec-Fetch-Site")
+        allowed = self._settings.allowed_origins
+        if origin.rstrip("/") in allowed or "*" in allowed:
+            return True
+        if origin != "null":
+            return _split(origin)[1] == request.host.lower()
+        # No page at all, or one whose origin is withheld (a referrer policy does that): the browser tells which, if it is one.
+        return "Origin" not in request.headers if site is None else site in ("same-origin", "none")
+
+    def _body_limit(self, request: HTTPServerRequest) -> int:
+        is_link = request.path.removeprefix(self._base_url) in LINK_PATHS
+        return self._settings.max_message_bytes if is_link else self._settings.max_body_bytes
+
+    def _check_size(self, request: HTTPServerRequest, limit: int) -> Refusal | None:
+        length = request.headers.get("Content-Length", "")
+        # What is no number is tornado's to refuse. Python itself refuses numbers of thousands of digits.
+        if not length.isdecimal() or (len(length) < 20 and int(length) <= limit):
+            return None
+        name = "max_message_bytes" if limit == self._settings.max_message_bytes else "max_body_bytes"
+        message = f"the body of {length[:20]} bytes is larger than {variable(name)}={limit}"
+        return Refusal(413, CloseCode.PROTOCOL, Cause.REFUSED_BODIES, str(request.remote_ip), message)
+
+
+def _may_change_something(request: HTTPServerRequest) -> bool:
+    """Replies are kept from other sites by the browser. Those of a WebSocket are not, and polling begins with a GET."""
+    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    return request.method not in SAFE_METHODS or is_socket or request.path.endswith("/socket_wrap")
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The host name of a URL, and the name with its port; empty when it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return (parts.hostname or "").lower(), parts.netloc.lower()
+
+
+class _Refused(Matcher):
+    """Matches the requests that are not let in."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        refusal = self._doors.admit(request)
+        return None if refusal is None else {"target_kwargs": {"refusal": refusal}}
+
+
+@stream_request_body
+class RefusingHandler(RequestHandler):
+    """Answers a request that is not let in. Its body is thrown away as it comes."""
+
+    def initialize(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+    def data_received(self, chunk: bytes) -> None:
+        """Nothing. Answered before its end, the request would be cut instead, and its sender would not know why."""
+
+    def answer(self) -> None:
+        refusal = self.refusal
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "application/json")
+        if self.request.path.endswith(POLL_PATHS):
+            # As a WebSocket would be closed (docs/protocol.md, section 7).
+            self.finish(reply([close_message(refusal.code)]))
+            return
+        self.set_status(refusal.status)
+        self.finish(encode({"error": {"code": refusal.code.reason, "message": refusal.message, "field": None}}))
+
+    get = head = post = put = patch = delete = options = answer

@@ -1,0 +1,105 @@
+"""The pages Visdom serves: our runtime goes in front of its bundle, or a page of ours says which files are missing."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tornado import template
+
+from visdom_transport.source_tree.description import PROVIDER_MARK
+from visdom_transport.visdom.page import browser_files, static_files
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script of our runtime. A module runs after the document is parsed and before the bundle connects."""
+
+    path: str
+    is_module: bool = True
+
+    def tag(self) -> str:
+        kind = 'type="module" ' if self.is_module else ""
+        return f"""<script {kind}src="{{{{ static_url('{static_files.RUNTIME_PREFIX}/{self.path}') }}}}"></script>\n    """
+
+
+#: In the order in which the page names them, all before Visdom's bundle.
+SCRIPTS = (Script("main.js"),)
+
+_PAGES = ("index.html", "login.html")
+_BUNDLE_PAGE = "index.html"
+_BUNDLE = "js/main.js"
+_BUNDLE_TAG = re.compile(r"""<script\b[^>]*\bstatic_url\(\s*(["'])js/main\.js\1\s*\)[^>]*>""")
+_NAME_IN_SCRIPT = re.compile(r"""'\{\{\s*escape\((\w+)\)\s*\}\}'""")
+_STATIC_URL = re.compile(r"""\bstatic_url\(\s*(["'])([^"']+)\1\s*\)""")
+
+
+def loader(original: template.BaseLoader | None) -> template.BaseLoader:
+    """The template loader of every application. Visdom has none of its own; if somebody has set one, it stays."""
+    from visdom.server.app import tornado_settings
+
+    return original or Loader(tornado_settings["template_path"], autoescape=tornado_settings["autoescape"])
+
+
+class Loader(template.Loader):
+    """Loads Visdom's templates, changed on the way. Keeps nothing: files may come or change while the server runs."""
+
+    def load(self, name: str, parent_path: str | None = None) -> template.Template:
+        if name not in _PAGES:
+            self.reset()
+            return super().load(name, parent_path)
+        source = with_quoted_names(Path(self.root, name).read_text(encoding="utf-8"))
+        missing = missing_files(self.root, source)
+        if missing:
+            return _missing_page(missing)
+        if name == _BUNDLE_PAGE:
+            source = with_scripts(source, () if self._has_provider() else SCRIPTS)
+        return template.Template(source, name=name, loader=self)
+
+    def _has_provider(self) -> bool:
+        """Whether the bundle was built with our provider, which needs no script in the page."""
+        return PROVIDER_MARK in static_files.find(self.root, _BUNDLE).read_bytes()
+
+
+def with_quoted_names(source: str) -> str:
+    """The page's source with the names of environments as strings of its script.
+
+    Visdom escapes them as for HTML: a backslash or a line break in one then ended the script, and with it the page (0.2.4).
+    """
+    return _NAME_IN_SCRIPT.sub(r"{{json_encode(escape(\1))}}", source)
+
+
+def with_scripts(source: str, scripts: Sequence[Script] | None = None) -> str:
+    """The page's source with our scripts in front of Visdom's bundle; without a bundle as it was, with one warning."""
+    bundle = _BUNDLE_TAG.search(source)
+    if bundle is None:
+        _warn_no_bundle()
+        return source
+    tags = "".join(script.tag() for script in (SCRIPTS if scripts is None else scripts))
+    # Visdom ships no favicon.png; its link is a request that fails for each page, with a traceback in 0.3.0's log.
+    return source[: bundle.start()].replace('href="favicon.png"', 'href="data:,"') + tags + source[bundle.start() :]
+
+
+def missing_files(root: str, source: str) -> list[str]:
+    """Paths below `static` that the source names and nobody has."""
+    names = (match[2] for match in _STATIC_URL.finditer(source))
+    return [name for name in names if not name.startswith("../") and not static_files.find(root, name).is_file()]
+
+
+def _missing_page(missing: list[str]) -> template.Template:
+    visdom = static_files.visdom()
+    packages = browser_files.missing(visdom, [])
+    namespace = {"missing": {name: packages.get(name) for name in missing}, "visdom": visdom}
+    folder = template.Loader(str(Path(__file__).parent), autoescape="xhtml_escape", namespace=namespace)
+    return folder.load("missing.html")
+
+
+@functools.cache
+def _warn_no_bundle() -> None:
+    logger.warning("Visdom's page does not load js/main.js as expected: it is served without the transport's scripts")

@@ -1,0 +1,1 @@
+"""What publishers post: each endpoint, exactly once or as Visdom's own requests."""

@@ -1,0 +1,258 @@
+"""``POST /events``, ``/update``, ``/close`` and ``/embedding``: publishers change the state, and the feeds are told what changed.
+
+Each endpoint is a plain function of the transport and the parsed body. It returns the text of the reply, or raises
+`UpdateRefused` with nothing changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tornado.escape import json_decode, to_basestring
+from visdom.server.handlers import web_handlers
+from visdom.utils import server_utils
+
+from visdom_transport.core.causes import Cause
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
+from visdom_transport.visdom.serving.broadcasts import put_window, transport_of
+from visdom_transport.visdom.updates import (
+    Caps,
+    UnknownUpdate,
+    UpdateRefused,
+    apply_update,
+    bound_window,
+    read_bounds,
+    refusal_text,
+)
+from visdom_transport.visdom.updates.check import optional_object
+
+if TYPE_CHECKING:
+    from visdom_transport.visdom.transport import Transport
+
+logger = logging.getLogger("visdom_transport.publishing")
+
+Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
+
+VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
+"""Windows whose content is not a plot. Everything else needs a layout."""
+
+POINT_MEMBERS = frozenset({"data", "name", "append", "delete"})
+"""What makes an update more than one of layout and options."""
+
+
+def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
+    return UpdateRefused(status, field, message)
+
+
+def parsed_body(handler: Any) -> dict[str, Any]:
+    """The JSON object a request carries.
+
+    Raises:
+        UpdateRefused: it carries something else.
+    """
+    try:
+        # As Visdom does: its client sends NaN.
+        args = json_decode(to_basestring(handler.request.body))
+    except (ValueError, RecursionError) as error:
+        raise refuse("body", f"not JSON: {error}") from error
+    if not isinstance(args, dict):
+        raise refuse("body", "must be a JSON object")
+    return args
+
+
+def answer_error(handler: Any, status: int, error: dict[str, str | None]) -> None:
+    """Answer with JSON that says what is wrong and where."""
+    handler.set_status(status)
+    handler.set_header("Content-Type", "application/json")
+    handler.write(encode({"error": error}))
+
+
+def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") -> Any:
+    """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field.
+
+    The reply repeats what was sent, window ids for instance: it is not called HTML, as which Visdom's would be shown.
+    """
+
+    @server_utils.check_auth  # type: ignore[untyped-decorator]
+    def post(handler: Any) -> None:
+        transport = transport_of(handler)
+        handler.set_header("Content-Type", content_type)
+        handler.set_header("X-Content-Type-Options", "nosniff")
+        try:
+            # The id of a window that was set through /win_data need not be text that can be sent.
+            handler.write(endpoint(transport, parsed_body(handler)).encode(errors="replace"))
+        except UpdateRefused as refusal:
+            count_refused(transport, handler, as_json(refusal))
+            answer_error(handler, refusal.status, as_json(refusal))
+        except MessageError as error:
+            count_refused(transport, handler, error.as_json())
+            answer_error(handler, 500, error.as_json())
+
+    return post
+
+
+def count_refused(transport: Transport, handler: Any, error: dict[str, str | None]) -> None:
+    """What a publisher sent was refused. The message may repeat what it sent, which is not for the log."""
+    detail = f"{handler.request.path}: {error['code']} {error['field']}"
+    transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
+
+
+def as_json(refusal: UpdateRefused) -> dict[str, str | None]:
+    return {"code": "bad_field", "message": refusal.message, "field": refusal.field}
+
+
+def events(transport: Transport, args: dict[str, Any]) -> str:
+    """Create a window, or replace the one of the same id."""
+    if args.get("func") is not None:
+        raise refuse("func", "Lua Torch is not supported")
+    return create_window(transport, args, environment_id(args))
+
+
+def update(transport: Transport, args: dict[str, Any]) -> str:
+    """Change a window. An append to one that does not exist creates it."""
+    win = name("win", args.get("win"), "window id")
+    eid = environment_id(args)
+    environment = transport.environment(eid)
+    if environment is None and hasattr(transport.app, "storage"):
+        transport.app.state[eid] = {"jsons": {}, "reload": {}}
+    if environment is None or win not in environment["jsons"]:
+        return create_window(transport, args, eid) if args.get("append") else "win does not exist"
+    window = environment["jsons"][win]
+    if not isinstance(window, dict):
+        raise refuse("win", "is no window: something else was put in its place through /win_data")
+    if is_embedding(window) and (args.keys() & POINT_MEMBERS or read_bounds(args.get("opts"))):
+        raise refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
+    refusal = refusal_text(window, transport.rules)
+    if refusal is not None:
+        return refusal
+    try:
+        delta = apply_update(window, args, caps_of(window, transport), rules=transport.rules, memo=transport.line_counts)
+    except UnknownUpdate:
+        return _left_to_visdom(transport, args)
+    transport.window_updated(eid, win, delta)
+    return str(window.get("id", win))
+
+
+def _left_to_visdom(transport: Transport, args: dict[str, Any]) -> str:
+    answer = _Answer(transport.app)
+    web_handlers.UpdateHandler.wrap_func(answer, args)
+    if answer.status != 200:
+        raise refuse("win", answer.text, answer.status)
+    return answer.text
+
+
+class _Answer:
+    """Stands in for a request handler of Visdom's: has what the application has, and keeps the answer."""
+
+    def __init__(self, app: Any) -> None:
+        self.application = app
+        self.status = 200
+        self.text = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.application, name)
+
+    def set_status(self, status: int, reason: str | None = None) -> None:
+        self.status = status
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+
+def close(transport: Transport, args: dict[str, Any]) -> str:
+    """Close a window, or all windows of the environment. What is not there is closed already."""
+    eid, win = environment_id(args), args.get("win")
+    if win is not None:
+        name("win", win, "window id, or null for all windows")
+    environment = transport.environment(eid)
+    if environment is None:
+        return ""
+    windows = environment["jsons"]
+    for each in list(windows) if win is None else [win]:
+        window = windows.pop(each, None)
+        if window is not None:
+            transport.window_closed(eid, each, window)
+    return ""
+
+
+def create_window(transport: Transport, args: dict[str, Any], eid: str, **members: Any) -> str:
+    """Make a window as Visdom does, within its bounds, and put it into the state. ``members`` are added to it. Returns its id."""
+    data = args.get("data")
+    if not isinstance(data, list) or not data or not isinstance(data[0], dict) or not isinstance(data[0].get("type"), str):
+        raise refuse("data", "must be a list whose first item is an object with a type")
+    if not isinstance(args.get("opts", {}), dict):
+        raise refuse("opts", "must be an object")
+    if isinstance(args.get("win"), str):
+        name("win", args["win"], "window id")
+    if data[0]["type"] not in VISDOM_TYPES and not isinstance(args.get("layout"), dict):
+        raise refuse("layout", "a plot needs a layout object")
+    try:
+        window = server_utils.window(args)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
+    window.update(members)
+    bound_window(window, caps_of(window, transport), args.get("opts"))
+    put_window(transport.app.state, window, eid)
+    return str(window["id"])
+
+
+def caps_of(window: dict[str, Any], transport: Transport) -> Caps:
+    """The server's bounds for a window. A streaming embedding has its own, over all of its traces."""
+    return Caps() if is_embedding(window) else transport.caps
+
+
+def name(field: str, value: Any, what: str) -> str:
+    """Check an id of a window or environment, which must be text that a reply can carry: no half of a surrogate pair.
+
+    Raises:
+        UpdateRefused: it is none.
+    """
+    if not isinstance(value, str):
+        raise refuse(field, f"must be a {what}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise refuse(field, f"must be a {what} in Unicode: {error}") from error
+    return value
+
+
+def environment_id(args: dict[str, Any]) -> str:
+    if args.get("eid") is not None:
+        name("eid", args["eid"], "environment name")
+    escaped: str = server_utils.extract_eid(args)
+    return escaped
+
+
+def embedding(transport: Transport, args: dict[str, Any]) -> str:
+    """Add points to a streaming embedding, or replace them. The window is made by the first event."""
+    eid = environment_id(args)
+    win = name("win", "embedding" if args.get("win") is None else args["win"], "window id")
+    opts = optional_object(args, "opts")
+    bounds, title = read_bounds(opts), opts.get("title")
+    if title is not None and not isinstance(title, str):
+        raise refuse("opts.title", f"must be a string, not {title!r:.80}")
+    environment = transport.environment(eid)
+    window = environment["jsons"].get(win) if environment is not None else None
+    held = window if window is not None else {}
+    max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points
+    batch = parse(args, max_points)
+    if window is None:
+        creation = {**EmbeddingWindow.creation(batch, opts), "win": win}
+        return create_window(transport, creation, eid, embedding={"next": len(batch.points)})
+    if not is_embedding(window):
+        raise refuse("win", "is not a streaming embedding")
+    held_points = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
+    transport.window_updated(eid, win, held_points.apply(batch, max_points, title=title, bounds=bounds))
+    return str(window["id"])
+
+
+ENDPOINTS: dict[str, Endpoint] = {"events": events, "update": update, "close": close, "embedding": embedding}
+
+post_events = posted(events)
+post_update = posted(update)
+post_close = posted(close)
+post_embedding = posted(embedding)

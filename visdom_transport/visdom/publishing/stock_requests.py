@@ -1,0 +1,216 @@
+"""What is posted to Visdom's own handlers: checked before they see it, because they fail half-way through what is wrong.
+
+A request that cannot be carried out is answered with 400 and JSON that names the field; one that asks for what is not there with
+404 and a sentence, which no client takes for the window it asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from visdom.utils import server_utils
+
+from visdom_transport.visdom.publishing.endpoints import (
+    answer_error,
+    as_json,
+    count_refused,
+    environment_id,
+    name,
+    parsed_body,
+    refuse,
+)
+from visdom_transport.visdom.serving.broadcasts import CannotShow, transport_of
+from visdom_transport.visdom.updates import UpdateRefused
+
+if TYPE_CHECKING:
+    from visdom_transport.visdom.transport import Transport
+
+Check = Callable[["Transport", dict[str, Any]], None]
+
+NOT_FOUND = 404
+
+
+def checked(post: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the ``post`` of one of Visdom's handlers, whose name is in `CHECKS`."""
+
+    def checked_post(handler: Any, *path: str) -> None:
+        kind = type(handler).__name__
+        if handler.login_enabled and not handler.current_user and kind != "IndexHandler":
+            post(handler, *path)  # says that a login is needed
+            return
+        try:
+            CHECKS[kind](transport_of(handler), parsed_body(handler))
+            post(handler, *path)
+        except UpdateRefused as refusal:
+            if refusal.status == NOT_FOUND:
+                _not_found(handler, refusal.message)
+            else:
+                count_refused(transport_of(handler), handler, as_json(refusal))
+                answer_error(handler, refusal.status, as_json(refusal))
+        except CannotShow as error:
+            _not_found(handler, str(error))
+
+    return checked_post
+
+
+def checked_upload(post: Callable[..., None]) -> Callable[..., None]:
+    """Wrap 0.3.0's UploadEnvHandler.post, which checks that there are windows, but not what they are, nor the file's name."""
+
+    def checked_post(handler: Any) -> None:
+        authorised = not handler.login_enabled or handler.current_user
+        reason = _upload_problem(handler) if authorised and "file" in handler.request.files else None
+        if reason is None:
+            post(handler)
+        else:
+            handler.set_status(400)
+            handler.write({"success": False, "error": reason})
+
+    return checked_post
+
+
+def _upload_problem(handler: Any) -> str | None:
+    file = handler.request.files["file"][0]
+    try:
+        content = json.loads(file["body"])
+    except (ValueError, RecursionError):
+        return "Invalid JSON file"
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
+        return "This is not a valid Visdom JSON"
+    if not transport_of(handler).keeper.can_save(f"uploaded_{server_utils.escape_eid(file['filename'])}"):
+        return "The file's name cannot be that of an environment"
+    return None
+
+
+def _not_found(handler: Any, message: str) -> None:
+    handler.set_status(NOT_FOUND)
+    handler.set_header("Content-Type", "text/plain; charset=utf-8")
+    handler.write(message.encode(errors="replace"))
+
+
+# --- what requests name ---
+
+
+def _window(args: dict[str, Any]) -> str | None:
+    if "win" not in args:
+        raise refuse("win", "must be a window id, or null")
+    return None if args["win"] is None else name("win", args["win"], "window id, or null")
+
+
+def _text(args: dict[str, Any], field: str) -> str:
+    value = args.get(field)
+    if not isinstance(value, str):
+        raise refuse(field, "must be a string")
+    return value
+
+
+def _name(args: dict[str, Any], field: str) -> str:
+    """An environment id, as it is stored."""
+    escaped: str = server_utils.escape_eid(name(field, args.get(field), "environment name"))
+    return escaped
+
+
+def _page(args: dict[str, Any], *, required: bool) -> None:
+    if not isinstance(args.get("sid"), str | None) or (required and "sid" not in args):
+        raise refuse("sid", "must be the id of a page")
+
+
+def _environment(transport: Transport, eid: str) -> Any:
+    environment = transport.environment(eid)
+    if environment is None:
+        raise refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
+    return environment
+
+
+def _savable(transport: Transport, eid: str, field: str) -> None:
+    if not transport.keeper.can_save(eid):
+        raise refuse(field, f"environment {eid[:100]!r} cannot be saved: its id cannot be the name of a file")
+
+
+# --- the requests ---
+
+
+def _win_exists(transport: Transport, args: dict[str, Any]) -> None:
+    environment_id(args)
+    _window(args)
+
+
+def _win_hash(transport: Transport, args: dict[str, Any]) -> None:
+    _window(args)
+    _environment(transport, environment_id(args))
+
+
+def _win_data(transport: Transport, args: dict[str, Any]) -> None:
+    eid, win = environment_id(args), _window(args)
+    if "data" not in args:
+        windows = _environment(transport, eid)["jsons"]
+        if win is not None and win not in windows:
+            raise refuse("win", f"no window {win[:100]!r} in environment {eid[:100]!r}", NOT_FOUND)
+        return
+    try:
+        data = json.loads(_text(args, "data"))
+    except (ValueError, RecursionError) as error:
+        raise refuse("data", f"not JSON: {error}") from error
+    if win is None and not isinstance(data, dict):
+        raise refuse("data", "must be an object of windows")
+
+
+def _save(transport: Transport, args: dict[str, Any]) -> None:
+    eids = args.get("data")
+    if not isinstance(eids, list):
+        raise refuse("data", "must be a list of environment names")
+    for eid in eids:
+        eid = server_utils.escape_eid(name("data", eid, "list of environment names"))
+        if eid in transport.app.state:
+            _savable(transport, eid, "data")
+
+
+def _fork_env(transport: Transport, args: dict[str, Any]) -> None:
+    eid = _name(args, "eid")
+    _environment(transport, _name(args, "prev_eid"))
+    _savable(transport, eid, "eid")
+
+
+def _delete_env(transport: Transport, args: dict[str, Any]) -> None:
+    environment_id(args)
+
+
+def _env_state(transport: Transport, args: dict[str, Any]) -> None:
+    """Visdoms either take no notice of what is asked for, or take everything for a name."""
+
+
+def _env(transport: Transport, args: dict[str, Any]) -> None:
+    _page(args, required=False)
+    if "eid" in args:
+        _name(args, "eid")
+
+
+def _compare(transport: Transport, args: dict[str, Any]) -> None:
+    _page(args, required=True)
+
+
+def _login(transport: Transport, args: dict[str, Any]) -> None:
+    if not transport.app.login_enabled:
+        raise refuse("body", "nothing can be posted to this address, and this server has no login", NOT_FOUND)
+    for field in ("username", "password"):
+        _text(args, field)
+
+
+def _experiment(transport: Transport, args: dict[str, Any]) -> None:
+    environment_id(args)
+
+
+CHECKS: dict[str, Check] = {
+    "CompareHandler": _compare,
+    "DataHandler": _win_data,
+    "DeleteEnvHandler": _delete_env,
+    "EnvHandler": _env,
+    "EnvStateHandler": _env_state,
+    "ExistsHandler": _win_exists,
+    "ExperimentLogHandler": _experiment,
+    "ForkEnvHandler": _fork_env,
+    "HashHandler": _win_hash,
+    "IndexHandler": _login,
+    "SaveHandler": _save,
+}

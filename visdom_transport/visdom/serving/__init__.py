@@ -1,0 +1,1 @@
+"""What subscribers are served: routes, sockets, polls, and the end of a server."""

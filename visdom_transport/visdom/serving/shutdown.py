@@ -1,0 +1,93 @@
+"""Ending a server: on SIGTERM and SIGINT it refuses new work, tells the clients, saves everything, and exits with status 0."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import IOLoop
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
+
+from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import CloseCode
+from visdom_transport.links.flusher import clock
+
+logger = logging.getLogger("visdom_transport")
+
+GOODBYE_S = 0.2
+"""How long clients have to read why their links end."""
+
+_applications: list[Any] = []
+
+
+def stop_on_signals(app: Any) -> None:
+    """Have SIGTERM and SIGINT end the process gently, once the main thread runs the loop and does nothing else.
+
+    An application made in another thread, or where a loop runs already (a notebook), is a guest: its host decides. A host that
+    handles a signal itself keeps it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        IOLoop.current().add_callback(_take_signals, app)
+
+
+def _take_signals(app: Any) -> None:
+    _applications.append(app)
+    if len(_applications) > 1:
+        return
+    loop = asyncio.get_running_loop()
+    defaults: dict[signal.Signals, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    taken = [number for number, default in defaults.items() if signal.getsignal(number) is default]
+
+    def received(number: int, _: Any) -> None:
+        # A second signal does what it always did.
+        for each in taken:
+            signal.signal(each, defaults[each])
+        loop.call_soon_threadsafe(lambda: IOLoop.current().add_callback(_stop_all, signal.Signals(number).name))
+
+    for number in taken:
+        signal.signal(number, received)
+
+
+async def _stop_all(why: str) -> None:
+    logger.info("%s: the server saves and stops", why)
+    results = [await stop(app) for app in _applications]
+    await asyncio.sleep(GOODBYE_S)
+    if not all(results):
+        sys.exit(1)
+    IOLoop.current().stop()
+
+
+async def stop(app: Any) -> bool:
+    """Refuse what would change something, tell the clients, and save. Returns whether everything could be saved."""
+    app.default_router.rules.insert(0, Rule(_Writes(), StoppingHandler))
+    hub, now = app.transport.hub, clock()
+    for session in list(hub.sessions.values()):
+        if session.link is not None:
+            hub.end(session.link, CloseCode.GOING_AWAY, now)
+    return bool(await app.transport.keeper.close())
+
+
+class _Writes(Matcher):
+    """Requests that may change something."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        return None if request.method in ("GET", "HEAD", "OPTIONS") else {}
+
+
+class StoppingHandler(RequestHandler):
+    """Answers what comes too late."""
+
+    def prepare(self) -> None:
+        self.set_status(503)
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode({"error": {"code": "going_away", "message": "the server is stopping", "field": None}}))

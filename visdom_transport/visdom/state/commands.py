@@ -1,0 +1,247 @@
+"""What browsers and sources ask for: Visdom's commands (contract of `SocketHandler.on_message`), each checked before it acts."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import visdom.utils.server_utils as server_utils
+
+from visdom_transport.core.errors import MessageError
+from visdom_transport.core.session import Session
+from visdom_transport.visdom.updates import UpdateRefused, pop_embeddings
+
+if TYPE_CHECKING:
+    from visdom_transport.visdom.transport import Transport
+
+logger = logging.getLogger("visdom_transport.commands")
+
+Action = Callable[[Session, dict[str, Any]], Any]
+
+
+class Commands:
+    """Carries out commands on one application's state."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._app = transport.app
+        self._actions: dict[str, Action] = {
+            "close": self._close,
+            "save": self._save,
+            "delete_env": self._delete_env,
+            "save_layouts": self._save_layouts,
+            "forward_to_vis": self._forward_to_vis,
+            "layout_item_update": self._layout_item_update,
+            "pop_embeddings_pane": self._pop_embeddings_pane,
+            "echo": self._echo,
+        }
+        if hasattr(self._app, "storage"):
+            self._actions |= {
+                "undo": self._undo,
+                "save_all": self._save_all,
+                "update_plot_layout": self._update_plot_layout,
+                "update_comment": self._update_comment,
+            }
+
+    def carry_out(self, session: Session, command: dict[str, Any]) -> Any:
+        """Do what ``command`` says.
+
+        Raises:
+            MessageError: it cannot be done; nothing was changed.
+        """
+        name = command.get("cmd")
+        action = self._actions.get(name) if isinstance(name, str) else None
+        if action is None:
+            raise MessageError("unknown_command", f"no command {str(name)[:50]!r}", "cmd")
+        if self._app.readonly and name != "echo":
+            raise MessageError("readonly", "this server is read only", "cmd")
+        try:
+            return action(session, command)
+        except MessageError:
+            raise
+        except Exception as error:
+            logger.exception("command %s failed", name)
+            raise MessageError("failed", f"{type(error).__name__}: {error}") from error
+
+    # --- what commands name ---
+
+    def _environment(self, eid: Any, field: str = "eid") -> Any:
+        if not isinstance(eid, str):
+            raise MessageError("bad_field", f"{field} must be a string", field)
+        environment = self._transport.environment(eid)
+        if environment is None:
+            raise MessageError("unknown_env", f"no environment {eid[:100]!r}", field)
+        return environment
+
+    def _window(self, eid: Any, win: Any, field: str) -> Any:
+        windows = self._environment(eid)["jsons"]
+        if not isinstance(win, str):
+            raise MessageError("bad_field", f"{field} must be a string", field)
+        if win not in windows:
+            raise MessageError("unknown_window", f"no window {win[:100]!r} in environment {eid!r}", field)
+        return windows[win]
+
+    @staticmethod
+    def _object(value: Any, field: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise MessageError("bad_field", f"{field} must be an object", field)
+        return value
+
+    # --- windows ---
+
+    def _close(self, session: Session, command: dict[str, Any]) -> None:
+        eid, win = str(command.get("eid")), command.get("data")
+        windows = self._environment(command.get("eid"))["jsons"]
+        if not isinstance(win, str):
+            raise MessageError("bad_field", "data must be a window id", "data")
+        window = windows.get(win)
+        if window is None:
+            return  # closed before, by somebody else: what was asked for holds
+        del windows[win]
+        self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
+        self._transport.window_closed(eid, win, window)
+
+    def _undo(self, session: Session, command: dict[str, Any]) -> None:
+        eid = command.get("eid")
+        windows = self._environment(eid)["jsons"]
+        popped = server_utils.pop_deleted(self._app.storage, eid)
+        if popped:
+            win, window = popped
+            if isinstance(window, dict):
+                # Through /win_data anything can be put in a window's place.
+                indices = (other.get("i") for other in windows.values() if isinstance(other, dict))
+                window["i"] = max((index for index in indices if isinstance(index, int)), default=-1) + 1
+            windows[win] = window
+        self._transport.undo_changed(str(eid))
+
+    def _layout_item_update(self, session: Session, command: dict[str, Any]) -> None:
+        win = command.get("win")
+        if not isinstance(win, str):
+            raise MessageError("bad_field", "win must be a string", "win")
+        self._environment(command.get("eid"))["reload"][win] = command.get("data")
+        self._transport.member_set(str(command.get("eid")), "reload")
+
+    def _pop_embeddings_pane(self, session: Session, command: dict[str, Any]) -> None:
+        packet = self._object(command.get("data"), "data")
+        eid, win = packet.get("eid"), packet.get("target")
+        try:
+            delta = pop_embeddings(self._window(eid, win, "data.target"))
+        except UpdateRefused as refusal:
+            raise MessageError("failed", refusal.message, f"data.{refusal.field}") from refusal
+        self._transport.window_updated(str(eid), str(win), delta)
+
+    def _update_plot_layout(self, session: Session, command: dict[str, Any]) -> None:
+        patch = self._object(command.get("data"), "data")
+        window = self._window(command.get("eid"), command.get("win"), "win")
+        content = window.get("content")
+        if window.get("type") == "plot_history":
+            frame = command.get("frame")
+            if not isinstance(content, list) or not isinstance(frame, int) or not 0 <= frame < len(content):
+                raise MessageError("bad_field", "frame must be the index of a frame of the window", "frame")
+            content = content[frame]
+        if not isinstance(content, dict):
+            raise MessageError("failed", "the window has no plot", "win")
+        content.setdefault("layout", {}).update(patch)
+        window["contentID"] = str(uuid.uuid4())
+        self._transport.window_changed(str(command.get("eid")), str(command.get("win")))
+
+    def _update_comment(self, session: Session, command: dict[str, Any]) -> None:
+        eid, win, comment = command.get("eid"), command.get("win"), command.get("data")
+        if not isinstance(comment, str):
+            raise MessageError("bad_field", "data must be a string", "data")
+        window = self._window(eid, win, "win")
+        window["comment"] = comment
+        window["version"] = window.get("version", 1) + 1
+        window["contentID"] = str(uuid.uuid4())
+        self._transport.window_changed(str(eid), str(win))
+        # Visdom saves a copy from another thread. By the time that is written it may be older than what is on disk already.
+        try:
+            self._save_environment(str(eid))
+        except OSError as error:
+            logger.error("environment %.200r could not be saved: %s", eid, error)
+
+    # --- environments ---
+
+    def _save(self, session: Session, command: dict[str, Any]) -> None:
+        positions = self._object(command.get("data"), "data")
+        previous = self._environment(command.get("prev_eid"), "prev_eid")
+        eid = command.get("eid")
+        if not isinstance(eid, str) or not eid:
+            raise MessageError("bad_field", "eid must be a name", "eid")
+        eid = server_utils.escape_eid(eid)
+        if not self._transport.keeper.can_save(eid):
+            raise MessageError(
+                "bad_field", f"environment {eid[:100]!r} cannot be saved: its id cannot be the name of a file", "eid"
+            )
+        state = self._app.state
+        if eid != command.get("prev_eid"):
+            state[eid] = copy.deepcopy(previous)
+        state[eid]["reload"] = positions
+        self._save_environment(eid)
+        if session.dialect == "stock":
+            self._transport.show(session, f"env/{eid}", live_only=True)
+
+    def _save_environment(self, eid: str) -> None:
+        if hasattr(self._app, "storage"):
+            self._app.storage.save_env(eid, self._app.state[eid])
+        else:
+            server_utils.serialize_env(self._app.state, [eid], env_path=self._app.env_path)
+
+    def _save_all(self, session: Session, command: dict[str, Any]) -> None:
+        for eid in list(self._app.state):
+            self._save_environment(eid)
+
+    def _delete_env(self, session: Session, command: dict[str, Any]) -> None:
+        eid = command.get("eid")
+        if not isinstance(eid, str):
+            raise MessageError("bad_field", "eid must be a string", "eid")
+        self.delete_environment(server_utils.escape_eid(eid))
+
+    def delete_environment(self, eid: str) -> None:
+        """Remove an environment from the state and from disk. One that is not there is no error: what was asked for holds."""
+        if eid == "main" and hasattr(self._app, "storage"):
+            raise MessageError("failed", "the main environment cannot be deleted", "eid")
+        self._app.state.pop(eid, None)
+        if not self._transport.keeper.can_save(eid):
+            return  # nothing on disk has this name
+        if hasattr(self._app, "storage"):
+            server_utils.clear_deleted(self._app.storage, eid)
+            self._app.storage.delete_env(eid)
+        elif self._app.env_path is not None:
+            (Path(self._app.env_path) / f"{eid}.json").unlink(missing_ok=True)
+
+    def _save_layouts(self, session: Session, command: dict[str, Any]) -> None:
+        layouts = command.get("data")
+        if not isinstance(layouts, str):
+            raise MessageError("bad_field", "data must be a string", "data")
+        try:
+            layouts.encode()
+        except UnicodeEncodeError as error:
+            raise MessageError("bad_field", f"data must be Unicode: {error}", "data") from error
+        before, self._app.layouts = self._app.layouts, layouts
+        try:
+            self._app.save_layouts()
+        except OSError:
+            self._app.layouts = before
+            raise
+        self._transport.layouts_changed()
+
+    # --- events ---
+
+    def _forward_to_vis(self, session: Session, command: dict[str, Any]) -> None:
+        event = dict(self._object(command.get("data"), "data"))
+        eid = event.get("eid")
+        if event.get("pane_data") is False:
+            self._environment(eid, "data.eid")
+        else:
+            event["pane_data"] = self._window(eid, event.get("target"), "data.target")
+        self._transport.hub.publish("events", event)
+
+    def _echo(self, session: Session, command: dict[str, Any]) -> None:
+        if session.role != "source":
+            raise MessageError("unknown_command", "echo is for sources", "cmd")
+        self._transport.hub.publish("events", command)
