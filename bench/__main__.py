@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-PAGE = Path("docs/benchmarks.md")
+PAGE = Path(f"docs/reports/{time.strftime('%Y-%m-%d')}/benchmarks.md")
 
 BUDGETS_S = {
     "append": 80,

@@ -1,6 +1,6 @@
 """The short set: a hundred schedules of faults without a violation, a real tab, and mistakes that must be found.
 
-The long run and all mistakes are commands: `python -m tests.faults --help`. docs/reliability.md says what was found.
+The long run and all mistakes are commands: `python -m tests.faults --help`. docs/testing.md describes them.
 """
 
 from __future__ import annotations
