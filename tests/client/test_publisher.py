@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -120,6 +121,19 @@ def test_the_same_windows_as_with_visdoms_own_client(server: LocalServer, connec
     assert windows == expected
     assert ours.counters.coalesced > 0
     assert ours.counters.refused == 0
+
+
+def test_windows_may_be_numbered(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port)
+    for x in range(20):
+        assert append(vis, x, win=2) == "2"
+    assert vis.win_exists(2)
+    assert vis.text("a", win=3) == "3"
+    assert vis.flush(TIMEOUT_S)
+    assert vis.counters.coalesced > 0
+    assert xs(server.windows("main"), "2") == list(range(20))
+    vis.close(3)
+    assert not vis.win_exists("3")
 
 
 def test_a_window_without_a_name_gets_one(server: LocalServer, connect: Connect) -> None:
@@ -274,6 +288,28 @@ def test_calls_return_at_once_while_the_server_is_away(
     assert vis.flush(TIMEOUT_S)
     assert xs(server.windows("e")) == [*range(200)]
     assert len(caplog.records) == 2, [record.getMessage() for record in caplog.records]
+
+
+def test_what_is_saved_while_the_server_is_away_is_saved_when_it_is_back(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, caplog: Any
+) -> None:
+    records.expect("cannot be reached")
+    records.expect("is back after")
+    vis = connect(proxy.port, env="e", raise_exceptions=True)
+    append(vis, 0)
+    assert json.loads(vis.save(["e"])) == ["e"]
+    proxy.refuse()
+    proxy.cut()
+    append(vis, 1)
+    until(lambda: caplog.records, "a warning")
+    assert json.loads(vis.save(["e"])) == ["e"]
+    append(vis, 2)
+    assert server.env_path is not None
+    saved = server.env_path / "e.json"
+    assert xs(json.loads(saved.read_bytes())["jsons"]) == [0]
+    proxy.accept()
+    assert vis.flush(TIMEOUT_S)
+    assert xs(json.loads(saved.read_bytes())["jsons"])[:2] == [0, 1]
 
 
 def test_cuts_neither_lose_nor_double(server: LocalServer, proxy: FaultProxy, connect: Connect) -> None:
@@ -563,6 +599,32 @@ def test_what_cannot_be_sent_before_the_end_is_counted(tmp_path: Path) -> None:
     result = run_script(tmp_path, script, free_port())
     assert result.returncode == 0
     assert "2 calls (or more) have not reached the Visdom server" in result.stderr
+
+
+class Subclass(Publisher):
+    """As loggers are that derive from Visdom's client: with a constructor and members of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.prefix = "log of "
+        super().__init__("http://127.0.0.1", port=port, env="e", use_incoming_socket=False)
+        self.counts = {"lines": 0}
+
+    def log(self, line: str) -> None:
+        self.counts["lines"] += 1
+        self.text(self.prefix + line, win="log")
+
+
+@pytest.mark.usefixtures("connect")
+def test_a_copy_of_a_subclass_is_one_too(server: LocalServer) -> None:
+    vis = Subclass(server.port)
+    vis.log("a")
+    assert vis.finish(TIMEOUT_S)
+    copy = pickle.loads(pickle.dumps(vis))
+    assert isinstance(copy, Subclass)
+    copy.log("b")
+    assert copy.finish(TIMEOUT_S)
+    assert (vis.counts, copy.counts) == ({"lines": 1}, {"lines": 2})
+    assert server.windows("e")["log"]["content"] == "log of b"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import uuid
 import weakref
@@ -24,6 +25,7 @@ from visdom_transport.client.calls import ENDPOINTS, capture, window_of
 from visdom_transport.client.connection import Address
 from visdom_transport.client.outbox import Counters
 from visdom_transport.client.sender import Options, Sender
+from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
 ANSWER_TIMEOUT_S = 10.0
@@ -51,6 +53,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     """Options for publishers that are not given them."""
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
+        before = frozenset(vars(self))
         own = Publisher.defaults | {name: arguments.pop(name) for name in Options.names() & arguments.keys()}
         self._made_of = (args, dict(arguments), own)
         self._sender: Sender | None = None
@@ -58,6 +61,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         # What Visdom's constructor sends comes before the sender can know where to.
         self._early: list[str] = []
         super().__init__(*args, **arguments)
+        self._own_members = frozenset(vars(self)) - before | {"_own_members"}
         if not self.send or self.offline:
             return
         address = Address(
@@ -73,10 +77,14 @@ class Publisher(_Visdom):  # type: ignore[misc]
             self._sender.make_environment(eid)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process publishes for itself. It has no event stream: those who started it have."""
+        """A copy in another process publishes for itself. It has no event stream: those who started it have.
+
+        One of a subclass has what its own constructor has added.
+        """
         args, arguments, own = self._made_of
         given = inspect.signature(_Visdom).bind(*args, **arguments).arguments
-        return _made_again, (given | own | {"use_incoming_socket": False, "use_polling": False},)
+        added = {name: value for name, value in vars(self).items() if name not in self._own_members}
+        return _made_again, (type(self), given | own | {"use_incoming_socket": False, "use_polling": False}), added
 
     # --- the background ---
 
@@ -124,6 +132,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
                 self._early.append(str(msg["eid"]))
                 return ""
             return super()._send(msg, endpoint, quiet, from_log, create)
+        if endpoint == "save":
+            return self._save(sender, msg)
         if endpoint not in ENDPOINTS:
             if not sender.is_away:
                 sender.flush(ANSWER_TIMEOUT_S)
@@ -136,12 +146,25 @@ class Publisher(_Visdom):  # type: ignore[misc]
         self.env_list.add(msg["eid"])
         if msg.get("win") is None and (endpoint == "events" or ("win" in msg and create and endpoint == "update")):
             msg["win"] = f"window_{uuid.uuid4().hex}"
+        if "win" in msg:
+            msg["win"] = window_id(msg["win"])
         if not from_log:
             self._log(msg, endpoint)
         sender.put(capture(endpoint, msg))
         if endpoint == "close":
             return ""
         return "embedding" if msg.get("win") is None else msg["win"]
+
+    def _save(self, sender: Sender, msg: dict[str, Any]) -> str:
+        """Save environments now, or as soon as the server is back and has what was published before: training goes on."""
+        eids: list[str] = msg["data"]
+        if not sender.is_away:
+            sender.flush(ANSWER_TIMEOUT_S)
+        answer = sender.save(eids)
+        if answer is None:
+            sender.save_later(eids)
+            return json.dumps(eids)
+        return answer
 
     def win_exists(self, win: str, env: str | None = None) -> bool | None:
         """Whether the server has the window; None if it cannot be asked."""
@@ -159,8 +182,11 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return exists
 
 
-def _made_again(arguments: dict[str, Any]) -> Publisher:
-    return Publisher(**arguments)
+def _made_again(kind: type[Publisher], arguments: dict[str, Any]) -> Publisher:
+    publisher = kind.__new__(kind)
+    # Subclasses have constructors of their own.
+    Publisher.__init__(publisher, **arguments)
+    return publisher
 
 
 def background(**options: Any) -> None:

@@ -88,10 +88,10 @@ TABLE: Final = (
         wrapper="visdom_transport.visdom.application:with_transport",
     ),
     Seam(
-        UTILS,
-        "LazyEnvData.lazy_load_data",
-        "an environment read from disk later is observed as well",
-        wrapper="visdom_transport.visdom.state.observed:observing_load",
+        APP,
+        "Application.load_state",
+        "what is no environment is listed as one, and overwritten; a pipe in the directory stops the server",
+        wrapper="visdom_transport.visdom.application:load_state",
     ),
     Seam(
         UTILS,
@@ -111,7 +111,7 @@ TABLE: Final = (
     Seam(
         STORE,
         "JSONStore.load_env",
-        "a file that cannot be read is overwritten by the next save",
+        "what is added to an environment that was not saved takes its windows away",
         wrapper="visdom_transport.visdom.application:load_from_store",
         versions=("0.3.0",),
     ),
@@ -119,22 +119,26 @@ TABLE: Final = (
         APP,
         "Application.load_layouts",
         "a file of saved views that is no text keeps the server from starting",
-        wrapper="visdom_transport.visdom.application:load_layouts",
+        wrapper="visdom_transport.visdom.durability.views:load_layouts",
+    ),
+    Seam(
+        APP,
+        "Application.save_layouts",
+        "a file of saved views that could not be read is overwritten",
+        wrapper="visdom_transport.visdom.durability.views:save_layouts",
     ),
     Seam(
         UTILS,
         "gather_envs",
-        "the comparison page fails when there is no default directory",
-        wrapper="visdom_transport.visdom.application:gather_existing",
+        "lists what is no environment; the comparison page reads another directory, and fails when that is not there",
+        replacement="visdom_transport.visdom.application:gather_envs",
         aliases=(WEB,),
-        versions=("0.2.4", "m23"),
     ),
     Seam(
         WEB,
         "DeleteEnvHandler.wrap_func",
-        "deleting an environment that was never saved fails after the deletion",
+        "deletes what holds no environment; fails after deleting one that was never saved",
         replacement="visdom_transport.visdom.application:delete_environment",
-        versions=("0.2.4", "m23"),
     ),
     Seam(
         UTILS,
@@ -170,6 +174,16 @@ TABLE: Final = (
             versions=versions,
         )
         for handler, versions in POSTED_TO.items()
+    ),
+    *(
+        Seam(
+            WEB,
+            f"{handler}.get",
+            "an environment whose file has appeared since the start is not found",
+            wrapper="visdom_transport.visdom.publishing.stock_requests:finding",
+            versions=("0.3.0",),
+        )
+        for handler in ("CompareHandler", "EnvHandler")
     ),
     Seam(
         WEB,

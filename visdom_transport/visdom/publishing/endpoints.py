@@ -6,6 +6,7 @@ Each endpoint is a plain function of the transport and the parsed body. It retur
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +18,7 @@ from visdom.utils import server_utils
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
+from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
 from visdom_transport.visdom.serving.broadcasts import put_window, transport_of
 from visdom_transport.visdom.updates import (
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("visdom_transport.publishing")
 
+CONFLICT = 409
+"""The status of what cannot be done because of a file in Visdom's directory."""
+
 Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
@@ -49,7 +54,7 @@ def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
 
 
 def parsed_body(handler: Any) -> dict[str, Any]:
-    """The JSON object a request carries.
+    """The JSON object a request carries. The id of a window in it is text.
 
     Raises:
         UpdateRefused: it carries something else.
@@ -61,6 +66,10 @@ def parsed_body(handler: Any) -> dict[str, Any]:
         raise refuse("body", f"not JSON: {error}") from error
     if not isinstance(args, dict):
         raise refuse("body", "must be a JSON object")
+    if isinstance(args.get("win"), int | float):
+        args["win"] = window_id(args["win"])
+        # Visdom's own handlers read it again.
+        handler.request.body = json.dumps(args).encode()
     return args
 
 
@@ -90,7 +99,7 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
             answer_error(handler, refusal.status, as_json(refusal))
         except MessageError as error:
             count_refused(transport, handler, error.as_json())
-            answer_error(handler, 500, error.as_json())
+            answer_error(handler, CONFLICT, error.as_json())
 
     return post
 
@@ -116,9 +125,9 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. An append to one that does not exist creates it."""
     win = name("win", args.get("win"), "window id")
     eid = environment_id(args)
-    environment = transport.environment(eid)
-    if environment is None and hasattr(transport.app, "storage"):
-        transport.app.state[eid] = {"jsons": {}, "reload": {}}
+    environment = transport.readable(eid) if args.get("append") else transport.environment(eid)
+    if eid not in transport.app.state and hasattr(transport.app, "storage"):
+        environment = transport.begin(eid)
     if environment is None or win not in environment["jsons"]:
         return create_window(transport, args, eid) if args.get("append") else "win does not exist"
     window = environment["jsons"][win]
@@ -196,7 +205,7 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
     bound_window(window, caps_of(window, transport), args.get("opts"))
-    put_window(transport.app.state, window, eid)
+    put_window(transport, window, eid)
     return str(window["id"])
 
 
@@ -235,7 +244,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
     bounds, title = read_bounds(opts), opts.get("title")
     if title is not None and not isinstance(title, str):
         raise refuse("opts.title", f"must be a string, not {title!r:.80}")
-    environment = transport.environment(eid)
+    environment = transport.readable(eid)
     window = environment["jsons"].get(win) if environment is not None else None
     held = window if window is not None else {}
     max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points

@@ -10,6 +10,7 @@ from visdom.server.handlers.base_handlers import BaseHandler
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
+from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id, posted, refuse
 from visdom_transport.visdom.transport import SERVER_ID
 from visdom_transport.visdom.updates import UpdateRefused
@@ -66,8 +67,10 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         body = message.get("body")
         if not isinstance(body, dict):
             raise refuse("body", "must be a JSON object")
+        if "win" in body:
+            body["win"] = window_id(body["win"])
         eid = environment_id(body)
-        transport.environment(eid)
+        transport.readable(eid)  # whatever the keeper is to have is read
         transport.keeper.feed(eid)
         try:
             endpoint(transport, body)
