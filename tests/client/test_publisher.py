@@ -122,6 +122,19 @@ def test_the_same_windows_as_with_visdoms_own_client(server: LocalServer, connec
     assert ours.counters.refused == 0
 
 
+def test_windows_may_be_numbered(server: LocalServer, connect: Connect) -> None:
+    vis = connect(server.port)
+    for x in range(20):
+        assert append(vis, x, win=2) == "2"
+    assert vis.win_exists(2)
+    assert vis.text("a", win=3) == "3"
+    assert vis.flush(TIMEOUT_S)
+    assert vis.counters.coalesced > 0
+    assert xs(server.windows("main"), "2") == list(range(20))
+    vis.close(3)
+    assert not vis.win_exists("3")
+
+
 def test_a_window_without_a_name_gets_one(server: LocalServer, connect: Connect) -> None:
     vis = connect(server.port)
     made = [vis.text("a"), vis.text("b")]

@@ -82,11 +82,11 @@ def test_no_messages_ask_for_the_state(server: LocalServer) -> None:
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        ({"endpoint": "update", "body": {"win": 7}}, "win"),
+        ({"endpoint": "update", "body": {"win": [7]}}, "win"),
         ({"endpoint": "update", "body": {"win": "w", "eid": 7}}, "eid"),
         ({"endpoint": "events", "body": {"data": []}}, "data"),
         ({"endpoint": "embedding", "body": {"type": "none"}}, "type"),
-        ({"endpoint": "close", "body": {"win": 7}}, "win"),
+        ({"endpoint": "close", "body": {"win": [7]}}, "win"),
         ({"endpoint": "delete_env", "body": {}}, "endpoint"),
         ({"endpoint": "update", "body": []}, "body"),
         ({}, "endpoint"),

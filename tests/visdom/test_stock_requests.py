@@ -32,7 +32,7 @@ def state(server: LocalServer) -> str:
     [
         ("/win_data", "not an object", "body"),
         ("/win_data", {"eid": "main"}, "win"),
-        ("/win_data", {"win": 5}, "win"),
+        ("/win_data", {"win": [5]}, "win"),
         ("/win_data", {"win": None, "eid": "new", "data": "{"}, "data"),
         ("/win_data", {"win": None, "eid": "new", "data": "[1]"}, "data"),
         ("/win_data", {"win": None, "eid": "new", "data": {}}, "data"),

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from visdom_transport.core.encoding import encode
+from visdom_transport.core.window_ids import window_id
 
 Window: TypeAlias = tuple[str, str | None]
 """Environment and window id; None stands for all windows of the environment."""
@@ -33,7 +34,7 @@ _BOUNDS = ("max_points", "max_lines", "max_images", "max_old_content")
 
 def window_of(eid: object, win: object) -> Window:
     """The window that a server means by these names. It writes some characters of an environment differently."""
-    return str(eid).translate(_ESCAPED), None if win is None else str(win)
+    return str(eid).translate(_ESCAPED), None if win is None else str(window_id(win))
 
 
 class Message:

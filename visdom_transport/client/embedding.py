@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visdom_transport.core.errors import TransportError
+from visdom_transport.core.window_ids import window_id
 
 if TYPE_CHECKING:
     from visdom import Visdom
@@ -73,7 +74,7 @@ class EmbeddingStream:
     ) -> None:
         if max_points is not None and (isinstance(max_points, bool) or not isinstance(max_points, int) or max_points < 1):
             raise ValueError(f"max_points must be a positive integer, not {max_points!r}")
-        self.win = "embedding" if win is None else win
+        self.win: str = "embedding" if win is None else window_id(win)
         self._vis: Any = vis
         self._env = env
         given = {"max_points": max_points, "title": title}

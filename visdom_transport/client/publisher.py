@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 
 import visdom
 
+from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
 from .calls import ENDPOINTS, capture, window_of
@@ -136,6 +137,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
         self.env_list.add(msg["eid"])
         if msg.get("win") is None and (endpoint == "events" or ("win" in msg and create and endpoint == "update")):
             msg["win"] = f"window_{uuid.uuid4().hex}"
+        if "win" in msg:
+            msg["win"] = window_id(msg["win"])
         if not from_log:
             self._log(msg, endpoint)
         sender.put(capture(endpoint, msg))

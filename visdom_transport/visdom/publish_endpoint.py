@@ -10,6 +10,7 @@ from visdom.server.handlers.base_handlers import BaseHandler
 from ..core.encoding import encode
 from ..core.errors import MessageError
 from ..core.tally import Cause
+from ..core.window_ids import window_id
 from .publishing import ENDPOINTS, as_json, environment_id, posted, refuse
 from .transport import SERVER_ID
 from .updates import UpdateRefused
@@ -66,6 +67,8 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         body = message.get("body")
         if not isinstance(body, dict):
             raise refuse("body", "must be a JSON object")
+        if "win" in body:
+            body["win"] = window_id(body["win"])
         eid = environment_id(body)
         transport.environment(eid)
         transport.keeper.feed(eid)

@@ -6,6 +6,7 @@ Each endpoint is a plain function of the transport and the parsed body. It retur
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +18,7 @@ from visdom.utils import server_utils
 from ..core.encoding import encode
 from ..core.errors import MessageError
 from ..core.tally import Cause
+from ..core.window_ids import window_id
 from .delivery import put_window, transport_of
 from .embedding import EmbeddingWindow, is_embedding, parse
 from .updates import Caps, UnknownUpdate, UpdateRefused, apply_update, bound_window, read_bounds, refusal_text
@@ -41,7 +43,7 @@ def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
 
 
 def parsed_body(handler: Any) -> dict[str, Any]:
-    """The JSON object a request carries.
+    """The JSON object a request carries. The id of a window in it is text.
 
     Raises:
         UpdateRefused: it carries something else.
@@ -53,6 +55,10 @@ def parsed_body(handler: Any) -> dict[str, Any]:
         raise refuse("body", f"not JSON: {error}") from error
     if not isinstance(args, dict):
         raise refuse("body", "must be a JSON object")
+    if isinstance(args.get("win"), int | float):
+        args["win"] = window_id(args["win"])
+        # Visdom's own handlers read it again.
+        handler.request.body = json.dumps(args).encode()
     return args
 
 
