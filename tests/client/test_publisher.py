@@ -289,6 +289,28 @@ def test_calls_return_at_once_while_the_server_is_away(
     assert len(caplog.records) == 2, [record.getMessage() for record in caplog.records]
 
 
+def test_what_is_saved_while_the_server_is_away_is_saved_when_it_is_back(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, caplog: Any
+) -> None:
+    records.expect("cannot be reached")
+    records.expect("is back after")
+    vis = connect(proxy.port, env="e", raise_exceptions=True)
+    append(vis, 0)
+    assert json.loads(vis.save(["e"])) == ["e"]
+    proxy.refuse()
+    proxy.cut()
+    append(vis, 1)
+    until(lambda: caplog.records, "a warning")
+    assert json.loads(vis.save(["e"])) == ["e"]
+    append(vis, 2)
+    assert server.env_path is not None
+    saved = server.env_path / "e.json"
+    assert xs(json.loads(saved.read_bytes())["jsons"]) == [0]
+    proxy.accept()
+    assert vis.flush(TIMEOUT_S)
+    assert xs(json.loads(saved.read_bytes())["jsons"])[:2] == [0, 1]
+
+
 def test_cuts_neither_lose_nor_double(server: LocalServer, proxy: FaultProxy, connect: Connect) -> None:
     logging.getLogger("visdom_transport.client").setLevel(logging.ERROR)
     try:

@@ -103,6 +103,16 @@ class Connection:
         """
         self._check(self._post(f"/env/{eid}", json.dumps({"eid": eid}).encode()))
 
+    def save(self, eids: list[str]) -> str:
+        """Have environments written to their files. Returns what the server answers.
+
+        Raises:
+            Away: they may not be.
+        """
+        answer = self._post("/save", json.dumps({"data": eids}).encode())
+        self._check(answer)
+        return answer.text
+
     def close(self) -> None:
         """End the connection; the next request makes another one."""
         if self._session is not None:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import uuid
 import weakref
@@ -125,6 +126,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
                 self._early.append(str(msg["eid"]))
                 return ""
             return super()._send(msg, endpoint, quiet, from_log, create)
+        if endpoint == "save":
+            return self._save(sender, msg)
         if endpoint not in ENDPOINTS:
             if not sender.is_away:
                 sender.flush(ANSWER_TIMEOUT_S)
@@ -145,6 +148,17 @@ class Publisher(_Visdom):  # type: ignore[misc]
         if endpoint == "close":
             return ""
         return "embedding" if msg.get("win") is None else msg["win"]
+
+    def _save(self, sender: Sender, msg: dict[str, Any]) -> str:
+        """Save environments now, or as soon as the server is back and has what was published before: training goes on."""
+        eids: list[str] = msg["data"]
+        if not sender.is_away:
+            sender.flush(ANSWER_TIMEOUT_S)
+        answer = sender.save(eids)
+        if answer is None:
+            sender.save_later(eids)
+            return json.dumps(eids)
+        return answer
 
     def win_exists(self, win: str, env: str | None = None) -> bool | None:
         """Whether the server has the window; None if it cannot be asked."""

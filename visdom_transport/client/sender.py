@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -80,6 +81,8 @@ class Sender:
         self._environments: dict[str, None] = {}
         """Those still to be made."""
         self._made: dict[str, None] = {}
+        self._saves: dict[str, int] = {}
+        """Environments that are still to be saved, and the mark of what has to be in them."""
         self._connection = Connection(self.address)
         self._question = Connection(self.address)
         self._asking = threading.Lock()
@@ -119,6 +122,22 @@ class Sender:
             self._environments[eid] = None
             self._wake()
 
+    def save(self, eids: list[str]) -> str | None:
+        """Have environments saved, and return what the server answers. None if it does not."""
+        if self.is_away:
+            return None
+        with self._asking:
+            try:
+                return self._question.save(eids)
+            except Away:
+                return None
+
+    def save_later(self, eids: Iterable[str]) -> None:
+        """Save environments as soon as the server has everything put so far."""
+        with self._changed:
+            self._saves |= dict.fromkeys(eids, self._outbox.mark)
+            self._wake()
+
     def flush(self, timeout_s: float | None = None, *, durable: bool = False) -> bool:
         """Wait until the server has applied, or keeps for good, everything put so far. Returns whether it does."""
         with self._changed:
@@ -127,7 +146,8 @@ class Sender:
             try:
                 self._changed.notify_all()
                 return self._changed.wait_for(
-                    lambda: not self._environments and self._outbox.settled(mark, durable=durable), timeout_s
+                    lambda: not self._environments and not self._saves and self._outbox.settled(mark, durable=durable),
+                    timeout_s,
                 )
             finally:
                 self._hurry -= 1
@@ -235,7 +255,7 @@ class Sender:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._environments) or self._outbox.has_news
+        return bool(self._environments or self._saves) or self._outbox.has_news
 
     # --- the thread ---
 
@@ -263,6 +283,7 @@ class Sender:
                         self._made[eid] = None
                         self._changed.notify_all()
                 self._exchange()
+                self._save_what_arrived()
             except Away as reason:
                 self._unreachable(str(reason))
             except Exception:
@@ -294,6 +315,15 @@ class Sender:
             self._refused(item, error)
         if not receipt.known:
             self._make_again()
+
+    def _save_what_arrived(self) -> None:
+        with self._changed:
+            due = {eid: mark for eid, mark in self._saves.items() if self._outbox.settled(mark)}
+        if due:
+            self._connection.save(list(due))
+            with self._changed:
+                self._saves = {eid: mark for eid, mark in self._saves.items() if due.get(eid) != mark}
+                self._changed.notify_all()
 
     def _make_smaller(self, items: list[Item]) -> None:
         with self._changed:
