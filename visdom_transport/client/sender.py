@@ -29,6 +29,8 @@ QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
 MAX_BACKOFF_S = 5.0
 MAX_CAUSES = 100
+MULTIPROCESSING = ("multiprocessing", "multiprocess")
+"""The standard library's, and the copy of it that pathos, trixi and Hugging Face's datasets use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,10 +417,11 @@ def _exit_hooks() -> None:
         atexit.register(finish_all)
     _hooked_in = os.getpid()
     # Children of multiprocessing end without the hooks of atexit.
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, finish_all, exitpriority=10)
+    for package in MULTIPROCESSING:
+        util = sys.modules.get(f"{package}.util")
+        process = sys.modules.get(f"{package}.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, finish_all, exitpriority=10)
 
 
 def finish_all() -> None:
