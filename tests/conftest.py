@@ -56,7 +56,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for keyword, name in (("browser", "BROWSER TESTS"), ("source_tree", "TESTS WITH A SOURCE TREE")):
+    names = {"browser": "BROWSER TESTS", "source_tree": "TESTS WITH A SOURCE TREE", "programs": "PROGRAMS OF OTHERS"}
+    for keyword, name in names.items():
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if keyword in getattr(report, "keywords", ())]
         if skipped:
             reason = skipped[0].longrepr[2] if isinstance(skipped[0].longrepr, tuple) else skipped[0].longrepr

@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -598,6 +599,32 @@ def test_what_cannot_be_sent_before_the_end_is_counted(tmp_path: Path) -> None:
     result = run_script(tmp_path, script, free_port())
     assert result.returncode == 0
     assert "2 calls (or more) have not reached the Visdom server" in result.stderr
+
+
+class Subclass(Publisher):
+    """As loggers are that derive from Visdom's client: with a constructor and members of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.prefix = "log of "
+        super().__init__("http://127.0.0.1", port=port, env="e", use_incoming_socket=False)
+        self.counts = {"lines": 0}
+
+    def log(self, line: str) -> None:
+        self.counts["lines"] += 1
+        self.text(self.prefix + line, win="log")
+
+
+@pytest.mark.usefixtures("connect")
+def test_a_copy_of_a_subclass_is_one_too(server: LocalServer) -> None:
+    vis = Subclass(server.port)
+    vis.log("a")
+    assert vis.finish(TIMEOUT_S)
+    copy = pickle.loads(pickle.dumps(vis))
+    assert isinstance(copy, Subclass)
+    copy.log("b")
+    assert copy.finish(TIMEOUT_S)
+    assert (vis.counts, copy.counts) == ({"lines": 1}, {"lines": 2})
+    assert server.windows("e")["log"]["content"] == "log of b"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

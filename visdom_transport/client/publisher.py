@@ -53,6 +53,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     """Options for publishers that are not given them."""
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
+        before = frozenset(vars(self))
         own = Publisher.defaults | {name: arguments.pop(name) for name in Options.names() & arguments.keys()}
         self._made_of = (args, dict(arguments), own)
         self._sender: Sender | None = None
@@ -60,6 +61,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         # What Visdom's constructor sends comes before the sender can know where to.
         self._early: list[str] = []
         super().__init__(*args, **arguments)
+        self._own_members = frozenset(vars(self)) - before | {"_own_members"}
         if not self.send or self.offline:
             return
         address = Address(
@@ -75,10 +77,14 @@ class Publisher(_Visdom):  # type: ignore[misc]
             self._sender.make_environment(eid)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process publishes for itself. It has no event stream: those who started it have."""
+        """A copy in another process publishes for itself. It has no event stream: those who started it have.
+
+        One of a subclass has what its own constructor has added.
+        """
         args, arguments, own = self._made_of
         given = inspect.signature(_Visdom).bind(*args, **arguments).arguments
-        return _made_again, (given | own | {"use_incoming_socket": False, "use_polling": False},)
+        added = {name: value for name, value in vars(self).items() if name not in self._own_members}
+        return _made_again, (type(self), given | own | {"use_incoming_socket": False, "use_polling": False}), added
 
     # --- the background ---
 
@@ -176,8 +182,11 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return exists
 
 
-def _made_again(arguments: dict[str, Any]) -> Publisher:
-    return Publisher(**arguments)
+def _made_again(kind: type[Publisher], arguments: dict[str, Any]) -> Publisher:
+    publisher = kind.__new__(kind)
+    # Subclasses have constructors of their own.
+    Publisher.__init__(publisher, **arguments)
+    return publisher
 
 
 def background(**options: Any) -> None:

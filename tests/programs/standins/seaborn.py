@@ -1,0 +1,1 @@
+"""Stands in for seaborn, which trixi imports and does not use here."""
