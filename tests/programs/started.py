@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -113,8 +114,9 @@ class Programs:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for process in self._processes.values():
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes it has started
+                process.wait()
 
     def until_steps(self, count: int, timeout_s: float = RUN_TIMEOUT_S) -> None:
         """Wait until each program has done so many steps, or has ended."""
