@@ -39,7 +39,7 @@ COUNTED = frozenset({"contentID", "version", "i"})
 BY_CHANCE = re.compile(r" at 0x[0-9a-f]+|\d{4}-\w{3}-\d{2} \d{2}:\d{2}")
 
 START_TIMEOUT_S = 60.0
-RUN_TIMEOUT_S = 60.0
+RUN_TIMEOUT_S = 90.0
 
 
 def is_there(package: str) -> bool:

@@ -16,7 +16,7 @@ from started import PACKAGES, STEPS, Outcome, Programs, differences, is_there
 from support.server import VisdomServer, Window
 from support.wait import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.programs, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.programs, pytest.mark.timeout(300)]
 
 PROGRAMS = [name for name in PACKAGES if name != "visdom_logger" or NEW_VISDOM]
 """All there are for this Visdom: a logger of its own is new in 0.3.0."""
