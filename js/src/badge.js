@@ -230,10 +230,10 @@ export class Badge {
     } else this.#render();
   }
 
-  /** Says something for a few seconds. @param {string} text */
-  notice(text) {
+  /** Says something for a while. @param {string} text @param {number} [ms] */
+  notice(text, ms = NOTICE_MS) {
     this.#notice = text;
-    this.#noticeUntil = this.#now() + NOTICE_MS;
+    this.#noticeUntil = this.#now() + ms;
     this.#render();
   }
 

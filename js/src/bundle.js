@@ -24,6 +24,7 @@ import { Alarm, browserTime } from "./time.js";
  * @property {import("./time.js").Time} [time]
  * @property {import("./bundle/batch.js").Timers} [timers] where the bundle's code finds setTimeout
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
+ * @property {(text: string) => void} [onproblem]  an environment in view cannot be shown, and why
  * @property {(panes: {kept: number, lost: number}) => void} [onrestarted]
  *   the server has restarted and the panes are current; what became of those the bundle held
  */
@@ -46,6 +47,7 @@ export class Bundle {
   #time;
   #lateAlarm;
   #onerror;
+  #onproblem;
   #onrestarted;
   /** @type {BundleSocket | import("./bundle/receiver.js").Receiver | null} */ #socket = null;
   #registered = 0;
@@ -72,7 +74,7 @@ export class Bundle {
   /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
 
   /** @param {BundleOptions} options */
-  constructor({ session, requestFrame, afterDraw, isNear, time, timers, onerror, onrestarted }) {
+  constructor({ session, requestFrame, afterDraw, isNear, time, timers, onerror, onproblem, onrestarted }) {
     this.#session = session;
     this.#requestFrame = requestFrame ?? ((run) => void requestAnimationFrame(run));
     this.#afterDraw = afterDraw ?? ((callback) => callback());
@@ -81,6 +83,7 @@ export class Bundle {
     this.#time = time ?? browserTime;
     this.#lateAlarm = new Alarm(this.#time);
     this.#onerror = onerror ?? (() => {});
+    this.#onproblem = onproblem ?? (() => {});
     this.#onrestarted = onrestarted ?? (() => {});
     session.subscribe("shared", {
       onchanges: ({ changed, removed }) => {
@@ -217,8 +220,10 @@ export class Bundle {
     this.#reloadDue = this.#layoutDue = true;
     const mine = () => this.#view === view;
     this.#session.subscribe(view.feed, {
-      onsubscribed: ({ recovered }) => {
-        if (mine() && !recovered) this.#reloadDue = true;
+      onsubscribed: ({ recovered, header }) => {
+        if (!mine() || recovered) return;
+        this.#reloadDue = true;
+        if (typeof header?.problem === "string") this.#onproblem(header.problem);
       },
       onchanges: ({ changed, complete, snapshot }) => {
         if (!mine()) return;

@@ -9,6 +9,9 @@ import { browserPage } from "./page.js";
 import { Session } from "./session.js";
 import { browserTime } from "./time.js";
 
+/** It takes a while to read why an environment cannot be shown. */
+const PROBLEM_MS = 20_000;
+
 /** Path of the page's server with the slash at its end, as Visdom's bundle finds it. @param {string} path */
 export const rootOf = (path) => path.split("/env/")[0].split("/compare/")[0].replace(/\/?$/, "/");
 
@@ -55,6 +58,10 @@ export function openDashboard({ root, startWithPolling }) {
     onerror: (error, command) => {
       console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
       badge.notice(TEXTS.refused(error.message));
+    },
+    onproblem: (text) => {
+      console.warn(`visdom-transport: ${text}`);
+      badge.notice(text, PROBLEM_MS);
     },
     onrestarted: ({ kept, lost }) => badge.notice(lost ? TEXTS.lost(lost) : kept ? TEXTS.restored() : TEXTS.restarted()),
   });

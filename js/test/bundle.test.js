@@ -9,6 +9,7 @@ import { FakeSession, FakeTime } from "./fakes.js";
 class FakePage {
   session = new FakeSession();
   errors = [];
+  problems = [];
   restarts = [];
   messages = [];
   panes = new Map();
@@ -33,6 +34,7 @@ class FakePage {
       isNear: (contentID) => !this.outOfView.has(contentID),
       time: this.time,
       onerror: (error) => this.errors.push(error.code),
+      onproblem: (text) => this.problems.push(text),
       onrestarted: (panes) => this.restarts.push(panes),
     });
   }
@@ -215,6 +217,24 @@ test("the echo of a close stays here, a user's close does not", async () => {
   assert.deepEqual([page.texts, page.session.commands.length], [{ b: "1" }, 0]);
   page.closeByUser("b");
   assert.deepEqual(page.session.commands[0].command, { cmd: "close", data: "b", eid: "main" });
+});
+
+test("why an environment cannot be shown is said, and only of the one in view", async () => {
+  const page = new FakePage();
+  await page.open();
+  const { listener } = page.session.feeds.get("env/main");
+  const verdict = (problem, recovered = false) => listener.onsubscribed({ recovered, header: { reload: {}, problem } });
+  verdict("main.json is not JSON");
+  verdict(5);
+  verdict(undefined);
+  verdict("known", true);
+  page.ask(envView("other"));
+  verdict("late");
+  assert.deepEqual(page.problems, ["main.json is not JSON"]);
+  page.session.set("env/other", "a", win("a", "1"));
+  page.frame();
+  page.batch();
+  assert.deepEqual(page.texts, { a: "1" }, "what comes later is shown");
 });
 
 test("a close reaches a window that still waits in the bundle's batch", async () => {

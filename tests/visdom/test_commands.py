@@ -12,6 +12,8 @@ from links.local import NEW_VISDOM, LocalServer, Records
 from links.peers import OwnSocket
 from visdom.utils import server_utils
 
+from visdom_transport.visdom.durability.environments import EnvironmentFile
+
 Serve = Callable[..., LocalServer]
 
 
@@ -100,11 +102,15 @@ def test_save_in_place_and_as_a_fork(server: LocalServer, client: OwnSocket, tab
     assert server.windows("new_one")["a"]["content"] == "one"
 
 
-def test_save_that_cannot_be_written_is_told(server: LocalServer, tab: Tab, records: Records) -> None:
+def test_save_that_cannot_be_written_is_told(
+    server: LocalServer, tab: Tab, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(EnvironmentFile, "commit", full)
+    assert tab.do(cmd="save", data={}, prev_eid="main", eid="new") == "failed"
     records.expect("command save failed")
-    assert server.env_path is not None
-    (server.env_path / "blocked.json").mkdir()
-    assert tab.do(cmd="save", data={}, prev_eid="main", eid="blocked") == "failed"
 
 
 def test_delete_env_removes_it_everywhere(server: LocalServer, client: OwnSocket, tab: Tab) -> None:

@@ -31,6 +31,9 @@ class Notes:
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
         self.taken.append(("replaced", eid, before))
 
+    def environment_found(self, eid: str) -> None:
+        self.taken.append(("found", eid))
+
     def window_set(self, eid: str, win: str) -> None:
         self.taken.append(("set", eid, win))
 
@@ -427,25 +430,23 @@ def test_a_fork_of_what_was_not_read_is_whole_and_its_own(serve: Serve, disk: Pa
 
 
 def test_a_file_that_cannot_be_read_is_told_and_harms_nobody(serve: Serve, disk: Path, records: Records) -> None:
-    records.expect("environment broken cannot be read")
-    records.expect("500 POST|ERROR root|Uncaught exception")
+    records.expect("409 POST /fork_env")
     saved(disk, "broken", x="lost")
     server = serve(disk)
     (disk / "broken.json").unlink()
     with OwnSocket(server, "env/main", "env/old") as client:
         client.converge("old")
-        error = client.ask({"type": "subscribe", "feed": "env/broken", "position": None}, "error")
-        assert (error["code"], error["field"]) == ("unknown_env", "eid")
-        assert "broken" in error["message"]
-        error = client.ask({"type": "subscribe", "feed": "compare/broken+old", "position": None}, "error")
-        assert error["code"] == "unknown_env"
+        for feed in ("env/broken", "compare/broken+old"):
+            verdict = client.ask({"type": "subscribe", "feed": feed, "position": None}, "subscribed")
+            assert "broken.json is gone" in verdict["header"]["problem"]
         for command in (
             {"cmd": "close", "data": "a", "eid": "broken"},
             {"cmd": "save", "data": {}, "prev_eid": "broken", "eid": "copy"},
         ):
             reply = client.ask({"type": "command", "id": len(command), "command": command}, "reply")
             assert reply["error"]["code"] == "unknown_env"
-        assert server.post("/fork_env", {"prev_eid": "broken", "eid": "copy"}).status_code == 500
+        answer = server.post("/fork_env", {"prev_eid": "broken", "eid": "copy"})
+        assert (answer.status_code, "broken.json is gone" in answer.text) == (409, True)
         assert sorted(server.post("/env_state", {}).json()) == ["broken", "main", "old"]
         assert server.post("/save", {"data": ["old", "broken"]}).status_code == 200
         server.text("a", "changed", eid="old")
@@ -454,7 +455,6 @@ def test_a_file_that_cannot_be_read_is_told_and_harms_nobody(serve: Serve, disk:
 
 
 def test_a_page_that_asks_for_what_cannot_be_read_goes_on_with_its_own(serve: Serve, disk: Path, records: Records) -> None:
-    records.expect("environment broken cannot be read")
     if not NEW_VISDOM:
         records.expect("404 POST /env/broken")
     saved(disk, "broken", x="lost")
@@ -467,15 +467,17 @@ def test_a_page_that_asks_for_what_cannot_be_read_goes_on_with_its_own(serve: Se
         answer = server.post("/env/broken", {"sid": page.sid})
         if NEW_VISDOM:
             assert answer.status_code == 200
-            assert page.receive_command("notification")["data"]["type"] == "error"
+            said = page.receive_command("notification")["data"]
+            assert (said["type"], "broken.json is gone" in said["message"]) == ("error", True)
         else:
-            assert answer.status_code == 404
+            assert (answer.status_code, "broken.json is gone" in answer.text) == (404, True)
         server.text("a", "changed", eid="old")
         assert page.receive_command("window")["content"] == "changed"
         assert [message for message in bystander.silent() if message["command"] == "notification"] == []
 
 
-def test_a_corrupt_main_does_not_keep_pages_out(serve: Serve, disk: Path) -> None:
+def test_a_corrupt_main_does_not_keep_pages_out(serve: Serve, disk: Path, records: Records) -> None:
+    records.expect("main.json")
     (disk / "main.json").write_text("not json")
     server = serve(disk)
     with StockSocket(server) as page:

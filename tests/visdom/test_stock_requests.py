@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket, StockSocket
+from links.peers import OwnSocket
 
 Serve = Callable[..., LocalServer]
 
@@ -109,7 +109,8 @@ def test_what_is_no_window_can_be_replaced_but_not_updated(server: LocalServer) 
     assert (answer.status_code, answer.text) == (200, "b")
 
 
-def test_an_id_that_cannot_be_a_files_name_is_told_when_it_is_saved(server: LocalServer) -> None:
+def test_an_id_that_cannot_be_a_files_name_is_told_when_it_is_saved(server: LocalServer, records: Records) -> None:
+    records.expect("has no file and is kept in the journal: its id cannot be the name of a file")
     eid = "a\0b"
     server.text("w", "one", eid=eid)
     assert server.post("/save", {"data": [eid]}).status_code == 400
@@ -123,17 +124,6 @@ def test_an_id_that_cannot_be_a_files_name_is_told_when_it_is_saved(server: Loca
             page.send({"type": "subscribe", "feed": feed, "position": None})
             assert page.receive_type("subscribed")["feed"] == feed
     assert eid not in server.post("/env_state", {}).json()
-
-
-@pytest.mark.skipif(NEW_VISDOM, reason="0.3.0 takes no notice of a directory")
-def test_a_page_that_asks_for_what_cannot_be_read_is_told(serve: Serve, tmp_path: Path, records: Records) -> None:
-    records.expect("bad cannot be read")
-    (tmp_path / "kept" / "bad.json").mkdir(parents=True)
-    server = serve(tmp_path / "kept")
-    with StockSocket(server) as page:
-        page.register()
-        answer = server.post("/env/bad", {"sid": page.sid})
-        assert (answer.status_code, "cannot be read" in answer.text) == (404, True)
 
 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 cannot bring windows back")

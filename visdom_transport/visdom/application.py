@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from visdom.server.defaults import DEFAULT_ENV_PATH, LAYOUT_FILE
-from visdom.utils import server_utils
+from visdom.server.defaults import DEFAULT_ENV_PATH
+from visdom.utils.shared_utils import ensure_dir_exists
 
 from ..settings import Settings
-from .durability.environments import Environments, set_aside, set_aside_unreadable
-from .state import State, is_lazy, is_unread
+from .durability.environments import Environments, Refused, environments_of
+from .durability.reading import Unreadable
+from .state import State, Unread, is_unread
 
 logger = logging.getLogger("visdom_transport")
 
@@ -29,10 +31,6 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
         settings = Settings.from_env()
         init(self, *args, **kwargs)
-        if self.env_path is not None:
-            if not hasattr(self, "storage"):
-                name_by_file(Path(self.env_path), self.state)
-            set_aside_corrupt(Path(self.env_path), self.state)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
         # What is larger than allowed is refused with a code of ours. Tornado only cuts the connection.
@@ -46,98 +44,99 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     return __init__
 
 
-def name_by_file(folder: Path, state: Any) -> None:
-    """Give environments with ".json" in their names these names again: 0.2.4 takes it out wherever it is when it reads them."""
-    files = {path.name.removesuffix(".json"): path for path in folder.glob("*.json")}
-    for eid, path in files.items():
-        taken_for = path.name.replace(".json", "")
-        if taken_for != eid:
-            state[eid] = server_utils.LazyEnvData(str(path))
-            if taken_for in files:
-                state[taken_for] = server_utils.LazyEnvData(str(files[taken_for]))
-            else:
-                state.pop(taken_for, None)
+def load_state(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Make Application.load_state: what is on disk is listed by its name, and read when somebody asks for it."""
 
+    def load_or_list(app: Any) -> dict[str, Any]:
+        if app.env_path is None:
+            return load(app)
+        ensure_dir_exists(app.env_path)
+        environments = environments_of(app)
+        state: dict[str, Any] = {eid: Unread(environments, eid) for eid in environments.listed()}
+        if app.eager_data_loading:
+            for environment in state.values():
+                with contextlib.suppress(Unreadable):  # which was told
+                    environment.lazy_load_data()
+        if "main" not in state and environments.exists("main"):
+            state["main"] = Unread(environments, "main")  # whoever asks for it is told what it is
+        elif "main" not in state:
+            state["main"] = {"jsons": {}, "reload": {}}
+            save(environments, state, "main", state["main"])
+        return state
 
-def set_aside_corrupt(folder: Path, state: Any) -> None:
-    """Set aside what Visdom has tried to read at its start, and could not: the next save would overwrite it."""
-    for path in folder.glob("*.json"):
-        content = state.get(path.name.removesuffix(".json"))
-        if content is None or (not is_lazy(content) and not content.get("jsons")):
-            set_aside_unreadable(path)
+    return load_or_list
 
 
 def serialize_env(state: Any, eids: Any, env_path: Any = DEFAULT_ENV_PATH) -> list[str]:
     """In the place of 0.2.4's: files are written as a whole or not at all. What was not read yet is saved already."""
     known = [eid for eid in eids if eid in state]
-    if env_path is not None:
-        for eid in known:
-            save(Environments(Path(env_path)), state, eid, state[eid])
-    return known
+    if env_path is None:
+        return known
+    return [eid for eid in known if save(Environments(Path(env_path)), state, eid, state[eid])]
 
 
 def save_in_store(_: Any) -> Callable[..., bool]:
     """Make 0.3.0's JSONStore.serialize_env, likewise."""
 
     def serialize_env(store: Any, eid: str, env_data: Any) -> bool:
-        save(Environments(Path(store.env_path), store), getattr(store, "state", None), eid, env_data)
-        return not is_unread(env_data)
+        saved = save(Environments(Path(store.env_path), store), getattr(store, "state", None), eid, env_data)
+        return saved and not is_unread(env_data)
 
     return serialize_env
 
 
-def save(environments: Environments, state: Any, eid: str, content: Any) -> None:
+def save(environments: Environments, state: Any, eid: str, content: Any) -> bool:
+    """Returns False for an environment that must not be saved under its name. Who asks for a save by hand is told before."""
     if is_unread(content):
-        return
-    if isinstance(state, State):
-        transport: Any = state.observer
-        transport.keeper.save(eid, content)
-        return
+        return True
+    try:
+        if isinstance(state, State):
+            transport: Any = state.observer
+            transport.keeper.save(eid, content)
+        else:
+            save_first(environments, eid, content)
+    except Refused:
+        return False
+    return True
+
+
+def save_first(environments: Environments, eid: str, content: Any) -> None:
+    """Visdom saves its first environment before it serves anybody. It can serve without that."""
     try:
         environments.save(eid, content)
     except OSError as error:
-        # Visdom saves its first environment before it serves anybody. It can serve without that.
         logger.error("environment %s could not be saved: %s", eid, error)
 
 
-def load_from_store(load_env: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap 0.3.0's JSONStore.load_env: a file that cannot be read is set aside, and the environment is empty."""
+def load_from_store(_: Any) -> Callable[..., Any]:
+    """Make 0.3.0's JSONStore.load_env, by which it adds to an environment and saves it: as it is now, wherever that is."""
 
-    def load(store: Any, eid: str) -> Any:
-        environment = load_env(store, eid)
-        broken = not all(isinstance(environment.get(name), dict) for name in ("jsons", "reload"))
-        if broken and store.env_path is not None and set_aside_unreadable(store._resolve_existing(eid)):
-            return {"jsons": {}, "reload": {}}
-        return environment
+    def load(store: Any, eid: str) -> dict[str, Any]:
+        state = getattr(store, "state", None)
+        if not isinstance(state, State):
+            return {}
+        transport: Any = state.observer
+        environment = transport.environment(eid)
+        return dict(environment) if environment is not None else {}
 
     return load
 
 
-def load_layouts(load: Callable[..., str]) -> Callable[..., str]:
-    """Wrap Application.load_layouts: a file that is no text is set aside, and there are no saved views."""
-
-    def load_or_set_aside(app: Any) -> str:
-        try:
-            return load(app)
-        except UnicodeDecodeError as error:
-            set_aside(Path(app.env_path) / "view" / LAYOUT_FILE, error)
-            return ""
-
-    return load_or_set_aside
-
-
-def gather_existing(gather_envs: Callable[..., list[str]]) -> Callable[..., list[str]]:
-    """Wrap 0.2.4's gather_envs: a directory that does not exist holds no environments."""
-
-    def gather(state: Any, env_path: Any = DEFAULT_ENV_PATH) -> list[str]:
-        return gather_envs(state, env_path if env_path is not None and Path(env_path).is_dir() else None)
-
-    return gather
+def gather_envs(state: Any, *args: Any, **kwargs: Any) -> list[str]:
+    """In the place of Visdom's: all environments, those included whose files have appeared since the start."""
+    found = []
+    if isinstance(state, State):
+        transport: Any = state.observer
+        found = transport.listed()
+    return sorted({*state, *found})
 
 
 def delete_environment(handler: Any, args: Any) -> None:
-    """In the place of 0.2.4's DeleteEnvHandler.wrap_func, which fails after the deletion when the environment was never saved."""
+    """In the place of Visdom's DeleteEnvHandler.wrap_func: what holds no environment is not deleted, and it is no error to delete
+    what was never saved."""
     from .transport import escape_eid
 
-    eid = escape_eid("main" if args.get("eid") is None else args["eid"])
-    handler.application.transport.commands.delete_environment(eid)
+    is_new = hasattr(handler.application, "storage")
+    eid = args.get("eid") if is_new or args.get("eid") is not None else "main"
+    if eid is not None and not (is_new and eid == "main"):
+        handler.application.transport.commands.delete_environment(escape_eid(eid))

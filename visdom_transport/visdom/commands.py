@@ -6,13 +6,13 @@ import copy
 import logging
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import visdom.utils.server_utils as server_utils
 
 from ..core.errors import MessageError
 from ..core.session import Session
+from .state import is_unread
 from .updates import UpdateRefused, pop_embeddings
 
 if TYPE_CHECKING:
@@ -173,10 +173,7 @@ class Commands:
         if not isinstance(eid, str) or not eid:
             raise MessageError("bad_field", "eid must be a name", "eid")
         eid = server_utils.escape_eid(eid)
-        if not self._transport.keeper.can_save(eid):
-            raise MessageError(
-                "bad_field", f"environment {eid[:100]!r} cannot be saved: its id cannot be the name of a file", "eid"
-            )
+        self._check_savable(eid)
         state = self._app.state
         if eid != command.get("prev_eid"):
             state[eid] = copy.deepcopy(previous)
@@ -185,6 +182,11 @@ class Commands:
         if session.dialect == "stock":
             self._transport.show(session, f"env/{eid}", live_only=True)
 
+    def _check_savable(self, eid: str) -> None:
+        refusal = self._transport.keeper.refusal(eid)
+        if refusal is not None:
+            raise MessageError("bad_field", f"environment {eid[:100]!r} cannot be saved: {refusal}", "eid")
+
     def _save_environment(self, eid: str) -> None:
         if hasattr(self._app, "storage"):
             self._app.storage.save_env(eid, self._app.state[eid])
@@ -192,8 +194,15 @@ class Commands:
             server_utils.serialize_env(self._app.state, [eid], env_path=self._app.env_path)
 
     def _save_all(self, session: Session, command: dict[str, Any]) -> None:
-        for eid in list(self._app.state):
-            self._save_environment(eid)
+        refused = []
+        for eid, environment in list(self._app.state.items()):
+            refusal = self._transport.keeper.refusal(eid) if not is_unread(environment) else None
+            if refusal is None:
+                self._save_environment(eid)
+            else:
+                refused.append(f"environment {eid[:100]!r} cannot be saved: {refusal}")
+        if refused:
+            raise MessageError("failed", "; ".join(refused))
 
     def _delete_env(self, session: Session, command: dict[str, Any]) -> None:
         eid = command.get("eid")
@@ -202,17 +211,26 @@ class Commands:
         self.delete_environment(server_utils.escape_eid(eid))
 
     def delete_environment(self, eid: str) -> None:
-        """Remove an environment from the state and from disk. One that is not there is no error: what was asked for holds."""
+        """Remove an environment from the state and from disk. One that is not there is no error: what was asked for holds.
+
+        Raises:
+            MessageError: what is under the name of its file holds no environment; it stays.
+        """
         if eid == "main" and hasattr(self._app, "storage"):
             raise MessageError("failed", "the main environment cannot be deleted", "eid")
+        environments = self._transport.environments
+        if environments is None:
+            self._app.state.pop(eid, None)
+            return
+        exists, problem = environments.exists(eid), self._transport.problem(eid)
+        if exists and problem is not None:
+            raise MessageError("failed", f"environment {eid[:100]!r} cannot be deleted: {problem}", "eid")
+        refusal = environments.refusal(eid)
         self._app.state.pop(eid, None)
-        if not self._transport.keeper.can_save(eid):
-            return  # nothing on disk has this name
-        if hasattr(self._app, "storage"):
+        if hasattr(self._app, "storage") and (exists or refusal is None):
             server_utils.clear_deleted(self._app.storage, eid)
-            self._app.storage.delete_env(eid)
-        elif self._app.env_path is not None:
-            (Path(self._app.env_path) / f"{eid}.json").unlink(missing_ok=True)
+        if refusal is None:
+            environments.delete(eid)
 
     def _save_layouts(self, session: Session, command: dict[str, Any]) -> None:
         layouts = command.get("data")

@@ -27,13 +27,17 @@ class Comparison:
 
     def __init__(self, transport: Transport, name: str) -> None:
         self.feed = name
-        members = name.removeprefix("compare/")
-        self._show_all = members.startswith(ALL)
-        self.eids = members.removeprefix(ALL).split("+")
+        self._show_all = name.startswith(f"compare/{ALL}")
+        self.eids = self.members(name)
         self._transport = transport
         self._reload: Any = {}
         self._windows: dict[str, Any] = {}
         self._combine()
+
+    @staticmethod
+    def members(feed: str) -> list[str]:
+        """The environments that a feed compares."""
+        return feed.removeprefix("compare/").removeprefix(ALL).split("+")
 
     def keys(self) -> Collection[str]:
         return sorted(self._windows, key=lambda win: creation_index(self._windows[win]))
@@ -46,7 +50,8 @@ class Comparison:
         return content_id
 
     def header(self) -> Any:
-        return {"reload": self._reload}
+        problems = [problem for eid in self.eids if (problem := self._transport.problem(eid)) is not None]
+        return {"reload": self._reload, **({"problem": "; ".join(problems)} if problems else {})}
 
     def refresh(self) -> None:
         """Combine anew and mark what differs."""

@@ -73,7 +73,7 @@ def load_env(state: Any, eid: str, socket: Any, *args: Any, **kwargs: Any) -> No
 
 
 class CannotShow(ValueError):
-    """What a page asks for cannot be shown. Visdom's handlers know it as a ValueError: 0.3.0 tells the page."""
+    """What a page of 0.2.4's asks for cannot be shown. Later ones have a way to be told."""
 
 
 def show(socket: Any, feed: str) -> None:
@@ -82,20 +82,21 @@ def show(socket: Any, feed: str) -> None:
     try:
         socket.transport.show(socket.session, feed)
     except MessageError as error:
-        raise CannotShow(error.message) from error
+        if not hasattr(server_utils, "notify"):
+            raise CannotShow(error.message) from error
+        if socket.session.link is not None:
+            socket.session.link.say({"command": "notification", "data": {"message": error.message, "type": "error"}})
 
 
 def register_window(handler: Any, p: dict[str, Any], eid: str) -> None:
     """Put a window into the state and reply with its id."""
-    put_window(handler.state, p, eid)
+    put_window(transport_of(handler), p, eid)
     handler.write(p["id"])
 
 
-def put_window(state: Any, p: dict[str, Any], eid: str) -> None:
+def put_window(transport: Transport, p: dict[str, Any], eid: str) -> None:
     """Put a window into the state, in the place of one with the same id."""
-    if eid not in state:
-        state[eid] = {"jsons": {}, "reload": {}}
-    windows = state[eid]["jsons"]
+    windows = transport.begin(eid)["jsons"]
     previous = windows.get(p["id"])
     if not isinstance(previous, dict):
         p["i"] = len(windows)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("visdom_transport.publishing")
 
+CONFLICT = 409
+"""The status of what cannot be done because of a file in Visdom's directory."""
+
 Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
@@ -88,7 +91,7 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
             answer_error(handler, refusal.status, as_json(refusal))
         except MessageError as error:
             count_refused(transport, handler, error.as_json())
-            answer_error(handler, 500, error.as_json())
+            answer_error(handler, CONFLICT, error.as_json())
 
     return post
 
@@ -114,9 +117,9 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. An append to one that does not exist creates it."""
     win = name("win", args.get("win"), "window id")
     eid = environment_id(args)
-    environment = transport.environment(eid)
-    if environment is None and hasattr(transport.app, "storage"):
-        transport.app.state[eid] = {"jsons": {}, "reload": {}}
+    environment = transport.readable(eid) if args.get("append") else transport.environment(eid)
+    if eid not in transport.app.state and hasattr(transport.app, "storage"):
+        environment = transport.begin(eid)
     if environment is None or win not in environment["jsons"]:
         return create_window(transport, args, eid) if args.get("append") else "win does not exist"
     window = environment["jsons"][win]
@@ -194,7 +197,7 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
     bound_window(window, caps_of(window, transport), args.get("opts"))
-    put_window(transport.app.state, window, eid)
+    put_window(transport, window, eid)
     return str(window["id"])
 
 
@@ -233,7 +236,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
     bounds, title = read_bounds(opts), opts.get("title")
     if title is not None and not isinstance(title, str):
         raise refuse("opts.title", f"must be a string, not {title!r:.80}")
-    environment = transport.environment(eid)
+    environment = transport.readable(eid)
     window = environment["jsons"].get(win) if environment is not None else None
     held = window if window is not None else {}
     max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points

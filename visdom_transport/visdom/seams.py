@@ -134,10 +134,10 @@ TABLE: Final = (
         wrap="visdom_transport.visdom.application:with_transport",
     ),
     Seam(
-        UTILS,
-        "LazyEnvData.lazy_load_data",
-        "an environment read from disk later is observed as well",
-        wrap="visdom_transport.visdom.state:observing_load",
+        APP,
+        "Application.load_state",
+        "what is no environment is listed as one, and overwritten; a pipe in the directory stops the server",
+        wrap="visdom_transport.visdom.application:load_state",
     ),
     Seam(
         UTILS,
@@ -157,7 +157,7 @@ TABLE: Final = (
     Seam(
         STORE,
         "JSONStore.load_env",
-        "a file that cannot be read is overwritten by the next save",
+        "what is added to an environment that was not saved takes its windows away",
         wrap="visdom_transport.visdom.application:load_from_store",
         only=("0.3.0",),
     ),
@@ -165,22 +165,26 @@ TABLE: Final = (
         APP,
         "Application.load_layouts",
         "a file of saved views that is no text keeps the server from starting",
-        wrap="visdom_transport.visdom.application:load_layouts",
+        wrap="visdom_transport.visdom.views:load_layouts",
+    ),
+    Seam(
+        APP,
+        "Application.save_layouts",
+        "a file of saved views that could not be read is overwritten",
+        wrap="visdom_transport.visdom.views:save_layouts",
     ),
     Seam(
         UTILS,
         "gather_envs",
-        "the comparison page fails when there is no default directory",
-        wrap="visdom_transport.visdom.application:gather_existing",
+        "lists what is no environment; the comparison page reads another directory, and fails when that is not there",
+        by="visdom_transport.visdom.application:gather_envs",
         also=(WEB,),
-        only=("0.2.4", "m23"),
     ),
     Seam(
         WEB,
         "DeleteEnvHandler.wrap_func",
-        "deleting an environment that was never saved fails after the deletion",
+        "deletes what holds no environment; fails after deleting one that was never saved",
         by="visdom_transport.visdom.application:delete_environment",
-        only=("0.2.4", "m23"),
     ),
     Seam(
         UTILS,
@@ -216,6 +220,16 @@ TABLE: Final = (
             only=only,
         )
         for handler, only in POSTED_TO.items()
+    ),
+    *(
+        Seam(
+            WEB,
+            f"{handler}.get",
+            "an environment whose file has appeared since the start is not found",
+            wrap="visdom_transport.visdom.stock_requests:finding",
+            only=("0.3.0",),
+        )
+        for handler in ("CompareHandler", "EnvHandler")
     ),
     Seam(
         WEB,

@@ -19,7 +19,8 @@ class WindowSource:
         self._eid = eid
 
     def _part(self, name: str) -> dict[str, Any]:
-        environment = self._transport.environment(self._eid)
+        """Empty if there is nothing that can be shown: the page learns of what comes later."""
+        environment = self._transport.readable(self._eid)
         return environment[name] if environment is not None else {}
 
     def keys(self) -> Collection[str]:
@@ -34,7 +35,9 @@ class WindowSource:
         return window.get("contentID") if isinstance(window, dict) else None
 
     def header(self) -> Any:
-        return {"reload": self._part("reload")}
+        header: dict[str, Any] = {"reload": self._part("reload")}
+        problem = self._transport.problem(self._eid)
+        return header if problem is None else {**header, "problem": problem}
 
 
 def creation_index(window: Any) -> tuple[bool, float]:

@@ -7,10 +7,11 @@ Changes *inside* a window are not seen here; who makes them reports them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
-from .durability.environments import set_aside_unreadable
+from .durability.environments import Environments
+from .durability.reading import Unreadable
 
 
 class Observer(Protocol):
@@ -21,6 +22,9 @@ class Observer(Protocol):
 
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
         """All windows of ``eid`` were replaced at once; ``before`` are the ids that existed, if they were known."""
+
+    def environment_found(self, eid: str) -> None:
+        """``eid`` was read from disk, after it was not there, or could not be read."""
 
     def window_set(self, eid: str, win: str) -> None:
         """A window was created or replaced as a whole."""
@@ -103,7 +107,7 @@ class Environment(_Dict):
 
 
 class State(_Dict):
-    """All environments by id. Environments that Visdom has not read from disk yet stay unread (`observe_loaded`)."""
+    """All environments by id. Those on disk that nobody has looked into are `Unread`."""
 
     def __init__(self, environments: Mapping[str, Any], observer: Observer) -> None:
         super().__init__()
@@ -112,14 +116,18 @@ class State(_Dict):
             super().__setitem__(eid, self._observed(eid, content))
 
     def _observed(self, eid: str, content: Any) -> Any:
-        if not is_lazy(content):
+        if isinstance(content, Unread) and content.is_observed:
+            content = copy.deepcopy(content)  # it is that of another name
+        if not isinstance(content, Unread):
             return Environment(content, eid, self.observer)
-        if hasattr(content, "_observation"):
-            # A copy of another environment. Unread it would stand for whatever that one's file holds by the time it is read.
-            content.lazy_load_data()
-        content._observation = _Observation(eid, self.observer)
-        observe_loaded(content)
+        content.observe(self.observer)
         return content
+
+    def take_up(self, eid: str, environment: Unread) -> None:
+        """An environment was found on disk. Nothing in it has changed, so there is nothing to save."""
+        super().__setitem__(eid, self._observed(eid, environment))
+        self.observer.environments_changed()
+        self.observer.environment_found(eid)
 
     def __setitem__(self, eid: str, content: Any) -> None:
         existed = eid in self
@@ -138,48 +146,73 @@ class State(_Dict):
         self.observer.environment_replaced(eid, before)
 
 
-class _Observation:
-    """Whom a LazyEnvData belongs to. Its copies belong to nobody, until they are put into a `State` themselves."""
+class Unread(Mapping[str, Any]):
+    """An environment on disk that is read when somebody looks into it, as Visdom's LazyEnvData. Copies of it are plain.
 
-    def __init__(self, eid: str, observer: Observer) -> None:
-        self.eid = eid
-        self.observer = observer
+    Looking into it raises `Unreadable` as long as its file holds no environment.
+    """
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> None:
-        return None
+    def __init__(self, environments: Environments, eid: str) -> None:
+        self._environments = environments
+        self._eid = eid
+        self._raw_dict: dict[str, Any] | None = None
+        self._observer: Observer | None = None
+        self._failed = False
+
+    @property
+    def is_observed(self) -> bool:
+        return self._observer is not None
+
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` what changes in it from now on."""
+        self._observer = observer
+        if self._raw_dict is not None:
+            self._raw_dict = Environment(self._raw_dict, self._eid, observer)
+
+    def lazy_load_data(self) -> None:
+        """Read it, unless that was done.
+
+        Raises:
+            Unreadable: its file holds no environment, or is gone.
+        """
+        if self._raw_dict is not None:
+            return
+        try:
+            self._raw_dict = self._environments.read(self._eid)
+        except Unreadable:
+            self._failed = True
+            raise
+        if self._observer is not None:
+            self.observe(self._observer)
+            if self._failed:
+                self._observer.environment_found(self._eid)
+
+    def _content(self) -> dict[str, Any]:
+        self.lazy_load_data()
+        assert self._raw_dict is not None
+        return self._raw_dict
+
+    def __getitem__(self, key: str) -> Any:
+        return self._content()[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._content()[key] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._content())
+
+    def __len__(self) -> int:
+        return len(self._content())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return copy.deepcopy(self._content(), memo)
 
 
 def is_lazy(content: Any) -> bool:
-    """Whether ``content`` is Visdom's LazyEnvData."""
-    return hasattr(content, "lazy_load_data")
+    """Whether ``content`` was on disk when the server began, or appeared there later."""
+    return isinstance(content, Unread)
 
 
 def is_unread(content: Any) -> bool:
     """Whether ``content`` is still only on disk."""
-    return is_lazy(content) and content._raw_dict is None
-
-
-def observe_loaded(lazy: Any) -> None:
-    """Observe the content of a LazyEnvData that belongs to a `State`, if it has been read."""
-    observation = getattr(lazy, "_observation", None)
-    if observation is not None and lazy._raw_dict is not None and not isinstance(lazy._raw_dict, Environment):
-        lazy._raw_dict = Environment(lazy._raw_dict, observation.eid, observation.observer)
-
-
-def observing_load(lazy_load_data: Any) -> Any:
-    """Wrap LazyEnvData.lazy_load_data so that what it reads is observed. An unreadable file of 0.2.4's is set aside."""
-
-    def load(self: Any) -> None:
-        try:
-            lazy_load_data(self)
-            if not all(isinstance(self._raw_dict[name], dict) for name in ("jsons", "reload")):
-                raise ValueError("the file is JSON, but not an environment")
-            observe_loaded(self)
-        except Exception:
-            self._raw_dict = None  # it is no environment, and must not pass for one that was read
-            if not set_aside_unreadable(getattr(self, "_env_path_file", None)):
-                raise
-            self._raw_dict = {"jsons": {}, "reload": {}}
-            observe_loaded(self)
-
-    return load
+    return isinstance(content, Unread) and content._raw_dict is None

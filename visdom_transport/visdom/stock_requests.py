@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from visdom.utils import server_utils
 
+from ..core.errors import MessageError
 from .delivery import CannotShow, transport_of
-from .publishing import answer_error, as_json, count_refused, environment_id, name, parsed_body, refuse
+from .publishing import CONFLICT, answer_error, as_json, count_refused, environment_id, name, parsed_body, refuse
+from .state import is_unread
 from .updates import UpdateRefused
 
 if TYPE_CHECKING:
@@ -43,8 +45,26 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
                 answer_error(handler, refusal.status, as_json(refusal))
         except CannotShow as error:
             _not_found(handler, str(error))
+        except MessageError as error:
+            _say(handler, CONFLICT, error.message)
 
     return checked_post
+
+
+def finding(get: Callable[..., None]) -> Callable[..., None]:
+    """Wrap ``get`` of 0.3.0's EnvHandler and CompareHandler: an environment whose file has appeared since the start is found."""
+
+    def find_and_get(handler: Any, eids: str) -> None:
+        transport = transport_of(handler)
+        if not handler.login_enabled or handler.current_user:
+            for eid in eids.split("+") if "/compare/" in handler.request.path else [eids]:
+                problem = transport.problem(eid)
+                if problem is not None and eid not in transport.app.state:
+                    _not_found(handler, problem)
+                    return
+        get(handler, eids)
+
+    return find_and_get
 
 
 def checked_upload(post: Callable[..., None]) -> Callable[..., None]:
@@ -70,13 +90,18 @@ def _upload_problem(handler: Any) -> str | None:
         return "Invalid JSON file"
     if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
         return "This is not a valid Visdom JSON"
-    if not transport_of(handler).keeper.can_save(f"uploaded_{server_utils.escape_eid(file['filename'])}"):
+    if transport_of(handler).keeper.refusal(f"uploaded_{server_utils.escape_eid(file['filename'])}") is not None:
         return "The file's name cannot be that of an environment"
     return None
 
 
 def _not_found(handler: Any, message: str) -> None:
-    handler.set_status(NOT_FOUND)
+    _say(handler, NOT_FOUND, message)
+
+
+def _say(handler: Any, status: int, message: str) -> None:
+    """Answer with a sentence, which is no JSON: no client takes it for the window it asked for."""
+    handler.set_status(status)
     handler.set_header("Content-Type", "text/plain; charset=utf-8")
     handler.write(message.encode(errors="replace"))
 
@@ -116,16 +141,17 @@ def _environment(transport: Transport, eid: str) -> Any:
 
 
 def _savable(transport: Transport, eid: str, field: str) -> None:
-    if not transport.keeper.can_save(eid):
-        raise refuse(field, f"environment {eid[:100]!r} cannot be saved: its id cannot be the name of a file")
+    refusal = transport.keeper.refusal(eid)
+    if refusal is not None:
+        raise refuse(field, f"environment {eid[:100]!r} cannot be saved: {refusal}")
 
 
 # --- the requests ---
 
 
 def _win_exists(transport: Transport, args: dict[str, Any]) -> None:
-    environment_id(args)
     _window(args)
+    transport.environment(environment_id(args))
 
 
 def _win_hash(transport: Transport, args: dict[str, Any]) -> None:
@@ -146,6 +172,7 @@ def _win_data(transport: Transport, args: dict[str, Any]) -> None:
         raise refuse("data", f"not JSON: {error}") from error
     if win is None and not isinstance(data, dict):
         raise refuse("data", "must be an object of windows")
+    transport.begin(eid)
 
 
 def _save(transport: Transport, args: dict[str, Any]) -> None:
@@ -154,7 +181,7 @@ def _save(transport: Transport, args: dict[str, Any]) -> None:
         raise refuse("data", "must be a list of environment names")
     for eid in eids:
         eid = server_utils.escape_eid(name("data", eid, "list of environment names"))
-        if eid in transport.app.state:
+        if eid in transport.app.state and not is_unread(transport.app.state[eid]):
             _savable(transport, eid, "data")
 
 
@@ -170,12 +197,14 @@ def _delete_env(transport: Transport, args: dict[str, Any]) -> None:
 
 def _env_state(transport: Transport, args: dict[str, Any]) -> None:
     """Visdoms either take no notice of what is asked for, or take everything for a name."""
+    if hasattr(transport.app, "storage") and args.get("eid") is not None:
+        transport.environment(server_utils.escape_eid(str(args["eid"])))
 
 
 def _env(transport: Transport, args: dict[str, Any]) -> None:
     _page(args, required=False)
     if "eid" in args:
-        _name(args, "eid")
+        transport.readable(_name(args, "eid"))  # one whose file has appeared is there already
 
 
 def _compare(transport: Transport, args: dict[str, Any]) -> None:
@@ -190,7 +219,7 @@ def _login(transport: Transport, args: dict[str, Any]) -> None:
 
 
 def _experiment(transport: Transport, args: dict[str, Any]) -> None:
-    environment_id(args)
+    transport.environment(environment_id(args))
 
 
 CHECKS: dict[str, Check] = {

@@ -6,7 +6,6 @@ import logging
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -31,11 +30,13 @@ from .advice import tell
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
 from .delivery import stock_compare_envs
+from .durability.environments import environments_of
 from .durability.keeper import Keeper
+from .durability.reading import Unreadable
 from .logins import Logins
 from .producers import Producers
 from .sources import SharedSource, WindowSource
-from .state import State
+from .state import State, Unread, is_unread
 from .updates import Caps, Memo, rules_for
 
 logger = logging.getLogger("visdom_transport")
@@ -67,6 +68,7 @@ class Transport:
         self._comparisons: WeakValueDictionary[str, Comparison] = WeakValueDictionary()
         """Those that a feed reads from."""
         self._stale: set[str] = set()
+        self.environments = environments_of(app) if app.env_path is not None else None
         self.keeper = Keeper(app, settings, self.producers)
         self.keeper.load(app.state)
         app.state = State(app.state, self)
@@ -97,7 +99,8 @@ class Transport:
             return SharedSource(self)
         # 0.2.4 makes environments under ids that it never stores them by.
         if kind == "env" and (rest in self.app.state or rest == escape_eid(rest) != ""):
-            self.find_on_disk(rest)
+            if rest not in self.app.state:
+                self.readable(rest)
             self.undo_changed(rest)
             return WindowSource(self, rest)
         if kind == "compare" and rest:
@@ -111,36 +114,49 @@ class Transport:
         return comparison
 
     def environment(self, eid: str) -> Any:
-        """The environment, read from disk if need be, or None when there is none.
+        """The environment, read from disk if need be, or None when there is none. A file that appeared after the start is found.
 
         Raises:
-            MessageError: its file cannot be read.
+            MessageError: its file cannot be read, or holds something else.
         """
-        try:
-            environment = self.app.state.get(eid)
-            if environment is not None:
-                environment["jsons"]
-        except (ValueError, KeyError, TypeError) as error:  # a file that is JSON, but not an environment
-            logger.error("environment %s cannot be read: %s", eid, error)
-            raise MessageError("unknown_env", f"environment {eid!r} cannot be read", "eid") from error
+        state = self.app.state
+        environment = state.get(eid)
+        if environment is None and self.environments is not None and self.environments.exists(eid):
+            environment = Unread(self.environments, eid)
+        if is_unread(environment):
+            try:
+                environment.lazy_load_data()
+            except Unreadable as error:
+                raise MessageError("unknown_env", f"environment {eid[:100]!r} cannot be shown: {error}", "eid") from error
+            if eid not in state:
+                state.take_up(eid, environment)
         return environment
 
-    def find_on_disk(self, eid: str) -> None:
-        """Take up an environment whose file appeared after the start."""
-        state, env_path = self.app.state, self.app.env_path
-        if eid in state or env_path is None or not self.keeper.can_save(eid):
-            return
-        if hasattr(self.app, "storage"):
-            if self.app.storage.env_exists(eid):
-                state[eid] = server_utils.LazyEnvData(self.app.storage, eid)
-            return
-        path = Path(env_path) / f"{eid}.json"
-        if path.is_file():
-            state[eid] = server_utils.LazyEnvData(str(path))
+    def problem(self, eid: str) -> str | None:
+        """Why an environment cannot be shown, if so."""
+        try:
+            self.environment(eid)
+        except MessageError as error:
+            return error.message
+        return None
+
+    def readable(self, eid: str) -> Any:
+        """The environment, read from disk if need be, or None when there is none that can be read."""
+        return self.app.state.get(eid) if self.problem(eid) is None else None
+
+    def begin(self, eid: str) -> Any:
+        """The environment, for somebody who adds to it: made when there is none that can be read."""
+        if self.readable(eid) is None:
+            self.app.state[eid] = {"jsons": {}, "reload": {}}
+        return self.app.state[eid]
+
+    def listed(self) -> list[str]:
+        """Environments whose files have appeared since the start, and which nobody has asked for."""
+        return self.environments.listed(self.app.state) if self.environments is not None else []
 
     def combine(self, eids: list[str], socket: Any, show_all: bool) -> None:
-        """Have Visdom combine environments and write the result to ``socket``."""
-        known = [eid for eid in eids if self.environment(eid) is not None]
+        """Have Visdom combine environments, as far as they can be shown, and write the result to ``socket``."""
+        known = [eid for eid in eids if self.readable(eid) is not None]
         if not known:
             return
         compare_envs = stock_compare_envs()
@@ -160,13 +176,20 @@ class Transport:
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
         feed = f"env/{eid}"
         if feed in self.hub.feeds:
-            environment = self.environment(eid)
+            environment = self.app.state.get(eid)
             windows = environment["jsons"] if environment is not None else {}
             for win in (before or set()).difference(windows):
                 self.hub.delete(feed, win)
             for win in windows:
                 self.hub.set(feed, win)
-        self.keeper.environment_replaced(eid)
+        self.keeper.environment_replaced(eid, begins=before is None)
+        self._compare_later(eid)
+
+    def environment_found(self, eid: str) -> None:
+        feed = f"env/{eid}"
+        if feed in self.hub.feeds:
+            for win in self.app.state[eid]["jsons"]:
+                self.hub.set(feed, win)
         self._compare_later(eid)
 
     def window_set(self, eid: str, win: str) -> None:
@@ -237,9 +260,11 @@ class Transport:
         Raises:
             MessageError: it cannot be shown; the page goes on with what it shows now.
         """
-        source = self._source(feed)
+        self._source(feed)
+        kind, _, shown = feed.partition("/")
         if not live_only:
-            source.header()  # fails if it cannot be read
+            for eid in [shown] if kind == "env" else Comparison.members(feed):
+                self.environment(eid)
         for name in [name for name in session.subscriptions if name.partition("/")[0] in ("env", "compare")]:
             self.hub.unsubscribe(session, name)
         link = session.link

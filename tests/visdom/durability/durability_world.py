@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 
 from visdom_transport.core.delta import Delta, apply
 from visdom_transport.settings import Settings
+from visdom_transport.visdom.durability.environments import environments_of
 from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.durability.reading import Unreadable
 from visdom_transport.visdom.producers import Producers
-from visdom_transport.visdom.state import State
+from visdom_transport.visdom.state import State, Unread
 
 Environments = dict[str, Any]
 
@@ -37,9 +38,9 @@ class World:
         self.keeper = Keeper(
             self.app, Settings(**{"journal": "all", "journal_interval_s": 3600.0, **settings}), self.producers, **arguments
         )
-        for path in folder.glob("*.json"):
-            if path.is_file():
-                self.app.state[path.stem] = environment_in(path)
+        environments = environments_of(self.app)
+        for eid in environments.listed():
+            self.app.state[eid] = Unread(environments, eid)
         self.keeper.load(self.app.state)
         self.app.state = State(self.app.state, self)
         self.snapshots: list[Environments] = [self.now()]
@@ -50,7 +51,10 @@ class World:
         pass
 
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
-        self.keeper.environment_replaced(eid)
+        self.keeper.environment_replaced(eid, begins=before is None)
+
+    def environment_found(self, eid: str) -> None:
+        pass
 
     def window_set(self, eid: str, win: str) -> None:
         self.keeper.part_replaced(eid, "window", win)
@@ -63,7 +67,7 @@ class World:
     # --- steps ---
 
     def set_window(self, eid: str, win: str, value: Any) -> None:
-        if eid not in self.app.state:
+        if eid not in self.app.state or not self._is_readable(eid):
             self.app.state[eid] = {"jsons": {}, "reload": {}}
         self.app.state[eid]["jsons"][win] = value
         self._done()
@@ -109,7 +113,14 @@ class World:
     # --- what is there ---
 
     def now(self) -> Environments:
-        return {eid: copy.deepcopy(environment) for eid, environment in self.app.state.items()}
+        return {eid: copy.deepcopy(environment) for eid, environment in self.app.state.items() if self._is_readable(eid)}
+
+    def _is_readable(self, eid: str) -> bool:
+        try:
+            self.app.state[eid]["jsons"]
+        except Unreadable:
+            return False
+        return True
 
     @property
     def durable(self) -> int:
@@ -131,12 +142,6 @@ class World:
 def copy_if_there(source: str, target: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # a temporary file that was just renamed
         shutil.copy2(source, target)
-
-
-def environment_in(path: Path) -> Any:
-    """What Visdom reads from a file."""
-    content = json.loads(path.read_bytes())
-    return {name: content[name] for name in ("jsons", "reload")}
 
 
 def loaded(folder: Path, **settings: Any) -> tuple[Environments, int | None]:

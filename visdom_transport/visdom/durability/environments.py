@@ -1,4 +1,4 @@
-"""Visdom's own files: one `<eid>.json` for each environment. Written as a whole or not at all, set aside when unreadable."""
+"""Visdom's own files: one `<eid>.json` for each environment, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,40 +6,36 @@ import codecs
 import contextlib
 import errno
 import itertools
-import json
 import logging
 import os
-import re
 import shutil
-import time
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from visdom.utils import server_utils
-
-from ...core.encoding import decode, encode
-from .history import Base, Stamp
+from ...core.encoding import encode
+from .history import NO_ENVIRONMENT, Base, Stamp
+from .names import SUFFIX, Names
+from .reading import Reader, Unreadable
 
 logger = logging.getLogger("visdom_transport.durability")
 
 STAMP = "transport"
 """The member of a file that ties it to the journal. Visdom ignores it."""
 
-MAX_NAME_BYTES = 255
-
-HASHED = re.compile(r"hash_[0-9a-f]{64}", re.IGNORECASE)
-"""The files that 0.3.0's JSONStore does not take for environments of their own name."""
+NAMED = 10
+"""So many files that are no environments are named in the log."""
 
 TEMPORARY = ".visdom-transport-*.tmp"
 
 
-class Unreadable(Exception):
-    """A file that is not an environment. The message says why."""
+class Refused(OSError):
+    """An environment that cannot be written under its name, or must not be. ``strerror`` says why."""
 
 
 class Environments:
-    """The environments in one directory.
+    """The environments in one directory. What is not an environment there is never changed.
 
     Args:
         folder: Visdom's ``env_path``.
@@ -48,63 +44,123 @@ class Environments:
 
     def __init__(self, folder: Path, storage: Any = None) -> None:
         self.folder = folder
-        self._storage = storage
+        self._names = Names(folder, storage)
+        self._reader = Reader()
+        self._strangers: dict[str, str] = {}
+        """Environments that began while there was a file of their name that holds none, and why it does not."""
 
-    # --- names ---
+    # --- what is there ---
+
+    def listed(self, known: Collection[str] = ()) -> list[str]:
+        """The environments on disk, but for those that are known. Files that look like something else are passed over."""
+        found, others = [], []
+        for path in self._names.files():
+            if path.name.removesuffix(SUFFIX) in known:
+                continue
+            eid = self._names.environment(path) if self._reader.may_hold(path) else None
+            if eid is None:
+                others.append(path)
+            elif eid not in known:
+                found.append(eid)
+        self._tell_left([path for path in others if self._reader.tell_no_more(path)])
+        return found
+
+    def _tell_left(self, paths: list[Path]) -> None:
+        if paths:
+            names = ", ".join(path.name.encode(errors="replace").decode() for path in paths[:NAMED])
+            more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+            logger.warning("not environments, and left as they are in %s: %s%s", self.folder, names, more)
 
     def can_hold(self, eid: str) -> bool:
         """Whether an environment of this id can have a file."""
         try:
-            self._target(eid)
+            self._names.target(eid)
         except OSError:
             return False
         return True
 
-    def existing(self, eid: str) -> Path | None:
-        """The file of an environment, if there is one."""
-        try:
-            path = self._target(eid)[0]
-        except OSError:
-            return None
-        return path if path.is_file() else None
-
-    def _target(self, eid: str) -> tuple[Path, dict[str, Any]]:
-        """The file of an environment, and what it must say besides."""
-        try:
-            size = len(os.fsencode(f"{eid}.json"))
-        except UnicodeEncodeError:
-            size = 0
-        if self._storage is not None and (size > MAX_NAME_BYTES or HASHED.fullmatch(eid)):
-            return Path(self._storage._hash_path(eid)), {"name": self._storage._safe_eid(eid)}
-        name = self._storage._safe_eid(eid) if self._storage is not None else eid
-        if not 0 < size <= MAX_NAME_BYTES or "\0" in eid or server_utils.escape_eid(name) != name:
-            raise OSError(errno.EINVAL, "an environment id that cannot be a file's name", eid)
-        return self.folder / f"{name}.json", {}
+    def exists(self, eid: str) -> bool:
+        """Whether there is anything under the name of the environment's file."""
+        return self._names.existing(eid) is not None
 
     # --- reading ---
 
-    def base(self, eid: str) -> Base:
-        """What is on disk under the environment's name. A file that cannot be read is set aside.
+    def read(self, eid: str) -> dict[str, Any]:
+        """The environment as it is in its file.
 
         Raises:
-            OSError: there is a file, but it cannot be opened.
+            Unreadable: there is no file, or none that holds an environment.
         """
-        path = self.existing(eid)
+        return self._read(eid)[0]
+
+    def _read(self, eid: str) -> tuple[dict[str, Any], Any]:
+        path = self._names.existing(eid)
+        if path is None:
+            raise Unreadable(f"{eid}{SUFFIX} is gone")
+        environment = self._reader.read(path)
+        environment.pop("name", None)
+        return environment, environment.pop(STAMP, None)
+
+    def base(self, eid: str) -> Base:
+        """What is on disk under the environment's name."""
+        path = self._names.existing(eid)
         if path is None:
             return Base()
-        file = fingerprint(path)
         try:
-            environment = read(path)
-        except Unreadable as error:
-            set_aside(path, error)
-            return Base()
-        environment.pop("name", None)
-        return Base(environment, Stamp.parse(environment.pop(STAMP, None)), file)
+            file = self._fingerprint(path)
+            environment, stamp = self._read(eid)
+        except Unreadable as unreadable:
+            return Base(file=NO_ENVIRONMENT, error=unreadable.error)
+        return Base(environment, Stamp.parse(stamp), file)
 
     def file(self, eid: str) -> list[int] | None:
         """What tells whether the environment's file is still the same; None when there is none."""
-        path = self.existing(eid)
-        return fingerprint(path) if path is not None else None
+        path = self._names.existing(eid)
+        if path is None:
+            return None
+        unreadable = self._reader.check(path)
+        # One that cannot be opened now may be its own all the same.
+        holds_none = unreadable is not None and unreadable.error is None
+        return NO_ENVIRONMENT if holds_none or eid in self._strangers else self._fingerprint(path)
+
+    @staticmethod
+    def _fingerprint(path: Path) -> list[int] | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return [status.st_size, status.st_mtime_ns]
+
+    # --- whose file it is ---
+
+    def began(self, eid: str) -> str | None:
+        """An environment begins that was not read from its file. If that holds no environment, it is not to be written there.
+
+        Returns why it has no file, if so.
+        """
+        self._strangers.pop(eid, None)
+        path = self._names.existing(eid)
+        if path is not None and (unreadable := self._reader.check(path, quiet=True)) is not None:
+            self._strangers[eid] = str(unreadable)
+        return self.refusal(eid)
+
+    def ended(self, eid: str) -> None:
+        """An environment is gone."""
+        self._strangers.pop(eid, None)
+
+    def refusal(self, eid: str) -> str | None:
+        """Why the environment must not, or cannot, be written to its file; None if it may be."""
+        try:
+            self._names.target(eid)
+        except OSError as error:
+            return error.strerror
+        path = self._names.existing(eid)
+        if path is None or is_empty(path):
+            return None
+        if eid in self._strangers:
+            return f"{self._strangers[eid]}; it was there before this environment, and stays until somebody moves it away"
+        unreadable = self._reader.check(path)
+        return None if unreadable is None else f"{unreadable}; it stays until somebody repairs it or moves it away"
 
     # --- writing ---
 
@@ -114,9 +170,21 @@ class Environments:
         Raises:
             OSError: it cannot be written.
         """
-        path, members = self._target(eid)
+        path = self._check(eid)
         self.folder.mkdir(parents=True, exist_ok=True)
-        return EnvironmentFile(path, members)
+        file = EnvironmentFile(path, self._names.target(eid)[1])
+        file.on_commit = lambda: self._written(eid, path)
+        return file
+
+    def _check(self, eid: str) -> Path:
+        refusal = self.refusal(eid)
+        if refusal is not None:
+            raise Refused(errno.EEXIST, refusal, eid)
+        return self._names.existing(eid) or self._names.target(eid)[0]
+
+    def _written(self, eid: str, path: Path) -> None:
+        self._strangers.pop(eid, None)
+        self._reader.written(path)
 
     def save(self, eid: str, environment: Mapping[str, Any]) -> None:
         """Write an environment.
@@ -133,11 +201,43 @@ class Environments:
             file.write()
             file.commit()
 
+    def save_somewhere(self, eid: str, environment: Mapping[str, Any]) -> None:
+        """Write an environment that is kept nowhere else: under another name if it must not be written under its own.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        refusal = self.refusal(eid)
+        if refusal is None:
+            self.save(eid, environment)
+            return
+        other = next(name for n in itertools.count(2) if not self.exists(name := f"{eid} ({n})"))
+        self.save(other, environment)
+        logger.error("environment %.200r is saved as %.200r: %s", eid, other, refusal)
+
+    def delete(self, eid: str) -> None:
+        """Remove the environment's file, if it has one.
+
+        Raises:
+            OSError: it cannot be removed, or holds something else.
+        """
+        path = self._check(eid)
+        path.unlink(missing_ok=True)
+
     def remove_temporary(self) -> None:
         """Remove what killed processes have left. Only for the one process that may write here."""
         for path in self.folder.glob(TEMPORARY):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is a file without anything in it, which anybody may write."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 _counter = itertools.count()
@@ -156,6 +256,7 @@ class EnvironmentFile:
         self._members: list[bytes] = [b"%b:%b" % (encode(name), encode(value)) for name, value in members.items()]
         self.waiting_bytes = 0
         self.written_bytes = 0
+        self.on_commit: Callable[[], None] = lambda: None
 
     def __enter__(self) -> EnvironmentFile:
         return self
@@ -197,6 +298,7 @@ class EnvironmentFile:
         file.close()
         os.replace(self._temporary, self._path)
         sync_folder(self._path.parent)
+        self.on_commit()
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -224,69 +326,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def fingerprint(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The environment a file holds.
-
-    Raises:
-        Unreadable: it holds something else.
-        OSError: it cannot be opened.
-    """
-    data = path.read_bytes()
-    try:
-        environment = _parse(data)
-    except ValueError as error:
-        raise Unreadable(f"not JSON: {error}" if data else "empty") from error
-    if not isinstance(environment, dict):
-        raise Unreadable("not an object")
-    for name in ("jsons", "reload"):
-        if not isinstance(environment.get(name), dict):
-            raise Unreadable(f"no object {name!r} in it")
-    return environment
-
-
-def _parse(data: bytes) -> Any:
-    try:
-        return decode(data)
-    except ValueError:
-        # Visdom 0.2.4 writes NaN.
-        try:
-            return json.loads(data)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-
-
-def set_aside(path: Path, reason: object) -> None:
-    """Rename a file that cannot be used, so that it is neither in the way nor overwritten."""
-    # Without ".json" in its name, which would make it an environment of Visdom 0.2.4's.
-    stem = path.name.replace(".json", "")
-    aside = path.with_name(f"{stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
-    for n in itertools.count(2):
-        if not aside.exists():
-            break
-        aside = path.with_name(f"{stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}-{n}")
-    os.rename(path, aside)
-    logger.error("%s cannot be used (%s) and was set aside as %s", path, reason, aside)
-
-
-def set_aside_unreadable(path: str | Path | None) -> bool:
-    """Set the file of an environment aside if it cannot be read. Returns whether it was."""
-    if path is None or not Path(path).is_file():
-        return False
-    try:
-        read(Path(path))
-    except Unreadable as error:
-        set_aside(Path(path), error)
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def encoded_members(environment: Mapping[str, Any]) -> Iterable[str]:
     """The names of what an environment holds besides its windows."""
     return [name for name in environment if name not in ("jsons", STAMP)]
+
+
+def environments_of(app: Any) -> Environments:
+    """The environments in the directory of an application that has one."""
+    if not hasattr(app, "environments"):
+        app.environments = Environments(Path(app.env_path), getattr(app, "storage", None))
+    environments: Environments = app.environments
+    return environments

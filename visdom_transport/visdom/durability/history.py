@@ -45,15 +45,21 @@ class Stamp:
         return stamp if all(isinstance(number, int) for number in numbers) else None
 
 
+NO_ENVIRONMENT: list[int] = []
+"""What is said of the file of an environment when there is something else under its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """What is on disk under an environment's name."""
 
     environment: dict[str, Any] | None = None
-    """None: there is no file, or none that can be read."""
+    """None: there is no file, or none that holds an environment."""
     stamp: Stamp | None = None
     file: list[int] | None = None
-    """Size and time of change: enough to see that a file is not the one it was."""
+    """Size and time of change: enough to see that a file is not the one it was. `NO_ENVIRONMENT` if it holds none."""
+    error: OSError | None = None
+    """Why it is not known what the file holds."""
 
 
 def is_sound(block: Block) -> bool:
@@ -161,22 +167,24 @@ class History:
 
         Raises:
             Foreign: they do not belong to what is on disk.
+            OSError: they continue what is on disk, and it cannot be read now.
         """
         log = self.logs[eid]
         stamp = base.stamp if base.stamp is not None and (base.stamp.journal, base.stamp.eid) == (self.id, eid) else None
         if stamp is not None and max(stamp.number, *stamp.windows.values(), *stamp.members.values(), 0) > self.last:
             self.whole = False
         if log.begun is not None:
-            if stamp is None and base.file != log.file:
-                raise Foreign("its file is not the one that was there" if base.file else "its file is gone")
             if stamp is None or stamp.number < log.begun:
+                _check_begin(log, base, stamp)
                 stamp = None
                 start: dict[str, Any] = {"jsons": {}, "reload": {}}
             else:
                 assert base.environment is not None
                 start = base.environment
+        elif base.error is not None:
+            raise base.error
         elif base.environment is None:
-            raise Foreign("its file is gone or cannot be read")
+            raise Foreign("its file is gone" if base.file is None else "its file cannot be read")
         elif stamp is None or stamp.number < min(self.first - 1, self._bases.get(eid, self.last)):
             raise Foreign("its file was written by somebody else")
         else:
@@ -187,6 +195,21 @@ class History:
         except (GapError, KeyError) as error:
             raise Foreign(f"its records do not fit its file: {error!r}") from error
         return start
+
+
+def _check_begin(log: Log, base: Base, stamp: Stamp | None) -> None:
+    """Whether records that say all there is may take the place of what is on disk.
+
+    Raises:
+        Foreign: it is not what was there when they began, and is somebody's.
+    """
+    if base.file == NO_ENVIRONMENT:
+        return
+    if base.file is None:
+        if log.file:
+            raise Foreign("its file is gone")
+    elif log.file == NO_ENVIRONMENT or (stamp is None and base.file != log.file):
+        raise Foreign("its file is not the one that was there")
 
 
 def _apply(environment: dict[str, Any], record: list[Any], number: int, stamp: Stamp | None) -> None:

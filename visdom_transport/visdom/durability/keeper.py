@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,10 @@ from ..producers import Producers
 from ..state import is_lazy, is_unread
 from .blocks import write_block
 from .changes import Changes, Part
-from .environments import STAMP, EnvironmentFile, Environments, encoded_members
+from .environments import STAMP, EnvironmentFile, Refused, encoded_members, environments_of
 from .files import FOLDER, JournalFiles, Piece
-from .history import Foreign, History, Stamp
+from .history import History, Stamp
+from .recovery import recover
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -82,7 +82,8 @@ class Keeper:
         """Nothing in the journal counts: the next generation begins with everything."""
         self._begun = False
         """This process has begun a generation."""
-        self._nameless: set[str] = set()
+        self._kept_bytes = 0
+        """What the journal took after it was folded: environments that cannot have a file stay in it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -94,7 +95,7 @@ class Keeper:
         self._fold_after = 0.0
         self.on = app.env_path is not None and self._mode != "off"
         if app.env_path is not None:
-            self._environments = Environments(Path(app.env_path), getattr(app, "storage", None))
+            self._environments = environments_of(app)
             self._files = JournalFiles(Path(app.env_path) / FOLDER, write)
 
     def status(self) -> dict[str, Any]:
@@ -143,16 +144,16 @@ class Keeper:
             return
         self._journal_id = history.id
         self._changes.number = history.last
-        for eid, log in history.logs.items():
-            try:
-                state[eid] = history.restored(eid, self._environments.base(eid))
-            except Foreign as reason:
-                self._set_aside(eid, reason, [record for _, record in log.records])
+        for eid, recovered in recover(history, self._environments, self._files.folder).items():
+            if recovered.content is None:
                 self._changes.end(eid)
                 continue
+            state[eid] = recovered.content
+            if recovered.is_stranger or not self._environments.can_hold(eid):
+                self._began(eid)
             self._fed.add(eid)
             self._lives[eid] = Life()
-            self._changes.set_last(eid, log.last)
+            self._changes.set_last(eid, history.logs[eid].last)
         if whole and history.whole:
             self._fresh = False
             self._producers.restore(history.producers)
@@ -161,17 +162,9 @@ class Keeper:
             self._lives.clear()
             self._changes.clear()
 
-    def _set_aside(self, eid: str, reason: object, records: list[Any]) -> None:
-        for n in range(1, 1000):
-            aside = self._files.folder / f"set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{n}.log"
-            with contextlib.suppress(FileExistsError), aside.open("xb") as file:
-                file.writelines(encode(record) + b"\n" for record in records)
-                break
-        logger.error("what the journal holds of environment %s was not used (%s) and is kept in %s", eid, reason, aside)
-
     def _fold_for_good(self, state: dict[str, Any]) -> None:
         for eid in self._fed:
-            self._environments.save(eid, state[eid])
+            self._environments.save_somewhere(eid, state[eid])
         self._files.remove(list(self._files.old))
         self._fed.clear()
         self._lives.clear()
@@ -180,15 +173,11 @@ class Keeper:
     # --- what changes ---
 
     def feed(self, eid: str) -> None:
-        """A publisher feeds this environment: from now on it is journaled.
-
-        Raises:
-            ValueError: it cannot be read.
-        """
+        """A publisher feeds this environment: from now on it is journaled. If it cannot be read, from when it begins anew."""
         if self.on and eid not in self._fed:
-            if eid in self._app.state:
-                self._begin(eid)
             self._fed.add(eid)
+            if eid in self._app.state and not is_unread(self._app.state[eid]):
+                self._begin(eid)
 
     def fed(self, eid: str) -> None:
         """What was meant for this environment has been carried out, or refused: an environment that is not there is not kept."""
@@ -200,19 +189,28 @@ class Keeper:
         if self.on:
             self._schedule()
 
-    def environment_replaced(self, eid: str) -> None:
-        """All of the environment is new, or it is gone."""
+    def environment_replaced(self, eid: str, *, begins: bool) -> None:
+        """All of the environment is new, or it is gone. ``begins``: there was none of that name, or none that was read."""
         if eid in self._app.state and not is_unread(self._app.state[eid]):
+            if begins:
+                self._began(eid)
             self._unsaved.add(eid)
             if self._wants(eid):
                 self._begin(eid)
             return
+        if self._app.env_path is not None:
+            self._environments.ended(eid)
         self._unsaved.discard(eid)
         self._fed.discard(eid)
-        self._nameless.discard(eid)
         if self._lives.pop(eid, None) is not None:
             self._changes.end(eid)
             self._schedule()
+
+    def _began(self, eid: str) -> None:
+        refusal = self._environments.began(eid) if self._app.env_path is not None else None
+        if refusal is not None:
+            where = "in the journal" if self.on else "nowhere but in memory"
+            logger.warning("environment %.200r has no file and is kept %s: %s", eid, where, refusal)
 
     def part_replaced(self, eid: str, kind: str, name: str) -> None:
         """A window or member is new, replaced or gone."""
@@ -239,11 +237,6 @@ class Keeper:
         """Record all there is in the environment."""
         environment = self._app.state[eid]
         environment["jsons"]
-        if not self._environments.can_hold(eid):
-            if eid not in self._nameless:
-                logger.error("environment %.200r is not kept on disk: its id cannot be a file's name", eid)
-            self._nameless.add(eid)
-            return
         self._fed.add(eid)
         self._schedule()
         if self._fresh:
@@ -385,8 +378,8 @@ class Keeper:
     def _fold_is_due(self) -> bool:
         if asyncio.get_running_loop().time() < self._fold_after:
             return False
-        described = sum(life.base_bytes for life in self._lives.values())
-        return bool(self._files.old) or self._files.size_bytes > max(MIN_FOLD_BYTES, described)
+        described = sum(life.base_bytes for life in self._lives.values()) + self._kept_bytes
+        return bool(self._files.old) or self._files.size_bytes - self._kept_bytes > max(MIN_FOLD_BYTES, described)
 
     async def fold(self) -> None:
         """Write the environments that have changed into Visdom's files, and begin a new generation of the journal.
@@ -401,12 +394,7 @@ class Keeper:
         old = list(self._files.old)
         failure: str | None = None
         for eid in [eid for eid in self._lives if self._is_dirty(eid)]:
-            try:
-                await self._fold_environment(eid)
-            except OSError as error:
-                failure = f"environment {eid}: {error.strerror or error}"
-                if eid in self._lives:
-                    self._begin(eid)
+            failure = await self._fold_or_keep(eid) or failure
         # An environment that was replaced meanwhile has begun anew: not its file but its record takes the place of the old ones.
         await self._flush()
         loop = asyncio.get_running_loop()
@@ -415,6 +403,21 @@ class Keeper:
             logger.error("the file of an environment cannot be written, so it stays in the journal: %s", failure)
         self._fold_error = failure
         self._fold_after = loop.time() + FOLD_RETRY_S if failure is not None else 0.0
+        self._kept_bytes = self._files.size_bytes
+
+    async def _fold_or_keep(self, eid: str) -> str | None:
+        """Write an environment into its file, or keep all of it in the journal. Returns what went wrong, if anything did."""
+        failure = None
+        try:
+            await self._fold_environment(eid)
+            return None
+        except Refused:
+            pass  # which was told when it began
+        except OSError as error:
+            failure = f"environment {eid}: {error.strerror or error}"
+        if eid in self._lives:
+            self._begin(eid)
+        return failure
 
     async def _fold_environment(self, eid: str) -> None:
         life = self._lives.get(eid)
@@ -456,15 +459,13 @@ class Keeper:
                 self._unsaved.discard(eid)
         elif eid not in self._app.state:
             # It was deleted while its file was on the way.
-            path = self._environments.existing(eid)
-            if path is not None:
-                path.unlink(missing_ok=True)
+            self._environments.delete(eid)
 
     # --- saving ---
 
-    def can_save(self, eid: str) -> bool:
-        """Whether an environment of this id can be saved, if there is anywhere to save it."""
-        return self._app.env_path is None or self._environments.can_hold(eid)
+    def refusal(self, eid: str) -> str | None:
+        """Why an environment of this id is not saved to a file; None if it is, or if there is no directory."""
+        return self._environments.refusal(eid) if self._app.env_path is not None else None
 
     def save(self, eid: str, environment: Any) -> None:
         """Visdom saves an environment: write it now.
@@ -475,6 +476,9 @@ class Keeper:
         if self._closed and self._mode != "off":
             return  # saved already, and nothing can have changed since
         content = environment._raw_dict if is_lazy(environment) else environment
+        if self._closed:
+            self._environments.save_somewhere(eid, content)
+            return
         if eid not in self._lives:
             self._environments.save(eid, content)
             self._unsaved.discard(eid)
@@ -523,6 +527,8 @@ class Keeper:
         if self._task is not None:
             await self._task
         complete = True
+        if self.on:
+            self._begin_without_files()
         if self.on and (self._lives or self._has_work()):
             complete = await self._close_journal()
         if self._app.env_path is not None and self._mode != "off":
@@ -531,15 +537,28 @@ class Keeper:
             self._files.release()
         return complete
 
+    def _begin_without_files(self) -> None:
+        """Have the journal keep what has changed and cannot be saved to a file."""
+        for eid in self._unsaved.difference(self._lives):
+            environment = self._app.state.get(eid)
+            if environment is not None and not is_unread(environment) and self.refusal(eid) is not None:
+                self._begin(eid)
+
     async def _close_journal(self) -> bool:
         await self.write()
         if self.error is None and self.on:
             try:
+                without_file = []
                 for eid in [eid for eid in self._lives if self._is_dirty(eid)]:
-                    await self._fold_environment(eid)
-                # What is left to tell is how far the publishers have come.
+                    try:
+                        await self._fold_environment(eid)
+                    except Refused:
+                        without_file.append(eid)
+                # What is left to tell is how far the publishers have come, and what cannot have a file.
                 self._unsaved.difference_update(self._lives)
                 self._lives.clear()
+                for eid in without_file:
+                    self._begin(eid)
                 await self._flush(rotate=True)
                 self._files.remove(list(self._files.old))
             except OSError as error:
@@ -550,10 +569,10 @@ class Keeper:
         complete = True
         for eid in eids:
             environment = self._app.state.get(eid)
-            if environment is None or is_unread(environment) or not self._environments.can_hold(eid):
+            if environment is None or is_unread(environment):
                 continue
             try:
-                self._environments.save(eid, environment._raw_dict if is_lazy(environment) else environment)
+                self._environments.save_somewhere(eid, environment._raw_dict if is_lazy(environment) else environment)
             except OSError as error:
                 complete = False
                 logger.error("environment %s could not be saved: %s", eid, error)

@@ -1,0 +1,62 @@
+"""The dashboard's saved views: one file, `<env_path>/view/layouts.json`. What cannot be read is left as it is."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from visdom.server.defaults import LAYOUT_FILE
+
+logger = logging.getLogger("visdom_transport")
+
+
+def load_layouts(load: Callable[..., str]) -> Callable[..., str]:
+    """Wrap Application.load_layouts: when the file cannot be read there are no views, and none are saved over it."""
+
+    def load_or_leave(app: Any) -> str:
+        if app.env_path is None:
+            return load(app)
+        try:
+            layouts = load(app)
+            if layouts:
+                json.loads(layouts)  # a page stops at what is not JSON
+        except (OSError, ValueError, RecursionError) as error:
+            logger.error("%s cannot be read, so there are no saved views: %s. It is left as it is", file_of(app), error)
+            app.foreign_layouts = True
+            return ""
+        return layouts
+
+    return load_or_leave
+
+
+def save_layouts(save: Callable[..., None]) -> Callable[..., None]:
+    """Wrap Application.save_layouts, which raises OSError when the file is one that could not be read."""
+
+    def save_unless_foreign(app: Any) -> None:
+        if app.env_path is not None:
+            path = file_of(app)
+            if _has_content(path) and getattr(app, "foreign_layouts", False):
+                raise OSError(errno.EEXIST, "could not be read and is left as it is until somebody moves it away", str(path))
+            path.parent.mkdir(parents=True, exist_ok=True)
+        save(app)
+        app.foreign_layouts = False
+
+    return save_unless_foreign
+
+
+def file_of(app: Any) -> Path:
+    return Path(app.env_path, "view", LAYOUT_FILE)
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return os.path.lexists(path)
+    return not stat.S_ISREG(status.st_mode) or status.st_size > 0
