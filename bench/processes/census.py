@@ -58,7 +58,7 @@ def held(transport: Any) -> dict[str, int]:
         "tombstones": sum(len(feed._tombstones) for feed in feeds),
         "cached batches": sum(len(feed._catch_up._batches) for feed in feeds),
         "retained bytes": sum(feed.retained_bytes for feed in feeds),
-        "comparisons": len(transport._comparisons),
+        "comparisons": len(transport.comparisons._known),
         "undoable": len(transport.undoable),
         "environments": len(transport.app.state),
         "journaled environments": len(transport.keeper._lives),

@@ -80,7 +80,7 @@ def test_environments_that_publishers_only_name_are_not_remembered(server: Local
 def test_a_comparison_goes_with_its_last_reader(server: LocalServer) -> None:
     server.plot("p", [1], eid="a")
     server.plot("q", [2], eid="b")
-    comparisons = server.app.transport._comparisons
+    comparisons = server.app.transport.comparisons._known
     with OwnSocket(server, "compare/a+b", "compare/b+a") as client:
         client.until(lambda: len(client.replicas.state("compare/b+a")) > 1, "the comparison is shown")
         assert len(comparisons) == 2

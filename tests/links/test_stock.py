@@ -474,7 +474,7 @@ def test_a_poller_that_loads_without_reading_costs_a_bounded_number_of_messages(
     server = serve()
     page = StockPoll(server)
     for _ in range(3_000):
-        server.run(lambda: server.app.transport.show(server.app.subs[page.sid].session, "env/main"))
+        server.run(lambda: server.app.transport.stock_pages.show(server.app.subs[page.sid].session, "env/main"))
         if page.sid not in server.app.transport.stock_polls:
             break
     peer = server.app.transport.stock_polls.get(page.sid)

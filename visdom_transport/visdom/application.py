@@ -14,6 +14,7 @@ from visdom.utils.shared_utils import ensure_dir_exists
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.environments import Environments, Refused, environments_of
 from visdom_transport.visdom.durability.reading import Unreadable
+from visdom_transport.visdom.state.environments import escape_eid
 from visdom_transport.visdom.state.observed import State, Unread, is_unread
 
 logger = logging.getLogger("visdom_transport")
@@ -91,8 +92,7 @@ def save(environments: Environments, state: Any, eid: str, content: Any) -> bool
         return True
     try:
         if isinstance(state, State):
-            transport: Any = state.observer
-            transport.keeper.save(eid, content)
+            state.save(eid, content)
         else:
             save_first(environments, eid, content)
     except Refused:
@@ -115,8 +115,7 @@ def load_from_store(_: Any) -> Callable[..., Any]:
         state = getattr(store, "state", None)
         if not isinstance(state, State):
             return {}
-        transport: Any = state.observer
-        environment = transport.environment(eid)
+        environment = state.find(eid)
         return dict(environment) if environment is not None else {}
 
     return load
@@ -124,19 +123,14 @@ def load_from_store(_: Any) -> Callable[..., Any]:
 
 def gather_envs(state: Any, *args: Any, **kwargs: Any) -> list[str]:
     """In the place of Visdom's: all environments, those included whose files have appeared since the start."""
-    found = []
-    if isinstance(state, State):
-        transport: Any = state.observer
-        found = transport.listed()
+    found = state.listed() if isinstance(state, State) else []
     return sorted({*state, *found})
 
 
 def delete_environment(handler: Any, args: Any) -> None:
     """In the place of Visdom's DeleteEnvHandler.wrap_func: what holds no environment is not deleted, and it is no error to delete
     what was never saved."""
-    from visdom_transport.visdom.transport import escape_eid
-
-    is_new = hasattr(handler.application, "storage")
+    is_new = handler.application.transport.storage.keeps_main
     eid = args.get("eid") if is_new or args.get("eid") is not None else "main"
     if eid is not None and not (is_new and eid == "main"):
         handler.application.transport.commands.delete_environment(escape_eid(eid))

@@ -42,7 +42,8 @@ class World:
         for eid in environments.listed():
             self.app.state[eid] = Unread(environments, eid)
         self.keeper.load(self.app.state)
-        self.app.state = State(self.app.state, self)
+        self.app.state = State(self.app.state, environments, self.keeper.save)
+        self.app.state.observe(self)
         self.snapshots: list[Environments] = [self.now()]
 
     # --- what the state tells ---

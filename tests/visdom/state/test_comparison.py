@@ -109,7 +109,7 @@ def test_leaving_a_comparison_ends_its_cost(server: LocalServer) -> None:
         message = page.receive_command("window")
         assert message["content"]["data"][0]["y"] == [1, 2, 7]
         assert not any(name.startswith("compare/") for name in server.status()["feeds"])
-        until(lambda: not server.app.transport._comparisons, "nothing is combined any more")
+        until(lambda: not server.app.transport.comparisons._known, "nothing is combined any more")
 
 
 def test_what_visdom_cannot_compare_is_told_and_harms_nobody(server: LocalServer, records: Records) -> None:

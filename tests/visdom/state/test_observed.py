@@ -51,7 +51,9 @@ def notes() -> Notes:
 
 @pytest.fixture
 def state(notes: Notes) -> State:
-    return State({"main": {"jsons": {"a": {"n": 1}, "b": {"n": 2}}, "reload": {"a": 1}}}, notes)
+    state = State({"main": {"jsons": {"a": {"n": 1}, "b": {"n": 2}}, "reload": {"a": 1}}}, None, lambda eid, content: None)
+    state.observe(notes)
+    return state
 
 
 CHANGES: list[tuple[str, Callable[[Any], Any], list[tuple[Any, ...]]]] = [

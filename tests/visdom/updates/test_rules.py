@@ -1,4 +1,4 @@
-"""Which rules hold is found out from what a Visdom has."""
+"""Each Visdom has its rules."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from types import SimpleNamespace
 
 from updates_oracle import Stock
 
+from visdom_transport.visdom import flavour
 from visdom_transport.visdom.updates import M23, V0_2_4, V0_3_0, rules_for
 
 
-def test_by_features() -> None:
-    old, new = object(), SimpleNamespace(update_embeddings_packet=None)
-    assert rules_for(old, SimpleNamespace(hash_md_window=None)) == V0_2_4
-    assert rules_for(old, SimpleNamespace()) == M23
-    assert rules_for(new, SimpleNamespace()) == V0_3_0
+def test_every_known_visdom_has_rules() -> None:
+    assert [rules_for(visdom) for visdom in flavour.KNOWN] == [V0_2_4, M23, V0_3_0]
 
 
 def test_the_applications_own_bounds_count() -> None:
     app = SimpleNamespace(max_text_lines=7, max_image_history=8, max_old_content=9)
-    bounds = rules_for(SimpleNamespace(update_embeddings_packet=None), SimpleNamespace(), app).bounds
+    bounds = rules_for("0.3.0", app).bounds
     assert bounds == {"text": 7, "image_history": 8, "plot_history": None, "embeddings": 9}
 
 

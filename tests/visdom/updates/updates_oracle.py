@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from visdom_transport.visdom import flavour
 from visdom_transport.visdom.updates import Rules, rules_for
 
 
@@ -62,7 +63,7 @@ class Stock:
 
         self._handler: Any = web_handlers.UpdateHandler
         self._window: Callable[[dict[str, Any]], dict[str, Any]] = server_utils.window
-        self.rules: Rules = rules_for(self._handler, server_utils)
+        self.rules: Rules = rules_for(flavour.recognise())
         self.is_0_3 = hasattr(self._handler, "update_embeddings_packet")
 
     def window(self, **args: Any) -> dict[str, Any]:

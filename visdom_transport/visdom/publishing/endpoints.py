@@ -20,7 +20,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
-from visdom_transport.visdom.serving.broadcasts import put_window, transport_of
+from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.updates import (
     Caps,
     UnknownUpdate,
@@ -125,9 +125,9 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. An append to one that does not exist creates it."""
     win = name("win", args.get("win"), "window id")
     eid = environment_id(args)
-    environment = transport.readable(eid) if args.get("append") else transport.environment(eid)
-    if eid not in transport.app.state and hasattr(transport.app, "storage"):
-        environment = transport.begin(eid)
+    environment = transport.environments.readable(eid) if args.get("append") else transport.environments.get(eid)
+    if eid not in transport.app.state and transport.storage.makes_environments:
+        environment = transport.environments.begin(eid)
     if environment is None or win not in environment["jsons"]:
         return create_window(transport, args, eid) if args.get("append") else "win does not exist"
     window = environment["jsons"][win]
@@ -142,7 +142,7 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
         delta = apply_update(window, args, caps_of(window, transport), rules=transport.rules, memo=transport.line_counts)
     except UnknownUpdate:
         return _left_to_visdom(transport, args)
-    transport.window_updated(eid, win, delta)
+    transport.changes.window_updated(eid, win, delta)
     return str(window.get("id", win))
 
 
@@ -177,14 +177,14 @@ def close(transport: Transport, args: dict[str, Any]) -> str:
     eid, win = environment_id(args), args.get("win")
     if win is not None:
         name("win", win, "window id, or null for all windows")
-    environment = transport.environment(eid)
+    environment = transport.environments.get(eid)
     if environment is None:
         return ""
     windows = environment["jsons"]
     for each in list(windows) if win is None else [win]:
         window = windows.pop(each, None)
         if window is not None:
-            transport.window_closed(eid, each, window)
+            transport.changes.window_closed(eid, each, window)
     return ""
 
 
@@ -205,7 +205,7 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
     bound_window(window, caps_of(window, transport), args.get("opts"))
-    put_window(transport, window, eid)
+    transport.environments.put_window(window, eid)
     return str(window["id"])
 
 
@@ -244,7 +244,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
     bounds, title = read_bounds(opts), opts.get("title")
     if title is not None and not isinstance(title, str):
         raise refuse("opts.title", f"must be a string, not {title!r:.80}")
-    environment = transport.readable(eid)
+    environment = transport.environments.readable(eid)
     window = environment["jsons"].get(win) if environment is not None else None
     held = window if window is not None else {}
     max_points = bounds.get("max_points") or held.get("max_points") or transport.settings.embedding_points
@@ -255,7 +255,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
     if not is_embedding(window):
         raise refuse("win", "is not a streaming embedding")
     held_points = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
-    transport.window_updated(eid, win, held_points.apply(batch, max_points, title=title, bounds=bounds))
+    transport.changes.window_updated(eid, win, held_points.apply(batch, max_points, title=title, bounds=bounds))
     return str(window["id"])
 
 

@@ -70,7 +70,7 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         if "win" in body:
             body["win"] = window_id(body["win"])
         eid = environment_id(body)
-        transport.readable(eid)  # whatever the keeper is to have is read
+        transport.environments.readable(eid)  # whatever the keeper is to have is read
         transport.keeper.feed(eid)
         try:
             endpoint(transport, body)

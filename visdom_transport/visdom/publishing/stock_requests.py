@@ -23,7 +23,8 @@ from visdom_transport.visdom.publishing.endpoints import (
     parsed_body,
     refuse,
 )
-from visdom_transport.visdom.serving.broadcasts import CannotShow, transport_of
+from visdom_transport.visdom.serving.broadcasts import transport_of
+from visdom_transport.visdom.state.environments import CannotShow
 from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.updates import UpdateRefused
 
@@ -67,7 +68,7 @@ def finding(get: Callable[..., None]) -> Callable[..., None]:
         transport = transport_of(handler)
         if not handler.login_enabled or handler.current_user:
             for eid in eids.split("+") if "/compare/" in handler.request.path else [eids]:
-                problem = transport.problem(eid)
+                problem = transport.environments.problem(eid)
                 if problem is not None and eid not in transport.app.state:
                     _not_found(handler, problem)
                     return
@@ -143,7 +144,7 @@ def _page(args: dict[str, Any], *, required: bool) -> None:
 
 
 def _environment(transport: Transport, eid: str) -> Any:
-    environment = transport.environment(eid)
+    environment = transport.environments.get(eid)
     if environment is None:
         raise refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
     return environment
@@ -160,7 +161,7 @@ def _savable(transport: Transport, eid: str, field: str) -> None:
 
 def _win_exists(transport: Transport, args: dict[str, Any]) -> None:
     _window(args)
-    transport.environment(environment_id(args))
+    transport.environments.get(environment_id(args))
 
 
 def _win_hash(transport: Transport, args: dict[str, Any]) -> None:
@@ -181,7 +182,7 @@ def _win_data(transport: Transport, args: dict[str, Any]) -> None:
         raise refuse("data", f"not JSON: {error}") from error
     if win is None and not isinstance(data, dict):
         raise refuse("data", "must be an object of windows")
-    transport.begin(eid)
+    transport.environments.begin(eid)
 
 
 def _save(transport: Transport, args: dict[str, Any]) -> None:
@@ -206,14 +207,14 @@ def _delete_env(transport: Transport, args: dict[str, Any]) -> None:
 
 def _env_state(transport: Transport, args: dict[str, Any]) -> None:
     """Visdoms either take no notice of what is asked for, or take everything for a name."""
-    if hasattr(transport.app, "storage") and args.get("eid") is not None:
-        transport.environment(server_utils.escape_eid(str(args["eid"])))
+    if transport.storage.makes_environments and args.get("eid") is not None:
+        transport.environments.get(server_utils.escape_eid(str(args["eid"])))
 
 
 def _env(transport: Transport, args: dict[str, Any]) -> None:
     _page(args, required=False)
     if "eid" in args:
-        transport.readable(_name(args, "eid"))  # one whose file has appeared is there already
+        transport.environments.readable(_name(args, "eid"))  # one whose file has appeared is there already
 
 
 def _compare(transport: Transport, args: dict[str, Any]) -> None:
@@ -228,7 +229,7 @@ def _login(transport: Transport, args: dict[str, Any]) -> None:
 
 
 def _experiment(transport: Transport, args: dict[str, Any]) -> None:
-    transport.environment(environment_id(args))
+    transport.environments.get(environment_id(args))
 
 
 CHECKS: dict[str, Check] = {

@@ -7,6 +7,7 @@ from typing import Any
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandler
 
+from visdom_transport import feed_names
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
@@ -69,13 +70,13 @@ class StockPeer:
             hub.subscribe(session, "events", None)
             return
         register = {"command": "register", "data": session.id, "readonly": bool(app.readonly)}
-        if hasattr(app, "storage"):
+        if self._transport.storage.has_undo:
             register["envList"] = sorted(app.state)
         self.link.say(register)
         hub.subscribe(session, "shared", None)
         hub.subscribe(session, "notifications", None)
         # Until it asks for an environment, a stock client follows main, from now on.
-        self._transport.show(session, "env/main", live_only=True)
+        self._transport.stock_pages.follow(session, feed_names.environment("main"))
 
     def receive(self, data: bytes | str, now: float) -> None:
         """Carry out a command. Stock has no way to be told of an error, so the server's log says it.

@@ -6,17 +6,20 @@ import copy
 import logging
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import visdom.utils.server_utils as server_utils
 
+from visdom_transport import feed_names
 from visdom_transport.core.errors import MessageError
+from visdom_transport.core.hub import Hub
 from visdom_transport.core.session import Session
+from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.state.changes import Changes
+from visdom_transport.visdom.state.environments import Environments
 from visdom_transport.visdom.state.observed import is_unread
+from visdom_transport.visdom.storage import Storage
 from visdom_transport.visdom.updates import UpdateRefused, pop_embeddings
-
-if TYPE_CHECKING:
-    from visdom_transport.visdom.transport import Transport
 
 logger = logging.getLogger("visdom_transport.commands")
 
@@ -24,11 +27,30 @@ Action = Callable[[Session, dict[str, Any]], Any]
 
 
 class Commands:
-    """Carries out commands on one application's state."""
+    """Carries out commands on one application's state.
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._app = transport.app
+    Args:
+        app: the application, which has the saved views, and may be read-only.
+        show: has a stock page show what is saved under another name.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        environments: Environments,
+        changes: Changes,
+        hub: Hub,
+        storage: Storage,
+        keeper: Keeper,
+        show: Callable[[Session, str], None],
+    ) -> None:
+        self._app = app
+        self._environments = environments
+        self._changes = changes
+        self._hub = hub
+        self._storage = storage
+        self._keeper = keeper
+        self._show = show
         self._actions: dict[str, Action] = {
             "close": self._close,
             "save": self._save,
@@ -39,7 +61,7 @@ class Commands:
             "pop_embeddings_pane": self._pop_embeddings_pane,
             "echo": self._echo,
         }
-        if hasattr(self._app, "storage"):
+        if storage.has_undo:
             self._actions |= {
                 "undo": self._undo,
                 "save_all": self._save_all,
@@ -72,7 +94,7 @@ class Commands:
     def _environment(self, eid: Any, field: str = "eid") -> Any:
         if not isinstance(eid, str):
             raise MessageError("bad_field", f"{field} must be a string", field)
-        environment = self._transport.environment(eid)
+        environment = self._environments.get(eid)
         if environment is None:
             raise MessageError("unknown_env", f"no environment {eid[:100]!r}", field)
         return environment
@@ -102,13 +124,13 @@ class Commands:
         if window is None:
             return  # closed before, by somebody else: what was asked for holds
         del windows[win]
-        self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
-        self._transport.window_closed(eid, win, window)
+        self._hub.publish(feed_names.EVENTS, {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
+        self._changes.window_closed(eid, win, window)
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
         eid = command.get("eid")
         windows = self._environment(eid)["jsons"]
-        popped = server_utils.pop_deleted(self._app.storage, eid)
+        popped = self._storage.pop_closed(str(eid))
         if popped:
             win, window = popped
             if isinstance(window, dict):
@@ -116,14 +138,14 @@ class Commands:
                 indices = (other.get("i") for other in windows.values() if isinstance(other, dict))
                 window["i"] = max((index for index in indices if isinstance(index, int)), default=-1) + 1
             windows[win] = window
-        self._transport.undo_changed(str(eid))
+        self._changes.closed_windows_changed(str(eid))
 
     def _layout_item_update(self, session: Session, command: dict[str, Any]) -> None:
         win = command.get("win")
         if not isinstance(win, str):
             raise MessageError("bad_field", "win must be a string", "win")
         self._environment(command.get("eid"))["reload"][win] = command.get("data")
-        self._transport.member_set(str(command.get("eid")), "reload")
+        self._changes.member_set(str(command.get("eid")), "reload")
 
     def _pop_embeddings_pane(self, session: Session, command: dict[str, Any]) -> None:
         packet = self._object(command.get("data"), "data")
@@ -132,7 +154,7 @@ class Commands:
             delta = pop_embeddings(self._window(eid, win, "data.target"))
         except UpdateRefused as refusal:
             raise MessageError("failed", refusal.message, f"data.{refusal.field}") from refusal
-        self._transport.window_updated(str(eid), str(win), delta)
+        self._changes.window_updated(str(eid), str(win), delta)
 
     def _update_plot_layout(self, session: Session, command: dict[str, Any]) -> None:
         patch = self._object(command.get("data"), "data")
@@ -147,7 +169,7 @@ class Commands:
             raise MessageError("failed", "the window has no plot", "win")
         content.setdefault("layout", {}).update(patch)
         window["contentID"] = str(uuid.uuid4())
-        self._transport.window_changed(str(command.get("eid")), str(command.get("win")))
+        self._changes.window_changed(str(command.get("eid")), str(command.get("win")))
 
     def _update_comment(self, session: Session, command: dict[str, Any]) -> None:
         eid, win, comment = command.get("eid"), command.get("win"), command.get("data")
@@ -157,7 +179,7 @@ class Commands:
         window["comment"] = comment
         window["version"] = window.get("version", 1) + 1
         window["contentID"] = str(uuid.uuid4())
-        self._transport.window_changed(str(eid), str(win))
+        self._changes.window_changed(str(eid), str(win))
         # Visdom saves a copy from another thread. By the time that is written it may be older than what is on disk already.
         try:
             self._save_environment(str(eid))
@@ -174,29 +196,26 @@ class Commands:
             raise MessageError("bad_field", "eid must be a name", "eid")
         eid = server_utils.escape_eid(eid)
         self._check_savable(eid)
-        state = self._app.state
+        state = self._environments.state
         if eid != command.get("prev_eid"):
             state[eid] = copy.deepcopy(previous)
         state[eid]["reload"] = positions
         self._save_environment(eid)
         if session.dialect == "stock":
-            self._transport.show(session, f"env/{eid}", live_only=True)
+            self._show(session, feed_names.environment(eid))
 
     def _check_savable(self, eid: str) -> None:
-        refusal = self._transport.keeper.refusal(eid)
+        refusal = self._keeper.refusal(eid)
         if refusal is not None:
             raise MessageError("bad_field", f"environment {eid[:100]!r} cannot be saved: {refusal}", "eid")
 
     def _save_environment(self, eid: str) -> None:
-        if hasattr(self._app, "storage"):
-            self._app.storage.save_env(eid, self._app.state[eid])
-        else:
-            server_utils.serialize_env(self._app.state, [eid], env_path=self._app.env_path)
+        self._storage.save(self._environments.state, eid)
 
     def _save_all(self, session: Session, command: dict[str, Any]) -> None:
         refused = []
-        for eid, environment in list(self._app.state.items()):
-            refusal = self._transport.keeper.refusal(eid) if not is_unread(environment) else None
+        for eid, environment in list(self._environments.state.items()):
+            refusal = self._keeper.refusal(eid) if not is_unread(environment) else None
             if refusal is None:
                 self._save_environment(eid)
             else:
@@ -216,21 +235,21 @@ class Commands:
         Raises:
             MessageError: what is under the name of its file holds no environment; it stays.
         """
-        if eid == "main" and hasattr(self._app, "storage"):
+        if eid == "main" and self._storage.keeps_main:
             raise MessageError("failed", "the main environment cannot be deleted", "eid")
-        environments = self._transport.environments
-        if environments is None:
-            self._app.state.pop(eid, None)
+        state, files = self._environments.state, self._environments.state.files
+        if files is None:
+            state.pop(eid, None)
             return
-        exists, problem = environments.exists(eid), self._transport.problem(eid)
+        exists, problem = files.exists(eid), self._environments.problem(eid)
         if exists and problem is not None:
             raise MessageError("failed", f"environment {eid[:100]!r} cannot be deleted: {problem}", "eid")
-        refusal = environments.refusal(eid)
-        self._app.state.pop(eid, None)
-        if hasattr(self._app, "storage") and (exists or refusal is None):
-            server_utils.clear_deleted(self._app.storage, eid)
+        refusal = files.refusal(eid)
+        state.pop(eid, None)
+        if exists or refusal is None:
+            self._storage.forget_closed(eid)
         if refusal is None:
-            environments.delete(eid)
+            files.delete(eid)
 
     def _save_layouts(self, session: Session, command: dict[str, Any]) -> None:
         layouts = command.get("data")
@@ -246,7 +265,7 @@ class Commands:
         except OSError:
             self._app.layouts = before
             raise
-        self._transport.layouts_changed()
+        self._changes.layouts_changed()
 
     # --- events ---
 
@@ -257,9 +276,9 @@ class Commands:
             self._environment(eid, "data.eid")
         else:
             event["pane_data"] = self._window(eid, event.get("target"), "data.target")
-        self._transport.hub.publish("events", event)
+        self._hub.publish(feed_names.EVENTS, event)
 
     def _echo(self, session: Session, command: dict[str, Any]) -> None:
         if session.role != "source":
             raise MessageError("unknown_command", "echo is for sources", "cmd")
-        self._transport.hub.publish("events", command)
+        self._hub.publish(feed_names.EVENTS, command)

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import WeakValueDictionary
 
+from tornado.ioloop import IOLoop
+
+from visdom_transport import feed_names
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import MessageError
-from visdom_transport.visdom.state.values import creation_index
-
-if TYPE_CHECKING:
-    from visdom_transport.visdom.transport import Transport
+from visdom_transport.core.hub import Hub
+from visdom_transport.visdom.state.environments import Environments
+from visdom_transport.visdom.state.observed import creation_index
 
 logger = logging.getLogger("visdom_transport.compare")
 
 REFRESH_AFTER_S = 0.25
 """A comparison is made anew this long after a change, whatever their number: it costs as much as the environments hold."""
 
-ALL = "all:"
-"""Marks a comparison that shows every window (0.3.0)."""
-
 
 class Comparison:
-    """The source of one ``compare/`` feed."""
+    """The values of one ``compare/`` feed."""
 
-    def __init__(self, transport: Transport, name: str) -> None:
+    def __init__(self, environments: Environments, hub: Hub, name: str) -> None:
         self.feed = name
-        self._show_all = name.startswith(f"compare/{ALL}")
-        self.eids = self.members(name)
-        self._transport = transport
+        self.eids, self._show_all = feed_names.compared(feed_names.split(name)[1])
+        self._environments = environments
+        self._hub = hub
         self._reload: Any = {}
         self._windows: dict[str, Any] = {}
         self._combine()
-
-    @staticmethod
-    def members(feed: str) -> list[str]:
-        """The environments that a feed compares."""
-        return feed.removeprefix("compare/").removeprefix(ALL).split("+")
 
     def keys(self) -> Collection[str]:
         return sorted(self._windows, key=lambda win: creation_index(self._windows[win]))
@@ -50,7 +45,7 @@ class Comparison:
         return content_id
 
     def header(self) -> Any:
-        problems = [problem for eid in self.eids if (problem := self._transport.problem(eid)) is not None]
+        problems = [problem for eid in self.eids if (problem := self._environments.problem(eid)) is not None]
         return {"reload": self._reload, **({"problem": "; ".join(problems)} if problems else {})}
 
     def refresh(self) -> None:
@@ -61,13 +56,12 @@ class Comparison:
         except MessageError as error:
             logger.warning("%s stays as it was: %s", self.feed, error)
             return
-        hub = self._transport.hub
         for win in before:
             if win not in self._windows:
-                hub.delete(self.feed, win)
+                self._hub.delete(self.feed, win)
         for win, window in self._windows.items():
             if win not in before or without_content_id(before[win]) != without_content_id(window):
-                hub.set(self.feed, win)
+                self._hub.set(self.feed, win)
             else:
                 # Visdom gives a combined window a new content id each time; one that means a change is worth more.
                 self._windows[win] = before[win]
@@ -75,7 +69,7 @@ class Comparison:
     def _combine(self) -> None:
         collector = Collector()
         try:
-            self._transport.combine(self.eids, collector, self._show_all)
+            self._environments.combine(self.eids, collector, show_all=self._show_all)
         except MessageError:
             raise
         except Exception as error:
@@ -87,6 +81,43 @@ class Comparison:
                 self._reload = message["data"]
             elif message.get("command") == "window" and isinstance(message.get("id"), str):
                 self._windows[message["id"]] = message
+
+
+class Comparisons:
+    """All comparisons that a feed reads from. Each is made anew a while after one of its environments has changed."""
+
+    def __init__(self, environments: Environments, hub: Hub) -> None:
+        self._environments = environments
+        self._hub = hub
+        self._known: WeakValueDictionary[str, Comparison] = WeakValueDictionary()
+        self._stale: set[str] = set()
+
+    def get(self, feed: str) -> Comparison:
+        """The comparison of a feed.
+
+        Raises:
+            MessageError: Visdom cannot compare these environments.
+        """
+        comparison = self._known.get(feed)
+        if comparison is None:
+            comparison = self._known[feed] = Comparison(self._environments, self._hub, feed)
+        return comparison
+
+    def changed(self, eid: str) -> None:
+        """Something in an environment has changed."""
+        stale = {comparison.feed for comparison in self._known.values() if eid in comparison.eids}
+        if not stale:
+            return
+        if not self._stale:
+            IOLoop.current().call_later(REFRESH_AFTER_S, self._refresh)
+        self._stale |= stale
+
+    def _refresh(self) -> None:
+        stale, self._stale = self._stale, set()
+        for feed in stale:
+            comparison = self._known.get(feed)
+            if comparison is not None:
+                comparison.refresh()
 
 
 class Collector:

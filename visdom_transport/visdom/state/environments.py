@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from visdom.utils import server_utils
 
 from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.durability.reading import Unreadable
 from visdom_transport.visdom.state.observed import State
 from visdom_transport.visdom.storage import Storage
 
-logger = logging.getLogger("visdom_transport")
+
+class CannotShow(ValueError):
+    """What a page of 0.2.4's asks for cannot be shown. Later ones have a way to be told."""
 
 
 class Environments:
@@ -22,36 +24,37 @@ class Environments:
         self._storage = storage
 
     def get(self, eid: str) -> Any:
-        """The environment, read from disk if need be, or None when there is none.
+        """The environment, read from disk if need be, or None when there is none. A file that appeared after the start is found.
 
         Raises:
-            MessageError: its file cannot be read.
+            MessageError: its file cannot be read, or holds something else.
         """
         try:
-            environment = self.state.get(eid)
-            if environment is not None:
-                environment["jsons"]
-        except (ValueError, KeyError, TypeError) as error:  # a file that is JSON, but not an environment
-            logger.error("environment %s cannot be read: %s", eid, error)
-            raise MessageError("unknown_env", f"environment {eid!r} cannot be read", "eid") from error
-        return environment
+            return self.state.find(eid)
+        except Unreadable as error:
+            raise MessageError("unknown_env", f"environment {eid[:100]!r} cannot be shown: {error}", "eid") from error
 
-    def take_up(self, eid: str) -> None:
-        """Take up an environment whose file appeared after the start."""
-        if eid not in self.state and (unread := self._storage.unread(eid)) is not None:
-            self.state[eid] = unread
+    def problem(self, eid: str) -> str | None:
+        """Why an environment cannot be shown, if so."""
+        try:
+            self.get(eid)
+        except MessageError as error:
+            return error.message
+        return None
 
-    def combine(self, eids: list[str], socket: Any, *, show_all: bool) -> None:
-        """Have Visdom combine environments for its comparison view and write the result to ``socket``."""
-        known = [eid for eid in eids if self.get(eid) is not None]
-        if known:
-            self._storage.combine(self.state, known, socket, show_all=show_all)
+    def readable(self, eid: str) -> Any:
+        """The environment, read from disk if need be, or None when there is none that can be read."""
+        return self.state.get(eid) if self.problem(eid) is None else None
+
+    def begin(self, eid: str) -> Any:
+        """The environment, for somebody who adds to it: made when there is none that can be read."""
+        if self.readable(eid) is None:
+            self.state[eid] = {"jsons": {}, "reload": {}}
+        return self.state[eid]
 
     def put_window(self, window: dict[str, Any], eid: str) -> None:
         """Put a window into an environment, in the place of one with the same id."""
-        if eid not in self.state:
-            self.state[eid] = {"jsons": {}, "reload": {}}
-        windows = self.state[eid]["jsons"]
+        windows = self.begin(eid)["jsons"]
         previous = windows.get(window["id"])
         if not isinstance(previous, dict):
             window["i"] = len(windows)
@@ -61,6 +64,12 @@ class Environments:
             if "comment" in window:
                 window["comment"] = previous.get("comment", window["comment"])
         windows[window["id"]] = window
+
+    def combine(self, eids: list[str], socket: Any, *, show_all: bool) -> None:
+        """Have Visdom combine environments, as far as they can be shown, and write the result to ``socket``."""
+        known = [eid for eid in eids if self.readable(eid) is not None]
+        if known:
+            self._storage.combine(self.state, known, socket, show_all=show_all)
 
 
 def escape_eid(eid: str) -> str:

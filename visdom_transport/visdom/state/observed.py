@@ -7,7 +7,7 @@ Changes *inside* a window are not seen here; who makes them reports them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
 from visdom_transport.visdom.durability.environments import Environments
@@ -34,6 +34,17 @@ class Observer(Protocol):
 
     def member_set(self, eid: str, name: str) -> None:
         """What an environment holds besides its windows was set."""
+
+
+class Unobserved:
+    """Takes no notice of anything: the observer of a state that nobody observes yet."""
+
+    def environments_changed(self) -> None: ...
+    def environment_replaced(self, eid: str, before: set[str] | None) -> None: ...
+    def environment_found(self, eid: str) -> None: ...
+    def window_set(self, eid: str, win: str) -> None: ...
+    def window_removed(self, eid: str, win: str) -> None: ...
+    def member_set(self, eid: str, name: str) -> None: ...
 
 
 class _Dict(dict[str, Any]):
@@ -73,45 +84,54 @@ class _Dict(dict[str, Any]):
 class Windows(_Dict):
     """The windows of one environment, by id."""
 
-    def __init__(self, windows: Mapping[str, Any], eid: str, observer: Observer) -> None:
+    def __init__(self, windows: Mapping[str, Any], eid: str, state: State) -> None:
         super().__init__(windows)
         self._eid = eid
-        self._observer = observer
+        self._state = state
 
     def __setitem__(self, win: str, window: Any) -> None:
         super().__setitem__(win, window)
-        self._observer.window_set(self._eid, win)
+        self._state.observer.window_set(self._eid, win)
 
     def __delitem__(self, win: str) -> None:
         super().__delitem__(win)
-        self._observer.window_removed(self._eid, win)
+        self._state.observer.window_removed(self._eid, win)
 
 
 class Environment(_Dict):
     """One environment: ``jsons`` (its windows), ``reload``, and whatever else Visdom keeps there."""
 
-    def __init__(self, content: Mapping[str, Any], eid: str, observer: Observer) -> None:
+    def __init__(self, content: Mapping[str, Any], eid: str, state: State) -> None:
         super().__init__(content)
         self._eid = eid
-        self._observer = observer
-        dict.__setitem__(self, "jsons", Windows(content["jsons"], eid, observer))
+        self._state = state
+        dict.__setitem__(self, "jsons", Windows(content["jsons"], eid, state))
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key != "jsons":
             super().__setitem__(key, value)
-            self._observer.member_set(self._eid, key)
+            self._state.observer.member_set(self._eid, key)
             return
         before = set(self["jsons"])
-        super().__setitem__(key, Windows(value, self._eid, self._observer))
-        self._observer.environment_replaced(self._eid, before)
+        super().__setitem__(key, Windows(value, self._eid, self._state))
+        self._state.observer.environment_replaced(self._eid, before)
 
 
 class State(_Dict):
-    """All environments by id. Those on disk that nobody has looked into are `Unread`."""
+    """All environments by id. Those on disk that nobody has looked into are `Unread`.
 
-    def __init__(self, environments: Mapping[str, Any], observer: Observer) -> None:
+    Visdom's functions that are given nothing but the state find here what else they need.
+
+    Args:
+        files: the environments on disk; None where nothing is kept.
+        save: writes an environment to its file.
+    """
+
+    def __init__(self, environments: Mapping[str, Any], files: Environments | None, save: Callable[[str, Any], None]) -> None:
         super().__init__()
-        self.observer = observer
+        self.files = files
+        self.save = save
+        self.observer: Observer = Unobserved()
         for eid, content in environments.items():
             super().__setitem__(eid, self._observed(eid, content))
 
@@ -119,9 +139,32 @@ class State(_Dict):
         if isinstance(content, Unread) and content.is_observed:
             content = copy.deepcopy(content)  # it is that of another name
         if not isinstance(content, Unread):
-            return Environment(content, eid, self.observer)
-        content.observe(self.observer)
+            return Environment(content, eid, self)
+        content.observe(self)
         return content
+
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` what changes from now on."""
+        self.observer = observer
+
+    def find(self, eid: str) -> Any:
+        """The environment, read from disk if need be, or None when there is none. A file that appeared after the start is found.
+
+        Raises:
+            Unreadable: its file cannot be read, or holds something else.
+        """
+        environment: Any = self.get(eid)
+        if environment is None and self.files is not None and self.files.exists(eid):
+            environment = Unread(self.files, eid)
+        if is_unread(environment):
+            environment.lazy_load_data()
+            if eid not in self:
+                self.take_up(eid, environment)
+        return environment
+
+    def listed(self) -> list[str]:
+        """Environments whose files have appeared since the start, and which nobody has asked for."""
+        return self.files.listed(self) if self.files is not None else []
 
     def take_up(self, eid: str, environment: Unread) -> None:
         """An environment was found on disk. Nothing in it has changed, so there is nothing to save."""
@@ -146,6 +189,12 @@ class State(_Dict):
         self.observer.environment_replaced(eid, before)
 
 
+def creation_index(window: Any) -> tuple[bool, float]:
+    """Sort key of windows in creation order; those without an index come last."""
+    index = window.get("i") if isinstance(window, dict) else None
+    return (False, index) if isinstance(index, int | float) else (True, 0)
+
+
 class Unread(Mapping[str, Any]):
     """An environment on disk that is read when somebody looks into it, as Visdom's LazyEnvData. Copies of it are plain.
 
@@ -156,18 +205,18 @@ class Unread(Mapping[str, Any]):
         self._environments = environments
         self._eid = eid
         self._raw_dict: dict[str, Any] | None = None
-        self._observer: Observer | None = None
+        self._state: State | None = None
         self._failed = False
 
     @property
     def is_observed(self) -> bool:
-        return self._observer is not None
+        return self._state is not None
 
-    def observe(self, observer: Observer) -> None:
-        """Tell ``observer`` what changes in it from now on."""
-        self._observer = observer
+    def observe(self, state: State) -> None:
+        """Tell the observer of ``state`` what changes in it from now on."""
+        self._state = state
         if self._raw_dict is not None:
-            self._raw_dict = Environment(self._raw_dict, self._eid, observer)
+            self._raw_dict = Environment(self._raw_dict, self._eid, state)
 
     def lazy_load_data(self) -> None:
         """Read it, unless that was done.
@@ -182,10 +231,10 @@ class Unread(Mapping[str, Any]):
         except Unreadable:
             self._failed = True
             raise
-        if self._observer is not None:
-            self.observe(self._observer)
+        if self._state is not None:
+            self.observe(self._state)
             if self._failed:
-                self._observer.environment_found(self._eid)
+                self._state.observer.environment_found(self._eid)
 
     def _content(self) -> dict[str, Any]:
         self.lazy_load_data()

@@ -1,26 +1,29 @@
-"""Where the feeds read their values: Visdom's state."""
+"""Where feeds read their values: Visdom's state."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import Any
 
-import visdom.utils.server_utils as server_utils
+from visdom_transport import feed_names
+from visdom_transport.core.entries import Values
+from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.state.closed_windows import ClosedWindows
+from visdom_transport.visdom.state.comparison import Comparisons
+from visdom_transport.visdom.state.environments import Environments, escape_eid
+from visdom_transport.visdom.state.observed import creation_index
 
-if TYPE_CHECKING:
-    from visdom_transport.visdom.transport import Transport
 
-
-class WindowSource:
+class WindowValues:
     """The windows of one environment, which need not exist yet."""
 
-    def __init__(self, transport: Transport, eid: str) -> None:
-        self._transport = transport
+    def __init__(self, environments: Environments, eid: str) -> None:
+        self._environments = environments
         self._eid = eid
 
     def _part(self, name: str) -> dict[str, Any]:
         """Empty if there is nothing that can be shown: the page learns of what comes later."""
-        environment = self._transport.readable(self._eid)
+        environment = self._environments.readable(self._eid)
         return environment[name] if environment is not None else {}
 
     def keys(self) -> Collection[str]:
@@ -36,37 +39,57 @@ class WindowSource:
 
     def header(self) -> Any:
         header: dict[str, Any] = {"reload": self._part("reload")}
-        problem = self._transport.problem(self._eid)
+        problem = self._environments.problem(self._eid)
         return header if problem is None else {**header, "problem": problem}
 
 
-def creation_index(window: Any) -> tuple[bool, float]:
-    """Sort key of windows in creation order; those without an index come last."""
-    index = window.get("i") if isinstance(window, dict) else None
-    return (False, index) if isinstance(index, int | float) else (True, 0)
-
-
-class SharedSource:
+class SharedValues:
     """What every tab shows: environment list, layouts, and how many closed windows can be brought back."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, environments: Environments, closed: ClosedWindows, layouts: Callable[[], str]) -> None:
+        self._environments = environments
+        self._closed = closed
+        self._layouts = layouts
 
     def keys(self) -> Collection[str]:
-        return ["layouts", "envs", *(f"undo/{eid}" for eid in self._transport.undoable)]
+        return [feed_names.LAYOUTS, feed_names.ENVIRONMENTS, *(feed_names.undo(eid) for eid in self._closed.counted)]
 
     def value(self, key: str) -> Any:
-        if key == "layouts":
-            return self._transport.app.layouts
-        if key == "envs":
-            return list(self._transport.app.state)
-        try:
-            return server_utils.count_deleted(self._transport.app.storage, key.removeprefix("undo/"))
-        except ValueError:
-            return 0  # an id that cannot be a file's name
+        if key == feed_names.LAYOUTS:
+            return self._layouts()
+        if key == feed_names.ENVIRONMENTS:
+            return list(self._environments.state)
+        return self._closed.count(feed_names.split(key)[1])
 
     def content_id(self, key: str) -> str | None:
         return None
 
     def header(self) -> Any:
         return None
+
+
+class FeedValues:
+    """Finds where a feed of a given name reads its values."""
+
+    def __init__(
+        self, environments: Environments, comparisons: Comparisons, closed: ClosedWindows, layouts: Callable[[], str]
+    ) -> None:
+        self._environments = environments
+        self._comparisons = comparisons
+        self._closed = closed
+        self._layouts = layouts
+
+    def of(self, name: str) -> Values:
+        """Raises `MessageError` when there is no feed of this name."""
+        kind, rest = feed_names.split(name)
+        if name == feed_names.SHARED:
+            return SharedValues(self._environments, self._closed, self._layouts)
+        # 0.2.4 makes environments under ids that it never stores them by.
+        if kind == "env" and (rest in self._environments.state or rest == escape_eid(rest) != ""):
+            if rest not in self._environments.state:
+                self._environments.readable(rest)
+            self._closed.changed(rest)
+            return WindowValues(self._environments, rest)
+        if kind == "compare" and rest:
+            return self._comparisons.get(name)
+        raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")

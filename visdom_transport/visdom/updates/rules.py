@@ -55,16 +55,14 @@ V0_3_0 = Rules(
 )
 
 
-def rules_for(update_handler: object, server_utils: object, app: object = None) -> Rules:
-    """Return the rules of a Visdom, recognised by what it has; version strings do not tell.
+RULES = {"0.2.4": V0_2_4, "m23": M23, "0.3.0": V0_3_0}
 
-    Args:
-        update_handler: its ``UpdateHandler`` class.
-        server_utils: its ``visdom.utils.server_utils`` module.
-        app: its application, if there is one, whose own bounds (``max_text_lines`` and its like) then count.
-    """
-    if not hasattr(update_handler, "update_embeddings_packet"):
-        return V0_2_4 if hasattr(server_utils, "hash_md_window") else M23
+
+def rules_for(visdom: str, app: object = None) -> Rules:
+    """The rules of a known Visdom. If there is an application, its own bounds (``max_text_lines`` and its like) count."""
+    rules = RULES[visdom]
+    if rules is not V0_3_0:
+        return rules
     names = {"text": "max_text_lines", "image_history": "max_image_history", "embeddings": "max_old_content"}
     bounds = {kind: getattr(app, names.get(kind, ""), own) for kind, own in V0_3_0.bounds.items()}
     return replace(V0_3_0, bounds=MappingProxyType(bounds))
