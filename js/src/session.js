@@ -4,11 +4,11 @@ import { Choice } from "./choice.js";
 import { Climb } from "./climb.js";
 import { Outbox } from "./commands.js";
 import { Connection } from "./connection.js";
-import { Credit } from "./credit.js";
 import { afterDraw } from "./draw.js";
 import { Feeds } from "./feeds.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Identity } from "./identity.js";
+import { Lag } from "./lag.js";
 import { LongPollLink } from "./links/longpoll.js";
 import { WebSocketLink } from "./links/websocket.js";
 import { browserPage } from "./page.js";
@@ -24,31 +24,30 @@ import { Alarm, browserTime } from "./time.js";
  * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./protocol.js").Reply} Reply
  * @typedef {import("./feeds.js").FeedListener} FeedListener
+ * @typedef {import("./links/answer.js").Answer} Answer
  *
  * @typedef {"connecting" | "live" | "waiting" | "offline" | "stopped"} Phase
  * connecting: a link is being opened; live: welcomed; waiting: until the next attempt; offline: a person asked for it;
  * stopped: the server said that trying again is useless
  *
- * @typedef {object} State
+ * @typedef {object} LinkState
  * @property {Phase} phase
  * @property {LinkKind | null} link
  * @property {number} attempt attempts since the last link that proved good
  * @property {number | null} nextAttemptAt milliseconds since 1970, while waiting
  * @property {number | null} code of the last link's end, until one is live again
  * @property {string | null} reason likewise
+ * @property {Answer | null} answer what answered in the server's place when it was last asked, until a link is live again
  * @property {number} since when the phase began, milliseconds since 1970
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
- * @property {number} behindMs how long the oldest change that the page has not drawn has been waiting for it
- * @property {number} behindChanges how many changes the page has not drawn, as far as it knows
- * @property {number} conflated changes that were replaced by newer ones before they were sent, since the page was loaded
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
  *   sign of life, and whether the server knew the session
+ *
+ * @typedef {LinkState & import("./lag.js").Behind} State
  */
 
-/** A link that delivers is pinged this often to measure the round trip. */
-const MEASURE_EVERY_MS = 5_000;
 /** How long a link may take to be welcomed. A poll gets longer, so that a slow server is not taken for a blocked path twice. */
 const WELCOME_WITHIN_MS = { websocket: 5_000, poll: 10_000 };
 
@@ -71,7 +70,7 @@ export class Session {
   #feeds;
   #choice;
   #backoff;
-  #credit = new Credit();
+  #lag;
 
   /** @type {Phase} */
   #phase = "connecting";
@@ -80,15 +79,12 @@ export class Session {
   #nextAttemptAt = null;
   /** @type {{code: number, reason: string} | null} */
   #ended = null;
+  /** @type {Answer | null} */
+  #answer = null;
   /** @type {number | null} */
   #lastHeardAt = null;
   /** @type {number | null} */
   #roundTripMs = null;
-  #measuredAt = 0;
-  #drawnAt = 0;
-  /** Changes that the server held when it was last asked. */
-  #heldByServer = 0;
-  #conflated = 0;
   /** @type {State["lastReturn"]} */
   #lastReturn = null;
 
@@ -143,6 +139,7 @@ export class Session {
     this.#page = page;
     this.#drawn = drawn;
     this.#since = time.now();
+    this.#lag = new Lag(time);
     this.#identity = new Identity(new Memo(sessionStorage, `visdom-transport:session:${baseUrl}:${role}`));
     this.#outbox = new Outbox(this.#identity.lastCommand);
     this.#feeds = new Feeds((error) => this.onerror(error));
@@ -278,24 +275,13 @@ export class Session {
       nextAttemptAt: this.#nextAttemptAt,
       code: this.#ended?.code ?? null,
       reason: this.#ended?.reason ?? null,
+      answer: this.#answer,
       since: this.#since,
       lastHeardAt: this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.#heartbeat?.roundTripMs ?? this.#roundTripMs,
-      ...this.#behind(),
-      conflated: Math.max(0, this.#conflated),
+      ...this.#lag.behind(this.#current),
       lastReturn: this.#lastReturn,
-    };
-  }
-
-  #behind() {
-    const connection = this.#current;
-    if (!connection?.oldest) {
-      return { behindMs: 0, behindChanges: 0 };
-    }
-    return {
-      behindMs: Math.max(0, this.#time.now() - connection.oldest.at),
-      behindChanges: connection.undrawnChanges + this.#heldByServer,
     };
   }
 
@@ -326,7 +312,7 @@ export class Session {
       },
       openedAt: this.#time.now(),
       // Of a poll's hello the server takes no window.
-      granted: kind === "poll" ? this.#credit.window : this.#wantedWindow,
+      granted: kind === "poll" ? this.#lag.window : this.#wantedWindow,
     });
     // Callbacks of links that were given up may come at any time: only the current one and the one that is tried are listened to.
     link.onmessage = (message) => {
@@ -352,9 +338,9 @@ export class Session {
         this.#heartbeat?.heard();
       }
     };
-    link.onclose = (code, reason) => {
+    link.onclose = (code, reason, answer) => {
       if (connection === this.#current) {
-        this.#lost(connection, code, reason);
+        this.#lost(connection, code, reason, answer);
       } else if (this.#climb.isTried(connection)) {
         this.#climb.fail();
       }
@@ -395,14 +381,20 @@ export class Session {
     connection?.link.close();
   }
 
-  /** The current link has ended, or is given up. @param {Connection} connection @param {number} code @param {string} reason */
-  #lost(connection, code, reason) {
+  /**
+   * The current link has ended, or is given up.
+   *
+   * @param {Connection} connection @param {number} code @param {string} reason @param {Answer | null} [answer]
+   */
+  #lost(connection, code, reason, answer = null) {
     const now = this.#time.now();
     const { link, welcomed } = connection;
     const heardFor = welcomed ? (this.#heartbeat?.lastHeardAt ?? now) - connection.openedAt : 0;
     this.#detach();
     this.#backoff.down(now);
     this.#ended = { code, reason };
+    // A WebSocket cannot tell who refused it: what the last poll met still holds.
+    this.#answer = link.kind === "poll" ? answer : this.#answer;
     this.#judgeDelivery(connection, code, heardFor);
 
     // The WebSocket that we try ourselves replaces our poll link: the server cannot tell it from another tab.
@@ -425,7 +417,7 @@ export class Session {
       this.#connect();
       return;
     }
-    this.#wait(code === CLOSE.LIMIT ? this.#backoff.late() : this.#backoff.next());
+    this.#wait((code === CLOSE.LIMIT ? this.#backoff.late() : this.#backoff.next()) + (answer?.retryAfterMs ?? 0));
   }
 
   /** @param {Connection} connection @param {number} code @param {number} heardFor milliseconds */
@@ -434,7 +426,7 @@ export class Session {
     const told = code >= 4000 && code <= 4099 && code !== CLOSE.SILENT;
     if (link.kind === "poll") {
       if (!welcomed && !told) {
-        this.#choice.pollFailed();
+        this.#choice.pollFailed({ answered: this.#answer !== null });
       }
     } else if (told || heardFor >= WELCOME_WITHIN_MS.websocket) {
       this.#choice.delivered();
@@ -506,7 +498,7 @@ export class Session {
     connection.welcomed = true;
     this.#welcomeAlarm.clear();
     this.welcome = welcome;
-    this.#ended = null;
+    this.#ended = this.#answer = null;
     this.#backoff.up(now);
     if (welcome.session !== this.#identity.session) {
       this.#outbox.renumber();
@@ -518,7 +510,7 @@ export class Session {
     }
     this.#heartbeat?.stop();
     this.#heartbeat = this.#watch(link, welcome);
-    this.#credit.forgetTrips();
+    this.#lag.forgetTrips();
     this.#measure();
     // The page may have been hidden or shown since the hello.
     this.#grant();
@@ -568,11 +560,7 @@ export class Session {
 
   /** @param {Connection} connection @param {any} batch */
   #onBatch(connection, batch) {
-    const changes = batch.complete ? Math.max(0, batch.to - Math.max(0, batch.from)) : 0;
-    const number = connection.receive({ at: this.#time.now(), changes });
-    if (batch.entries !== undefined && batch.from >= 0) {
-      this.#conflated += changes - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
-    }
+    const number = this.#lag.received(connection, batch);
     const gap = this.#feeds.onBatch(batch);
     if (gap !== null) {
       this.#say({ type: "subscribe", feed: batch.feed });
@@ -584,46 +572,35 @@ export class Session {
       // Asked for after the listeners have planned their drawing, so that it follows theirs.
       this.#drawn(() => {
         if (connection.isUndrawn(number)) {
-          this.#measureDrawing(connection);
+          this.#lag.drew(connection);
+          if (this.#lag.isMeasureDue) {
+            this.#measure();
+          }
           connection.acknowledge(number);
         }
       });
     }
   }
 
-  /** The oldest batch is drawn: it took as long as it was here and the page had nothing older to draw. @param {Connection} connection */
-  #measureDrawing({ oldest }) {
-    const now = this.#time.now();
-    // What is drawn together with another batch took no time of its own.
-    if (oldest && now > this.#drawnAt) {
-      this.#credit.drew(now - Math.max(oldest.at, this.#drawnAt));
-      this.#drawnAt = now;
-    }
-    if (now - this.#measuredAt >= MEASURE_EVERY_MS) {
-      this.#measure();
-    }
-  }
-
   // --- credit ---
 
   #measure() {
-    this.#measuredAt = this.#time.now();
+    this.#lag.measured();
     this.#heartbeat?.measure();
   }
 
   /** @param {{behind?: number}} pong */
-  #ponged({ behind }) {
-    this.#heldByServer = behind ?? 0;
-    const trip = this.#heartbeat?.ponged() ?? null;
-    if (trip !== null) {
-      this.#credit.travelled(trip);
+  #ponged(pong) {
+    const tripMs = this.#heartbeat?.ponged() ?? null;
+    this.#lag.ponged(pong, tripMs);
+    if (tripMs !== null) {
       this.#grant();
     }
   }
 
   /** A hidden page draws nothing, so it takes nothing: the server keeps the newest state for it. */
   get #wantedWindow() {
-    return this.#page.hidden ? 0 : this.#credit.window;
+    return this.#page.hidden ? 0 : this.#lag.window;
   }
 
   #grant() {

@@ -156,20 +156,26 @@ export class FakeSocket {
 export class FakeFetch {
   requests = [];
 
-  fetch = (url, { body, signal, method, cache }) =>
+  fetch = (url, { body, signal, method, cache, redirect }) =>
     new Promise((resolve, reject) => {
-      const request = { url, method, cache, body: JSON.parse(body), ended: false };
+      const request = { url, method, cache, redirect, body: JSON.parse(body), ended: false };
       const end = (settle) => (value) => {
         request.ended = true;
         settle(value);
         return settled();
       };
-      request.reply = (...messages) => end(resolve)(new Response(JSON.stringify({ messages })));
-      request.answer = (body) => end(resolve)(new Response(JSON.stringify(body)));
+      const respond = (body, { status = 200, headers = {} } = {}) =>
+        end(resolve)(new Response(body, { status, headers: { "Content-Type": "application/json", ...headers } }));
+      request.reply = (...messages) => respond(JSON.stringify({ messages }));
+      request.answer = (body) => respond(JSON.stringify(body));
+      /** What something in the server's place answers. */
+      request.intrude = respond;
+      /** A redirect, as it looks to who does not follow it. */
+      request.lead = () => end(resolve)({ type: "opaqueredirect", status: 0, headers: new Headers(), body: null });
       /** Begins a reply, and returns the function that sends a part of it; without a part it ends. */
       request.begin = async () => {
         let sink;
-        await end(resolve)(new Response(new ReadableStream({ start: (controller) => void (sink = controller) })));
+        await respond(new ReadableStream({ start: (controller) => void (sink = controller) }));
         signal.addEventListener("abort", () => sink.error(signal.reason));
         return (part) => {
           if (part === undefined) sink.close();
@@ -177,7 +183,7 @@ export class FakeFetch {
           return settled();
         };
       };
-      request.refuse = (status) => end(resolve)({ ok: false, status });
+      request.refuse = (status) => respond("<html>", { status, headers: { "Content-Type": "text/html" } });
       request.fail = () => end(reject)(new TypeError("network"));
       request.signal = signal;
       if (signal.aborted) {
@@ -243,6 +249,7 @@ export function events(feed, { epoch = "e1", from, to, missed = 0, events }) {
 /** A session whose server is this test: no links, replicas are filled by hand. */
 export class FakeSession {
   welcome = null;
+  state = { lastReturn: null };
   feeds = new Map();
   commands = [];
   offline = false;
@@ -268,27 +275,29 @@ export class FakeSession {
     this.offline = false;
   }
 
-  snapshot(feed, values, reload = undefined) {
+  /** `restored` is what the server says of the state it began with, as in the header of a verdict. */
+  snapshot(feed, values, reload = undefined, restored = undefined) {
     const replica = this.feeds.get(feed);
-    replica.header = reload && { reload };
+    replica.header = (reload || restored) && { reload, restored };
     replica.synced = false;
-    replica.listener.onsubscribed?.({ recovered: false, reason: "new" });
+    replica.listener.onsubscribed?.({ recovered: false, reason: "new", header: replica.header ?? null });
     const removed = replica.order.filter((key) => !(key in values));
+    const absent = new Map(removed.map((key) => [key, replica.values.get(key)]));
     replica.values = new Map(Object.entries(values));
     replica.order = Object.keys(values);
     replica.synced = true;
-    replica.listener.onchanges({ changed: replica.order, removed, complete: true, snapshot: true });
+    replica.listener.onchanges({ changed: replica.order, removed, absent, complete: true, snapshot: true });
   }
   set(feed, key, value) {
     const replica = this.feeds.get(feed);
     if (!replica.values.has(key)) replica.order.push(key);
     replica.values.set(key, value);
-    replica.listener.onchanges({ changed: [key], removed: [], complete: true, snapshot: false });
+    replica.listener.onchanges({ changed: [key], removed: [], absent: new Map(), complete: true, snapshot: false });
   }
   remove(feed, key) {
     const replica = this.feeds.get(feed);
     replica.values.delete(key);
     replica.order = replica.order.filter((other) => other !== key);
-    replica.listener.onchanges({ changed: [], removed: [key], complete: true, snapshot: false });
+    replica.listener.onchanges({ changed: [], removed: [key], absent: new Map(), complete: true, snapshot: false });
   }
 }

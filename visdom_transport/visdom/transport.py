@@ -69,7 +69,9 @@ class Transport:
         self.environments = Environments(state, self.storage)
         self.comparisons = Comparisons(self.environments, self.hub)
         closed_windows = ClosedWindows(self.hub, state, self.storage)
-        self.values = FeedValues(self.environments, self.comparisons, closed_windows, layouts=lambda: str(app.layouts))
+        self.values = FeedValues(
+            self.environments, self.comparisons, closed_windows, lambda: str(app.layouts), self.keeper.restored
+        )
         self.changes = Changes(state, self.hub, self.keeper, closed_windows, self.comparisons)
         state.observe(self.changes)
 

@@ -17,9 +17,10 @@ from visdom_transport.visdom.state.observed import creation_index
 class WindowValues:
     """The windows of one environment, which need not exist yet."""
 
-    def __init__(self, environments: Environments, eid: str) -> None:
+    def __init__(self, environments: Environments, eid: str, restored: Callable[[str], Any]) -> None:
         self._environments = environments
         self._eid = eid
+        self._restored = restored
 
     def _part(self, name: str) -> dict[str, Any]:
         """Empty if there is nothing that can be shown: the page learns of what comes later."""
@@ -40,7 +41,9 @@ class WindowValues:
     def header(self) -> Any:
         header: dict[str, Any] = {"reload": self._part("reload")}
         problem = self._environments.problem(self._eid)
-        return header if problem is None else {**header, "problem": problem}
+        if problem is not None:
+            return {**header, "problem": problem}
+        return {**header, "restored": self._restored(self._eid)}
 
 
 class SharedValues:
@@ -69,15 +72,26 @@ class SharedValues:
 
 
 class FeedValues:
-    """Finds where a feed of a given name reads its values."""
+    """Finds where a feed of a given name reads its values.
+
+    Args:
+        layouts: returns the saved views.
+        restored: returns what a reader is told of the age of an environment that the server began with.
+    """
 
     def __init__(
-        self, environments: Environments, comparisons: Comparisons, closed: ClosedWindows, layouts: Callable[[], str]
+        self,
+        environments: Environments,
+        comparisons: Comparisons,
+        closed: ClosedWindows,
+        layouts: Callable[[], str],
+        restored: Callable[[str], Any],
     ) -> None:
         self._environments = environments
         self._comparisons = comparisons
         self._closed = closed
         self._layouts = layouts
+        self._restored = restored
 
     def of(self, name: str) -> Values:
         """Raises `MessageError` when there is no feed of this name."""
@@ -89,7 +103,7 @@ class FeedValues:
             if rest not in self._environments.state:
                 self._environments.readable(rest)
             self._closed.changed(rest)
-            return WindowValues(self._environments, rest)
+            return WindowValues(self._environments, rest, self._restored)
         if kind == "compare" and rest:
             return self._comparisons.get(name)
         raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")
