@@ -4,11 +4,11 @@ import { Choice } from "./choice.js";
 import { Climb } from "./climb.js";
 import { Outbox } from "./commands.js";
 import { Connection } from "./connection.js";
-import { Credit } from "./credit.js";
 import { afterDraw } from "./draw.js";
 import { Feeds } from "./feeds.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Identity } from "./identity.js";
+import { Lag } from "./lag.js";
 import { LongPollLink } from "./links/longpoll.js";
 import { WebSocketLink } from "./links/websocket.js";
 import { browserPage } from "./page.js";
@@ -29,7 +29,7 @@ import { Alarm, browserTime } from "./time.js";
  * connecting: a link is being opened; live: welcomed; waiting: until the next attempt; offline: a person asked for it;
  * stopped: the server said that trying again is useless
  *
- * @typedef {object} State
+ * @typedef {object} LinkState
  * @property {Phase} phase
  * @property {LinkKind | null} link
  * @property {number} attempt attempts since the last link that proved good
@@ -40,15 +40,12 @@ import { Alarm, browserTime } from "./time.js";
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
- * @property {number} behindMs how long the oldest change that the page has not drawn has been waiting for it
- * @property {number} behindChanges how many changes the page has not drawn, as far as it knows
- * @property {number} conflated changes that were replaced by newer ones before they were sent, since the page was loaded
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
  *   sign of life, and whether the server knew the session
+ *
+ * @typedef {LinkState & import("./lag.js").Behind} State
  */
 
-/** A link that delivers is pinged this often to measure the round trip. */
-const MEASURE_EVERY_MS = 5_000;
 /** How long a link may take to be welcomed. A poll gets longer, so that a slow server is not taken for a blocked path twice. */
 const WELCOME_WITHIN_MS = { websocket: 5_000, poll: 10_000 };
 
@@ -71,7 +68,7 @@ export class Session {
   #feeds;
   #choice;
   #backoff;
-  #credit = new Credit();
+  #lag;
 
   /** @type {Phase} */
   #phase = "connecting";
@@ -84,11 +81,6 @@ export class Session {
   #lastHeardAt = null;
   /** @type {number | null} */
   #roundTripMs = null;
-  #measuredAt = 0;
-  #drawnAt = 0;
-  /** Changes that the server held when it was last asked. */
-  #heldByServer = 0;
-  #conflated = 0;
   /** @type {State["lastReturn"]} */
   #lastReturn = null;
 
@@ -143,6 +135,7 @@ export class Session {
     this.#page = page;
     this.#drawn = drawn;
     this.#since = time.now();
+    this.#lag = new Lag(time);
     this.#identity = new Identity(new Memo(sessionStorage, `visdom-transport:session:${baseUrl}:${role}`));
     this.#outbox = new Outbox(this.#identity.lastCommand);
     this.#feeds = new Feeds((error) => this.onerror(error));
@@ -282,20 +275,8 @@ export class Session {
       lastHeardAt: this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.#heartbeat?.roundTripMs ?? this.#roundTripMs,
-      ...this.#behind(),
-      conflated: Math.max(0, this.#conflated),
+      ...this.#lag.behind(this.#current),
       lastReturn: this.#lastReturn,
-    };
-  }
-
-  #behind() {
-    const connection = this.#current;
-    if (!connection?.oldest) {
-      return { behindMs: 0, behindChanges: 0 };
-    }
-    return {
-      behindMs: Math.max(0, this.#time.now() - connection.oldest.at),
-      behindChanges: connection.undrawnChanges + this.#heldByServer,
     };
   }
 
@@ -326,7 +307,7 @@ export class Session {
       },
       openedAt: this.#time.now(),
       // Of a poll's hello the server takes no window.
-      granted: kind === "poll" ? this.#credit.window : this.#wantedWindow,
+      granted: kind === "poll" ? this.#lag.window : this.#wantedWindow,
     });
     // Callbacks of links that were given up may come at any time: only the current one and the one that is tried are listened to.
     link.onmessage = (message) => {
@@ -518,7 +499,7 @@ export class Session {
     }
     this.#heartbeat?.stop();
     this.#heartbeat = this.#watch(link, welcome);
-    this.#credit.forgetTrips();
+    this.#lag.forgetTrips();
     this.#measure();
     // The page may have been hidden or shown since the hello.
     this.#grant();
@@ -568,11 +549,7 @@ export class Session {
 
   /** @param {Connection} connection @param {any} batch */
   #onBatch(connection, batch) {
-    const changes = batch.complete ? Math.max(0, batch.to - Math.max(0, batch.from)) : 0;
-    const number = connection.receive({ at: this.#time.now(), changes });
-    if (batch.entries !== undefined && batch.from >= 0) {
-      this.#conflated += changes - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
-    }
+    const number = this.#lag.received(connection, batch);
     const gap = this.#feeds.onBatch(batch);
     if (gap !== null) {
       this.#say({ type: "subscribe", feed: batch.feed });
@@ -584,46 +561,35 @@ export class Session {
       // Asked for after the listeners have planned their drawing, so that it follows theirs.
       this.#drawn(() => {
         if (connection.isUndrawn(number)) {
-          this.#measureDrawing(connection);
+          this.#lag.drew(connection);
+          if (this.#lag.isMeasureDue) {
+            this.#measure();
+          }
           connection.acknowledge(number);
         }
       });
     }
   }
 
-  /** The oldest batch is drawn: it took as long as it was here and the page had nothing older to draw. @param {Connection} connection */
-  #measureDrawing({ oldest }) {
-    const now = this.#time.now();
-    // What is drawn together with another batch took no time of its own.
-    if (oldest && now > this.#drawnAt) {
-      this.#credit.drew(now - Math.max(oldest.at, this.#drawnAt));
-      this.#drawnAt = now;
-    }
-    if (now - this.#measuredAt >= MEASURE_EVERY_MS) {
-      this.#measure();
-    }
-  }
-
   // --- credit ---
 
   #measure() {
-    this.#measuredAt = this.#time.now();
+    this.#lag.measured();
     this.#heartbeat?.measure();
   }
 
   /** @param {{behind?: number}} pong */
-  #ponged({ behind }) {
-    this.#heldByServer = behind ?? 0;
-    const trip = this.#heartbeat?.ponged() ?? null;
-    if (trip !== null) {
-      this.#credit.travelled(trip);
+  #ponged(pong) {
+    const tripMs = this.#heartbeat?.ponged() ?? null;
+    this.#lag.ponged(pong, tripMs);
+    if (tripMs !== null) {
       this.#grant();
     }
   }
 
   /** A hidden page draws nothing, so it takes nothing: the server keeps the newest state for it. */
   get #wantedWindow() {
-    return this.#page.hidden ? 0 : this.#credit.window;
+    return this.#page.hidden ? 0 : this.#lag.window;
   }
 
   #grant() {
