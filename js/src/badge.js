@@ -4,7 +4,7 @@
  */
 
 /**
- * @typedef {Pick<import("./session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "lastHeardAt" | "resumed"
+ * @typedef {Pick<import("./session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
  * @typedef {{text: string, spoken: string, quiet: boolean}} Said `text` for the eye, `spoken` for a screen reader (without what counts)
  */
@@ -25,6 +25,10 @@ export const TEXTS = {
   /** @param {string} reason */
   stopped: (reason) => `disconnected: ${reason}`,
   unauthorized: () => "disconnected: reload the page to log in",
+  /** @param {string} what */
+  answered: (what) => `${what} instead of the server's answer`,
+  /** @param {string} what */
+  signIn: (what) => `${TEXTS.answered(what)}: reload the page, you may have to sign in`,
   /** @param {string} age */
   age: (age) => `data is ${age} old`,
   /** @param {number} number */
@@ -78,11 +82,18 @@ const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${numbe
 export function describe(state, now, pendingCommands = 0) {
   const main = describePhase(state, now);
   if (state.phase === "live") return main;
-  const more = [];
+  const answered = describeAnswer(state);
+  const more = answered ? [answered] : [];
   const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
   if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
   if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
-  return { ...main, text: [main.text, ...more].join(" · ") };
+  return { ...main, text: [main.text, ...more].join(" · "), spoken: [main.spoken, answered].filter(Boolean).join(". ") };
+}
+
+/** What answers in the server's place, if anything. @param {LinkState} state */
+function describeAnswer({ phase, answer }) {
+  if (!answer || phase === "offline") return "";
+  return answer.asksToSignIn ? TEXTS.signIn(answer.what) : TEXTS.answered(answer.what);
 }
 
 /** @param {LinkState} state @param {number} now @returns {Said} */

@@ -71,9 +71,19 @@ export class Choice {
     memo.write({ pollUntil: now() + expiryMs });
   }
 
-  /** A poll failed too: nothing is known about the WebSocket any more. */
-  pollFailed() {
-    this.#failures = 0;
-    this.#options.memo.forget();
+  /**
+   * A poll failed too, so nothing is known about the WebSocket any more, unless something before the server answered: then a poll
+   * tells when that is over, and a WebSocket does not. They take turns, because what answers polls may let WebSockets through.
+   *
+   * @param {{answered: boolean}} how
+   */
+  pollFailed({ answered }) {
+    const { memo, maxFailures } = this.#options;
+    if (answered) {
+      this.#failures = Math.min(this.#failures, maxFailures - 1);
+    } else {
+      this.#failures = 0;
+      memo.forget();
+    }
   }
 }

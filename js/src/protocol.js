@@ -40,8 +40,6 @@ export function isEventFeed(feed) {
 export const CLOSE = Object.freeze({
   /** The link ended without a code: the network, or the other side is gone. */
   LOST: 1006,
-  /** A message is far larger than the server takes. What is sent again after a reconnect would be no smaller. */
-  TOO_LARGE: 1009,
   REPLACED: 4000,
   SILENT: 4002,
   LIMIT: 4005,
@@ -51,7 +49,12 @@ export const CLOSE = Object.freeze({
   ORIGIN: 4053,
 });
 
-/** Whether a close code says that trying again without a change is useless. @param {number} code */
+/**
+ * Whether a close code says that trying again without a change is useless. Only the server's own do: any other end may be the work of
+ * something in between.
+ *
+ * @param {number} code
+ */
 export function isFinal(code) {
-  return (code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET) || code === CLOSE.TOO_LARGE;
+  return code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET;
 }

@@ -24,6 +24,7 @@ import { Alarm, browserTime } from "./time.js";
  * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./protocol.js").Reply} Reply
  * @typedef {import("./feeds.js").FeedListener} FeedListener
+ * @typedef {import("./links/answer.js").Answer} Answer
  *
  * @typedef {"connecting" | "live" | "waiting" | "offline" | "stopped"} Phase
  * connecting: a link is being opened; live: welcomed; waiting: until the next attempt; offline: a person asked for it;
@@ -36,6 +37,7 @@ import { Alarm, browserTime } from "./time.js";
  * @property {number | null} nextAttemptAt milliseconds since 1970, while waiting
  * @property {number | null} code of the last link's end, until one is live again
  * @property {string | null} reason likewise
+ * @property {Answer | null} answer what answered in the server's place when it was last asked, until a link is live again
  * @property {number} since when the phase began, milliseconds since 1970
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
@@ -77,6 +79,8 @@ export class Session {
   #nextAttemptAt = null;
   /** @type {{code: number, reason: string} | null} */
   #ended = null;
+  /** @type {Answer | null} */
+  #answer = null;
   /** @type {number | null} */
   #lastHeardAt = null;
   /** @type {number | null} */
@@ -271,6 +275,7 @@ export class Session {
       nextAttemptAt: this.#nextAttemptAt,
       code: this.#ended?.code ?? null,
       reason: this.#ended?.reason ?? null,
+      answer: this.#answer,
       since: this.#since,
       lastHeardAt: this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt,
       resumed: this.welcome?.resumed ?? false,
@@ -333,9 +338,9 @@ export class Session {
         this.#heartbeat?.heard();
       }
     };
-    link.onclose = (code, reason) => {
+    link.onclose = (code, reason, answer) => {
       if (connection === this.#current) {
-        this.#lost(connection, code, reason);
+        this.#lost(connection, code, reason, answer);
       } else if (this.#climb.isTried(connection)) {
         this.#climb.fail();
       }
@@ -376,14 +381,20 @@ export class Session {
     connection?.link.close();
   }
 
-  /** The current link has ended, or is given up. @param {Connection} connection @param {number} code @param {string} reason */
-  #lost(connection, code, reason) {
+  /**
+   * The current link has ended, or is given up.
+   *
+   * @param {Connection} connection @param {number} code @param {string} reason @param {Answer | null} [answer]
+   */
+  #lost(connection, code, reason, answer = null) {
     const now = this.#time.now();
     const { link, welcomed } = connection;
     const heardFor = welcomed ? (this.#heartbeat?.lastHeardAt ?? now) - connection.openedAt : 0;
     this.#detach();
     this.#backoff.down(now);
     this.#ended = { code, reason };
+    // A WebSocket cannot tell who refused it: what the last poll met still holds.
+    this.#answer = link.kind === "poll" ? answer : this.#answer;
     this.#judgeDelivery(connection, code, heardFor);
 
     // The WebSocket that we try ourselves replaces our poll link: the server cannot tell it from another tab.
@@ -406,7 +417,7 @@ export class Session {
       this.#connect();
       return;
     }
-    this.#wait(code === CLOSE.LIMIT ? this.#backoff.late() : this.#backoff.next());
+    this.#wait((code === CLOSE.LIMIT ? this.#backoff.late() : this.#backoff.next()) + (answer?.retryAfterMs ?? 0));
   }
 
   /** @param {Connection} connection @param {number} code @param {number} heardFor milliseconds */
@@ -415,7 +426,7 @@ export class Session {
     const told = code >= 4000 && code <= 4099 && code !== CLOSE.SILENT;
     if (link.kind === "poll") {
       if (!welcomed && !told) {
-        this.#choice.pollFailed();
+        this.#choice.pollFailed({ answered: this.#answer !== null });
       }
     } else if (told || heardFor >= WELCOME_WITHIN_MS.websocket) {
       this.#choice.delivered();
@@ -487,7 +498,7 @@ export class Session {
     connection.welcomed = true;
     this.#welcomeAlarm.clear();
     this.welcome = welcome;
-    this.#ended = null;
+    this.#ended = this.#answer = null;
     this.#backoff.up(now);
     if (welcome.session !== this.#identity.session) {
       this.#outbox.renumber();

@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 
 import { Badge, describe, details, TEXTS } from "../src/badge.js";
 
-const state = { phase: "live", link: "websocket", attempt: 0, nextAttemptAt: null, code: null, reason: null, lastHeardAt: 100_000,
+const state = { phase: "live", link: "websocket", attempt: 0, nextAttemptAt: null, code: null, reason: null, answer: null, lastHeardAt: 100_000,
   resumed: false, roundTripMs: null, behindMs: 0, behindChanges: 0, conflated: 0, lastReturn: null };
 
 class FakeElement {
@@ -159,6 +159,18 @@ test("counts down, tells the age of the data, and what waits to be sent", () => 
   assert.equal(visible(), "reconnecting · data is 7 s old · 2 actions wait to be sent");
   assert.equal(live.textContent, "reconnecting", "the countdown is not read out");
   assert.deepEqual(live.attributes, { role: "status", "aria-live": "polite" });
+});
+
+test("says what answers in the server's place, until the link is live or a person went offline", () => {
+  const answer = { what: "HTTP 502", status: 502, redirected: false, asksToSignIn: false, retryAfterMs: 0 };
+  const waiting = { ...state, phase: "waiting", nextAttemptAt: 103_000, answer };
+  badge.show(waiting);
+  assert.equal(visible(), "reconnecting in 3 s · HTTP 502 instead of the server's answer");
+  assert.equal(live.textContent, "reconnecting. HTTP 502 instead of the server's answer");
+  badge.show({ ...waiting, phase: "connecting", answer: { ...answer, what: "a redirect", asksToSignIn: true } });
+  assert.equal(visible(), "reconnecting · a redirect instead of the server's answer: reload the page, you may have to sign in");
+  badge.show({ ...waiting, phase: "offline" });
+  assert.equal(visible(), TEXTS.offline());
 });
 
 test("the details offer to try at once while waiting, else not", () => {

@@ -40,9 +40,25 @@ test("links cut soon after their welcome count a quarter", () => {
 
 test("a failed poll clears the WebSocket of blame", () => {
   choice.blocked();
-  choice.pollFailed();
+  choice.pollFailed({ answered: false });
   assert.equal(choice.next(), "websocket");
   assert.equal(make().next(), "websocket");
+});
+
+test("what answers polls in the server's place is asked by every other attempt, and by each while WebSockets are known to be blocked", () => {
+  choice.failed(refused);
+  choice.failed(refused);
+  for (let i = 0; i < 3; i++) {
+    assert.equal(choice.next(), "poll");
+    choice.pollFailed({ answered: true });
+    assert.equal(choice.next(), "websocket");
+    choice.failed(refused);
+  }
+  choice.blocked();
+  choice.pollFailed({ answered: true });
+  assert.deepEqual([choice.next(), make().next()], ["poll", "poll"]);
+  now = 600_000;
+  assert.equal(choice.next(), "websocket");
 });
 
 test("a blocked path is remembered by other tabs for ten minutes", () => {

@@ -156,20 +156,26 @@ export class FakeSocket {
 export class FakeFetch {
   requests = [];
 
-  fetch = (url, { body, signal, method, cache }) =>
+  fetch = (url, { body, signal, method, cache, redirect }) =>
     new Promise((resolve, reject) => {
-      const request = { url, method, cache, body: JSON.parse(body), ended: false };
+      const request = { url, method, cache, redirect, body: JSON.parse(body), ended: false };
       const end = (settle) => (value) => {
         request.ended = true;
         settle(value);
         return settled();
       };
-      request.reply = (...messages) => end(resolve)(new Response(JSON.stringify({ messages })));
-      request.answer = (body) => end(resolve)(new Response(JSON.stringify(body)));
+      const respond = (body, { status = 200, headers = {} } = {}) =>
+        end(resolve)(new Response(body, { status, headers: { "Content-Type": "application/json", ...headers } }));
+      request.reply = (...messages) => respond(JSON.stringify({ messages }));
+      request.answer = (body) => respond(JSON.stringify(body));
+      /** What something in the server's place answers. */
+      request.intrude = respond;
+      /** A redirect, as it looks to who does not follow it. */
+      request.lead = () => end(resolve)({ type: "opaqueredirect", status: 0, headers: new Headers(), body: null });
       /** Begins a reply, and returns the function that sends a part of it; without a part it ends. */
       request.begin = async () => {
         let sink;
-        await end(resolve)(new Response(new ReadableStream({ start: (controller) => void (sink = controller) })));
+        await respond(new ReadableStream({ start: (controller) => void (sink = controller) }));
         signal.addEventListener("abort", () => sink.error(signal.reason));
         return (part) => {
           if (part === undefined) sink.close();
@@ -177,7 +183,7 @@ export class FakeFetch {
           return settled();
         };
       };
-      request.refuse = (status) => end(resolve)({ ok: false, status });
+      request.refuse = (status) => respond("<html>", { status, headers: { "Content-Type": "text/html" } });
       request.fail = () => end(reject)(new TypeError("network"));
       request.signal = signal;
       if (signal.aborted) {

@@ -52,6 +52,10 @@ const button = arguments[0];
 const said = getComputedStyle(button, '::after').content;
 return /^".+"$/.test(said) ? JSON.parse(said) : button.textContent.trim();
 """
+READ_BADGE = """
+const badge = document.querySelector('visdom-link-badge');
+return badge ? badge.shadowRoot.querySelector('button:not(.hurry)').textContent : '';
+"""
 SESSION = """
 const session = window.visdomTransport && window.visdomTransport.session;
 return session ? JSON.parse(JSON.stringify(session.state)) : null;
@@ -235,6 +239,10 @@ class Tab:
     def button(self) -> str:
         """What Visdom's own connection button says to a person, e.g. online, readonly or offline."""
         return str(self.js(READ_BUTTON, self._indicator()))
+
+    def badge(self) -> str:
+        """What our badge says; empty when it says nothing."""
+        return str(self.js(READ_BADGE))
 
     def is_live(self) -> bool:
         """Whether the page believes that it hears the server."""

@@ -59,6 +59,7 @@ class _Faults:
     truncate_bytes: int | None = None
     reorder: bool = False
     websockets: WebSockets = "pass"
+    answer: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +123,11 @@ class FaultProxy:
     def accept(self) -> None:
         """Take connections again after `refuse`."""
         self._do(self._listen)
+
+    def answer(self, reply: bytes) -> None:
+        """Reset every open connection, and answer every request with `reply` in the server's place until `heal`."""
+        self._change(answer=reply)
+        self.cut()
 
     def blackhole(self, *directions: Direction) -> None:
         """Swallow all bytes of the directions (both without arguments), open connections and new ones.
@@ -287,6 +293,9 @@ class FaultProxy:
     async def _forward(self, connection: _Connection) -> None:
         try:
             await self._turn()
+            if self._faults.answer is not None:
+                await self._answer(connection, self._faults.answer)
+                return
             await self._loop.sock_connect(connection.server, ("127.0.0.1", self.upstream_port))
             up = self._pump(connection, connection.client, connection.server, "up")
             down = self._pump(connection, connection.server, connection.client, "down")
@@ -362,15 +371,19 @@ class FaultProxy:
         """The connection wants to become a WebSocket."""
         connection.websocket = True
         if self._faults.websockets == "refuse":
-            await self._loop.sock_sendall(connection.client, REFUSAL)
-            connection.client.shutdown(socket.SHUT_WR)
-            while await self._loop.sock_recv(connection.client, 65536):
-                pass  # a reset before the client has read the answer would take it away again
+            await self._answer(connection, REFUSAL)
             raise ConnectionResetError
         if self._faults.websockets == "swallow":
             connection.black.update(BOTH)
         else:
             self._traffic.websockets += 1
+
+    async def _answer(self, connection: _Connection, reply: bytes) -> None:
+        """The last word to a client, whatever it asks."""
+        await self._loop.sock_sendall(connection.client, reply)
+        connection.client.shutdown(socket.SHUT_WR)
+        while await self._loop.sock_recv(connection.client, 65536):
+            pass  # a reset before the client has read the answer would take it away again
 
     async def _deliver(self, connection: _Connection, sink: socket.socket, direction: Direction, data: bytes) -> None:
         while data:

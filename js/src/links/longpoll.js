@@ -1,5 +1,6 @@
 import { CLOSE } from "../protocol.js";
 import { Alarm } from "../time.js";
+import { NotTheServer, readMessages } from "./answer.js";
 
 /**
  * @typedef {import("../protocol.js").Position} Position
@@ -170,24 +171,21 @@ export class LongPollLink {
         body: JSON.stringify(request),
         cache: "no-store",
         credentials: "same-origin",
+        redirect: "manual",
         signal,
       });
-      if (!reply.ok) {
-        this.#end(closeCode(reply.status), `HTTP ${reply.status}`);
-        return null;
-      }
-      const text = await read(/** @type {ReadableStream<Uint8Array>} */ (reply.body), () => {
-        timeout.set(MARGIN_MS, lost);
-        this.onalive();
+      const messages = await readMessages(reply, {
+        now: time.now,
+        onpart: () => {
+          timeout.set(MARGIN_MS, lost);
+          this.onalive();
+        },
       });
-      const messages = JSON.parse(text)?.messages;
-      if (!Array.isArray(messages)) {
-        throw new TypeError("no messages in the reply");
-      }
       return signal.aborted ? null : messages;
     } catch (error) {
       if (!signal.aborted) {
-        this.#end(CLOSE.LOST, String(error));
+        const isAnswer = error instanceof NotTheServer;
+        this.#end(CLOSE.LOST, isAnswer ? error.message : String(error), isAnswer ? error.answer : null);
       }
       return null;
     } finally {
@@ -196,43 +194,11 @@ export class LongPollLink {
     }
   }
 
-  /** @param {number} code @param {string} reason */
-  #end(code, reason) {
+  /** @param {number} code @param {string} reason @param {import("./answer.js").Answer | null} [answer] */
+  #end(code, reason, answer = null) {
     if (!this.#ending.signal.aborted) {
       this.#ending.abort();
-      this.onclose(code, reason);
+      this.onclose(code, reason, answer);
     }
-  }
-}
-
-/**
- * @param {ReadableStream<Uint8Array>} body
- * @param {() => void} onpart  called with each part that arrives: a large reply may take minutes on a slow way
- */
-async function read(body, onpart) {
-  const decoder = new TextDecoder();
-  const reader = body.getReader();
-  let text = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) {
-      return text + decoder.decode();
-    }
-    onpart();
-    text += decoder.decode(value, { stream: true });
-  }
-}
-
-/** @param {number} status */
-function closeCode(status) {
-  switch (status) {
-    case 401:
-      return CLOSE.UNAUTHORIZED;
-    case 403:
-      return CLOSE.ORIGIN;
-    case 413:
-      return CLOSE.TOO_LARGE;
-    default:
-      return CLOSE.LOST;
   }
 }

@@ -13,7 +13,8 @@ import { CLOSE, SUBPROTOCOL } from "../protocol.js";
  * @property {(code?: number, reason?: string) => void} close
  * @property {(message: any) => void} onmessage
  * @property {() => void} onalive a sign of life without a message
- * @property {(code: number, reason: string) => void} onclose
+ * @property {(code: number, reason: string, answer?: import("./answer.js").Answer | null) => void} onclose `answer` is what answered in
+ *   the server's place, if something did and the link can tell
  */
 
 /** @implements {Link} */
