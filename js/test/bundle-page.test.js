@@ -29,9 +29,12 @@ test("leaves every other request alone", () => {
   }
 });
 
-test("an intercepted request is answered without the network, others are sent as they were", () => {
-  class Native {
+test("an intercepted request is answered without being sent anywhere, others are sent as they were", async () => {
+  class Native extends EventTarget {
     calls = [];
+    get status() {
+      return 0;
+    }
     open(...args) {
       this.calls.push(["open", ...args]);
     }
@@ -43,9 +46,17 @@ test("an intercepted request is answered without the network, others are sent as
   const Replaced = replaceXMLHttpRequest(Native, (...request) => seen.push(request) && request[1] === "/mine");
   const mine = new Replaced();
   mine.open("POST", "/mine", true);
+  const heard = [];
+  for (const type of ["readystatechange", "load", "loadend", "error"]) mine.addEventListener(type, () => heard.push(type));
   mine.send("body");
+  assert.deepEqual(heard, [], "later, as from a network");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(heard, ["readystatechange", "load", "loadend"]);
+  assert.deepEqual([mine.readyState, mine.status, mine.statusText], [4, 200, "OK"]);
   assert.deepEqual(seen, [["POST", "/mine", "body"]]);
-  assert.deepEqual(mine.calls.slice(1), [["open", "GET", "data:,"], ["send"]]);
+  assert.deepEqual(mine.calls, [["open", "POST", "/mine", true]]);
+  mine.open("POST", "/other");
+  assert.equal(mine.status, 0, "asked anew");
   const other = new Replaced();
   other.open("POST", "/other");
   other.send("body");
