@@ -142,7 +142,9 @@ def test_layouts_reach_every_tab_and_the_disk(server: LocalServer, client: OwnSo
 def test_positions_of_panes_are_in_the_header_of_the_feed(server: LocalServer, tab: Tab) -> None:
     assert tab.do(cmd="layout_item_update", eid="main", win="a", data={"i": "a", "w": 2}) is None
     with OwnSocket(server, "env/main") as other:
-        assert other.receive_type("subscribed")["header"] == {"reload": {"a": {"i": "a", "w": 2}}}
+        header = other.receive_type("subscribed")["header"]
+        assert header["reload"] == {"a": {"i": "a", "w": 2}}
+        assert header["restored"] == server.app.transport.keeper.restored("main")
 
 
 def test_forwarded_events_carry_the_window_unless_told_not_to(server: LocalServer, client: OwnSocket, tab: Tab) -> None:

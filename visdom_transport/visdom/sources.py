@@ -37,7 +37,9 @@ class WindowSource:
     def header(self) -> Any:
         header: dict[str, Any] = {"reload": self._part("reload")}
         problem = self._transport.problem(self._eid)
-        return header if problem is None else {**header, "problem": problem}
+        if problem is not None:
+            return {**header, "problem": problem}
+        return {**header, "restored": self._transport.keeper.restored(self._eid)}
 
 
 def creation_index(window: Any) -> tuple[bool, float]:

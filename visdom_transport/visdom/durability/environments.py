@@ -123,6 +123,12 @@ class Environments:
         holds_none = unreadable is not None and unreadable.error is None
         return NO_ENVIRONMENT if holds_none or eid in self._strangers else self._fingerprint(path)
 
+    def written_at(self, eid: str) -> float | None:
+        """When the environment's file was written, in seconds since 1970; None when there is none."""
+        path = self._names.existing(eid)
+        file = self._fingerprint(path) if path is not None else None
+        return file[1] / 1e9 if file is not None else None
+
     @staticmethod
     def _fingerprint(path: Path) -> list[int] | None:
         try:

@@ -128,6 +128,8 @@ class History:
         self.last = 0
         self.logs: dict[str, Log] = {}
         self.producers: dict[str, int] = {}
+        self.written_at: float | None = None
+        """When the newest records were taken from the state; None if an older version wrote them."""
         self.whole = True
         """Nothing is missing: no generation in between, and no file is ahead of the journal."""
         self._bases: dict[str, int] = {}
@@ -148,6 +150,8 @@ class History:
             self.last += 1
             self._add_record(record)
         self.producers.update(block.head["producers"])
+        time = block.head.get("time")
+        self.written_at = time if isinstance(time, int | float) else None
 
     def _add_record(self, record: list[Any]) -> None:
         kind, eid = record[:2]

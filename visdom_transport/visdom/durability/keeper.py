@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from .changes import Changes, Part
 from .environments import STAMP, EnvironmentFile, Refused, encoded_members, environments_of
 from .files import FOLDER, JournalFiles, Piece
 from .history import History, Stamp
+from .origin import Origin, origin_of
 from .recovery import recover
 
 logger = logging.getLogger("visdom_transport.durability")
@@ -84,6 +86,7 @@ class Keeper:
         """This process has begun a generation."""
         self._kept_bytes = 0
         """What the journal took after it was folded: environments that cannot have a file stay in it."""
+        self._origin = Origin()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -107,6 +110,10 @@ class Keeper:
             "on_disk": self.on and self.error is None and not self._has_work() and not self._files.is_behind,
             "last_error": self.error or self._fold_error,
         }
+
+    def restored(self, eid: str) -> dict[str, Any]:
+        """For clients: what this server began the environment with (docs/protocol.md, section 3)."""
+        return {"state": self._journal_id if self.on else None, "age_s": self._origin.age_s(eid, time.time())}
 
     # --- at the start ---
 
@@ -157,6 +164,8 @@ class Keeper:
         if whole and history.whole:
             self._fresh = False
             self._producers.restore(history.producers)
+            saved = None if self._mode == "all" else {eid: self._environments.written_at(eid) for eid in state}
+            self._origin = origin_of(history, self._lives, saved)
         else:
             # It is not known what the files contain of what is missing: publishers begin anew.
             self._lives.clear()
@@ -358,7 +367,7 @@ class Keeper:
         if not (records or producers or rotate):
             return
         self._begun = True
-        head: dict[str, Any] = {"first": first, "producers": producers}
+        head: dict[str, Any] = {"first": first, "producers": producers, "time": round(time.time(), 3)}
         if rotate:
             self._producers.news()
             clean = {eid: life.base for eid, life in self._lives.items() if not self._is_dirty(eid)}
