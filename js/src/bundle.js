@@ -5,7 +5,10 @@
  * session's replica of the environment in view; that one rule serves live updates, catching up, reopening and switching.
  */
 
+import { locate } from "./bundle/aim.js";
 import { BundleBatch } from "./bundle/batch.js";
+import { Closes } from "./bundle/closes.js";
+import { Panes } from "./bundle/panes.js";
 import { BundleSocket } from "./bundle/socket.js";
 import { envView } from "./bundle/requests.js";
 import { Alarm, browserTime } from "./time.js";
@@ -35,9 +38,6 @@ const OUT_OF_VIEW_MS = 1_000;
 /** Errors that say that there is nothing to close. */
 const GONE = new Set(["unknown_window", "unknown_env"]);
 
-/** The identity of a delivered window that the bundle wants again. */
-const STALE = Symbol("stale");
-
 export class Bundle {
   #session;
   #requestFrame;
@@ -61,11 +61,9 @@ export class Bundle {
   /** The bundle is still drawing what the last flush delivered. */ #drawing = false;
   /** Whoever waits for the next flush to be drawn. @type {(() => void)[]} */ #waiting = [];
 
-  /** Pane id -> content id of what the bundle holds. @type {Map<string, unknown>} */ #delivered = new Map();
+  #delivered = new Panes();
   /** Keys changed since they were delivered, whatever their content id says. @type {Set<string>} */ #dirty = new Set();
-  /** When a pane was last delivered. @type {Map<string, number>} */ #deliveredAt = new Map();
-  /** Panes the user closed, which must not come back by themselves. @type {Map<string, {contentID: unknown, pending: boolean}>} */
-  #closed = new Map();
+  #closes = new Closes();
   /** @type {Set<string>} */ #sharedChanged = new Set();
   #reloadDue = false;
   #layoutDue = false;
@@ -162,7 +160,6 @@ export class Bundle {
     this.#answered = sid;
     if (view.feed !== this.#view?.feed || this.#held) {
       this.#delivered.clear();
-      this.#deliveredAt.clear();
       this.#subscribe(view);
     } else if (!answersRegister) this.#deliverAgain();
   }
@@ -196,7 +193,7 @@ export class Bundle {
   }
 
   #deliverAgain() {
-    for (const pane of this.#delivered.keys()) this.#delivered.set(pane, STALE);
+    this.#delivered.spoil();
     this.#reloadDue = this.#layoutDue = true;
     this.#schedule();
   }
@@ -215,7 +212,7 @@ export class Bundle {
     if (this.#view) this.#session.unsubscribe(this.#view.feed);
     this.#view = view;
     this.#dirty.clear();
-    this.#closed.clear();
+    this.#closes.clear();
     this.#held = false;
     this.#reloadDue = this.#layoutDue = true;
     const mine = () => this.#view === view;
@@ -232,7 +229,7 @@ export class Bundle {
           this.#layoutDue = true;
           if (this.#restart) this.#restart = "known";
           // Whatever became of a close: what exists now is shown.
-          for (const [pane, { pending }] of this.#closed) if (!pending) this.#closed.delete(pane);
+          this.#closes.settle();
         }
         this.#schedule();
       },
@@ -310,24 +307,22 @@ export class Bundle {
     }
 
     if (replica.synced) {
-      const gone = [...this.#delivered.keys()].filter((pane) => !wanted.has(pane));
+      const gone = this.#delivered.ids().filter((pane) => !wanted.has(pane));
       this.#close(gone);
-      this.#settle(wanted, gone.length);
+      this.#closes.settle(wanted);
+      this.#sayRestarted(gone.length);
     }
 
     /** @type {Set<string>} */
     const late = new Set();
     for (const [pane, { key, window }] of wanted) {
-      const closed = this.#closed.get(pane);
-      if (closed && (closed.pending || closed.contentID === window.contentID)) continue;
-      this.#closed.delete(pane);
-      if (this.#delivered.has(pane) && this.#delivered.get(pane) === window.contentID && !this.#dirty.has(key)) continue;
+      if (this.#closes.hides(pane, window)) continue;
+      if (this.#delivered.holds(pane, window.contentID) && !this.#dirty.has(key)) continue;
       if (this.#mayWait(pane)) {
         late.add(key);
         continue;
       }
-      this.#delivered.set(pane, window.contentID);
-      this.#deliveredAt.set(pane, this.#time.now());
+      this.#delivered.deliver(pane, window.contentID, this.#time.now());
       this.#batch.collect(() =>
         this.#socket?.deliver({
           ...window,
@@ -349,14 +344,13 @@ export class Bundle {
 
   /** Nobody sees the pane, and it was drawn a moment ago. @param {string} pane */
   #mayWait(pane) {
-    const contentID = this.#delivered.get(pane);
-    const age = this.#time.now() - (this.#deliveredAt.get(pane) ?? 0);
+    const contentID = this.#delivered.contentID(pane);
+    const age = this.#delivered.age(pane, this.#time.now());
     return typeof contentID === "string" && age >= 0 && age < OUT_OF_VIEW_MS && !this.#isNear(contentID);
   }
 
-  /** @param {Map<string, any>} wanted  @param {number} lost */
-  #settle(wanted, lost) {
-    for (const [pane, { pending }] of this.#closed) if (!pending && !wanted.has(pane)) this.#closed.delete(pane);
+  /** @param {number} lost */
+  #sayRestarted(lost) {
     if (this.#restart !== "known") return;
     this.#restart = "";
     this.#onrestarted({ kept: this.#delivered.size, lost });
@@ -370,8 +364,7 @@ export class Bundle {
     // and that it may not, within one task: nothing is painted and nobody can click in between.
     if (readonly) this.#register(false);
     for (const pane of panes) {
-      this.#delivered.delete(pane);
-      this.#deliveredAt.delete(pane);
+      this.#delivered.forget(pane);
       // The bundle answers, before deliver() returns, with a close command of its own, which would hit whatever has that id by now.
       this.#echo = pane;
       this.#socket?.deliver({ command: "close", data: pane });
@@ -384,11 +377,13 @@ export class Bundle {
   #receive(command) {
     if (command.cmd === "close" && command.data === this.#echo) return;
     const pane = command.cmd === "close" ? command.data : null;
-    if (pane !== null) this.#closedByUser(pane);
+    const contentID = this.#delivered.contentID(pane);
+    if (pane !== null) this.#delivered.forget(pane);
+    if (pane !== null) this.#closes.begin(pane, contentID);
     if (command.cmd === "save" && this.#view && command.eid !== this.#view.envs[0]) this.#held = true;
 
     const view = this.#view;
-    const sent = view?.compare ? this.#locate(command, view) : command;
+    const sent = view?.compare ? locate(command, view, this.#session.replica("shared")?.values.get("envs") ?? []) : command;
     if (!sent) {
       if (pane !== null) this.#closeAnswered(pane, true);
       return;
@@ -402,23 +397,10 @@ export class Bundle {
     });
   }
 
-  /** @param {string} pane */
-  #closedByUser(pane) {
-    const contentID = this.#delivered.get(pane);
-    this.#delivered.delete(pane);
-    this.#deliveredAt.delete(pane);
-    this.#closed.set(pane, { contentID, pending: true });
-  }
-
   /** @param {string} pane @param {boolean} refused */
   #closeAnswered(pane, refused) {
-    if (refused) this.#closed.delete(pane);
-    else {
-      // The reply may overtake the removal. Only a window with other content than now is a new one.
-      const window = this.#window(pane);
-      if (window) this.#closed.set(pane, { contentID: window.contentID, pending: false });
-      else this.#closed.delete(pane);
-    }
+    if (refused) this.#closes.undo(pane);
+    else this.#closes.end(pane, this.#window(pane));
     this.#schedule();
   }
 
@@ -426,32 +408,5 @@ export class Bundle {
   #window(pane) {
     const values = this.#session.replica(this.#view?.feed ?? "")?.values;
     return [...(values?.values() ?? [])].find((window) => window.id === pane) ?? values?.get(pane);
-  }
-
-  /**
-   * A command from a compare view, aimed at the window behind the pane; null if there is none.
-   * 0.2.4's bundle names no environment there, 0.3.0's always the first.
-   *
-   * @param {any} command
-   * @param {View} view
-   */
-  #locate(command, view) {
-    const [holder, field] = {
-      close: [command, "data"],
-      layout_item_update: [command, "win"],
-      update_plot_layout: [command, "win"],
-      update_comment: [command, "win"],
-      forward_to_vis: [command.data, "target"],
-      pop_embeddings_pane: [command.data, "target"],
-    }[/** @type {string} */ (command.cmd)] ?? [null, ""];
-    if (!holder) return command;
-    const pane = holder[field];
-    if (pane === "window_compare_legend") return null;
-    const known = this.#session.replica("shared")?.values.get("envs") ?? [];
-    const other = view.envs.find((env) => pane.startsWith(`${env}_env_`));
-    const env = other ?? view.envs.find((name) => known.includes(name));
-    if (env === undefined) return null;
-    const aimed = { ...holder, eid: env, [field]: other === undefined ? pane : pane.slice(`${other}_env_`.length) };
-    return holder === command ? aimed : { ...command, data: aimed };
   }
 }
