@@ -35,11 +35,13 @@ export const TEXTS = {
   pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
   restarted: () => "server restarted",
   restored: () => "server restarted: state restored",
-  /** @param {number} windows */
-  lost: (windows) => `server restarted: state lost (${count(windows, "window")})`,
+  /** @param {number} windows @param {string} since */
+  kept: (windows, since) =>
+    `the server lost ${count(windows, "window")} (last seen there ${since}): shown until this tab is closed or reloaded`,
   /** @param {string} message */
   refused: (message) => `refused: ${message}`,
   hurry: () => "reconnect now",
+  dismiss: () => "take off what the server lost",
 };
 
 const DETAILS = {
@@ -66,6 +68,12 @@ function formatAge(ms) {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+/** The day is only said of another one. @param {number} ms @param {number} now */
+function formatMoment(ms, now) {
+  const moment = new Date(ms);
+  return moment.toDateString() === new Date(now).toDateString() ? moment.toLocaleTimeString() : moment.toLocaleString();
 }
 
 /** @param {number} number @param {string} thing */
@@ -139,7 +147,8 @@ export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeStr
 }
 
 const STYLE = `
-:host { position: fixed; right: 12px; bottom: 12px; z-index: 2000; font: 12px/1.4 system-ui, sans-serif; text-align: right;
+:host { position: fixed; right: 12px; bottom: 12px; z-index: 2000; font: 12px/1.4 system-ui, sans-serif;
+  display: flex; flex-direction: column-reverse; align-items: flex-end;
   --ink: #333; --paper: rgba(255, 255, 255, .96); --edge: #bbb; --faint: #666; }
 button, .details { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--edge);
   box-shadow: 0 1px 4px rgba(0, 0, 0, .2); cursor: pointer; }
@@ -150,14 +159,14 @@ button.quiet::before { background: #5cb85c; }
 button.quiet:not(:hover, :focus-visible, [aria-expanded="true"]) { font-size: 0; padding: 2px; box-shadow: none; opacity: .6; }
 button.quiet:not(:hover, :focus-visible, [aria-expanded="true"])::before { margin: 0; display: block; }
 button:focus-visible { outline: 2px solid #337ab7; outline-offset: 1px; }
-.hurry::before { content: none; }
+.details button::before { content: none; }
 .details { padding: 8px 12px; margin-bottom: 6px; border-radius: 8px; text-align: left; cursor: auto; }
 .details[hidden] { display: none; }
 dl { display: grid; grid-template-columns: auto auto; gap: 2px 12px; margin: 0; }
 dt { color: var(--faint); }
 dd { margin: 0; font-variant-numeric: tabular-nums; }
-.hurry { margin-top: 6px; }
-.hurry[hidden] { display: none; }
+.details button { margin: 6px 6px 0 0; }
+.details button[hidden] { display: none; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (prefers-color-scheme: dark) { :host { --ink: #eee; --paper: rgba(40, 40, 40, .96); --edge: #666; --faint: #aaa; } }
 `;
@@ -168,12 +177,14 @@ export class Badge {
   #details;
   #list;
   #hurry;
+  #dismiss;
   #live;
   #now;
   #read;
   #setTimer;
   #clearTimer;
   #pendingCommands;
+  #kept;
   /** @type {LinkState | null} */ #state = null;
   #notice = "";
   #noticeUntil = 0;
@@ -186,17 +197,20 @@ export class Badge {
    * @param {() => LinkState} [options.read]  the state now: some of it changes without being shown
    * @param {() => void} [options.onhurry]  the user wants the next attempt now
    * @param {() => number} [options.pendingCommands]
+   * @param {() => {panes: string[], since: number} | null} [options.kept]  panes of windows that the server has lost, and since when
+   * @param {() => void} [options.ondismiss]  the user wants to see no more of these
    * @param {() => number} [options.now]  ms since the epoch
    * @param {(run: () => void, ms: number) => unknown} [options.setTimer]
    * @param {(timer: any) => void} [options.clearTimer]
    */
-  constructor({ document, read, onhurry, pendingCommands, now, setTimer, clearTimer }) {
+  constructor({ document, read, onhurry, pendingCommands, kept, ondismiss, now, setTimer, clearTimer }) {
     this.#document = document;
     this.#read = read;
     this.#now = now ?? Date.now;
     this.#setTimer = setTimer ?? ((run, ms) => setTimeout(run, ms));
     this.#clearTimer = clearTimer ?? ((timer) => clearTimeout(timer));
     this.#pendingCommands = pendingCommands ?? (() => 0);
+    this.#kept = kept ?? (() => null);
     this.#shownAt = this.#now();
     /** @param {string} tag @param {string} [className] */
     const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });
@@ -216,7 +230,10 @@ export class Badge {
     this.#hurry = make("button", "hurry");
     this.#hurry.textContent = TEXTS.hurry();
     this.#hurry.addEventListener("click", () => onhurry?.());
-    this.#details.append(this.#list, this.#hurry);
+    this.#dismiss = make("button", "dismiss");
+    this.#dismiss.textContent = TEXTS.dismiss();
+    this.#dismiss.addEventListener("click", () => ondismiss?.());
+    this.#details.append(this.#list, this.#hurry, this.#dismiss);
     this.#button = make("button", "quiet");
     this.#button.setAttribute("aria-controls", "details");
     this.#button.addEventListener("click", () => this.#open(this.#details.hidden));
@@ -227,7 +244,7 @@ export class Badge {
     });
     // Visdom sends keys and clicks within its page to Python; these are not meant for it.
     for (const type of ["keydown", "keyup", "keypress", "click"]) this.element.addEventListener(type, (event) => event.stopPropagation());
-    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#details, this.#button);
+    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#button, this.#details);
     this.#open(false);
     document.body.append(this.element);
   }
@@ -245,6 +262,11 @@ export class Badge {
   notice(text, ms = NOTICE_MS) {
     this.#notice = text;
     this.#noticeUntil = this.#now() + ms;
+    this.#render();
+  }
+
+  /** To be called when something has changed that it asks for itself. */
+  refresh() {
     this.#render();
   }
 
@@ -270,15 +292,18 @@ export class Badge {
     const state = this.#state;
     /** @type {Said} */
     const link = state && !patient ? describe(state, now, this.#pendingCommands()) : { text: "", spoken: "", quiet: true };
-    const quiet = link.quiet && !notice;
-    const text = [notice, notice && link.quiet ? "" : link.text].filter(Boolean).join(" · ");
-    const spoken = [notice, link.spoken].filter(Boolean).join(". ");
+    const lost = this.#kept();
+    const kept = lost ? TEXTS.kept(lost.panes.length, formatMoment(lost.since, now)) : "";
+    const quiet = link.quiet && !notice && !kept;
+    const text = [notice, kept, link.quiet && !quiet ? "" : link.text].filter(Boolean).join(" · ");
+    const spoken = [notice, kept, link.spoken].filter(Boolean).join(". ");
     const className = quiet ? "quiet" : state?.phase === "stopped" || state?.phase === "offline" ? "stopped" : "";
     if (this.#button.textContent !== text) this.#button.textContent = text;
     if (this.#button.className !== className) this.#button.className = className;
     // What has no words on it for the eye needs some for a screen reader.
     this.#button.setAttribute("aria-label", `visdom: ${text || TEXTS.connecting()}`);
     if (this.#live.textContent !== spoken) this.#live.textContent = spoken;
+    this.#dismiss.hidden = !kept;
     if (state && !this.#details.hidden) this.#renderDetails(state);
     this.#timer = this.#setTimer(() => this.#render(), 1000 - (now % 1000));
   }

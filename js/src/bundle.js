@@ -5,10 +5,11 @@
  * session's replica of the environment in view; that one rule serves live updates, catching up, reopening and switching.
  */
 
-import { locate } from "./bundle/aim.js";
+import { locate, paneOf } from "./bundle/aim.js";
 import { BundleBatch } from "./bundle/batch.js";
 import { Closes } from "./bundle/closes.js";
 import { Panes } from "./bundle/panes.js";
+import { LastPicture } from "./bundle/picture.js";
 import { BundleSocket } from "./bundle/socket.js";
 import { envView } from "./bundle/requests.js";
 import { Alarm, browserTime } from "./time.js";
@@ -17,7 +18,7 @@ import { Alarm, browserTime } from "./time.js";
  * @typedef {import("./bundle/requests.js").View} View
  * @typedef {{code: string, message: string}} CommandError
  * @typedef {Pick<import("./session.js").Session,
- *   "welcome" | "subscribe" | "unsubscribe" | "replica" | "command" | "goOffline" | "goOnline">} BundleSession
+ *   "welcome" | "state" | "subscribe" | "unsubscribe" | "replica" | "command" | "goOffline" | "goOnline">} BundleSession
  *
  * @typedef {object} BundleOptions
  * @property {BundleSession} session
@@ -28,8 +29,9 @@ import { Alarm, browserTime } from "./time.js";
  * @property {import("./bundle/batch.js").Timers} [timers] where the bundle's code finds setTimeout
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
  * @property {(text: string) => void} [onproblem]  an environment in view cannot be shown, and why
- * @property {(panes: {kept: number, lost: number}) => void} [onrestarted]
- *   the server has restarted and the panes are current; what became of those the bundle held
+ * @property {(windows: {restored: number, lost: number}) => void} [onrestarted]
+ *   the server has restarted and the panes are current; how many windows it has, and how many of those that are shown it has lost
+ * @property {() => void} [onkept]  `kept` may have changed
  */
 
 /** A pane out of view is drawn again no sooner. It is never much out of date, however it comes into view. */
@@ -54,6 +56,8 @@ export class Bundle {
   /** @type {string | null} */ #answered = null;
   /** @type {{readonly: boolean, server: string} | null} the welcome the bundle knows of */ #welcome = null;
   /** A restarted server has been met; then, its snapshot has arrived. @type {"" | "met" | "known"} */ #restart = "";
+  /** How many windows it has lost. */ #lost = 0;
+  #picture;
   /** @type {View | null} */ #view = null;
   #held = false;
   /** There is something to flush. */ #due = false;
@@ -72,7 +76,7 @@ export class Bundle {
   /** The pane whose removal is being delivered. @type {string | null} */ #echo = null;
 
   /** @param {BundleOptions} options */
-  constructor({ session, requestFrame, afterDraw, isNear, time, timers, onerror, onproblem, onrestarted }) {
+  constructor({ session, requestFrame, afterDraw, isNear, time, timers, onerror, onproblem, onrestarted, onkept }) {
     this.#session = session;
     this.#requestFrame = requestFrame ?? ((run) => void requestAnimationFrame(run));
     this.#afterDraw = afterDraw ?? ((callback) => callback());
@@ -83,6 +87,7 @@ export class Bundle {
     this.#onerror = onerror ?? (() => {});
     this.#onproblem = onproblem ?? (() => {});
     this.#onrestarted = onrestarted ?? (() => {});
+    this.#picture = new LastPicture({ time: this.#time, onchange: onkept ?? (() => {}) });
     session.subscribe("shared", {
       onchanges: ({ changed, removed }) => {
         for (const key of [...changed, ...removed]) this.#sharedChanged.add(key);
@@ -105,6 +110,17 @@ export class Bundle {
   /** How many panes the bundle holds. */
   get panes() {
     return this.#delivered.size;
+  }
+
+  /** The panes in view that show windows which the server has lost. */
+  get kept() {
+    return this.#picture.facts;
+  }
+
+  /** A person has seen enough of these. */
+  dismissKept() {
+    this.#picture.drop();
+    this.#schedule();
   }
 
   /**
@@ -174,7 +190,11 @@ export class Bundle {
     this.#open();
     const welcome = this.#session.welcome;
     if (!welcome || !this.#welcome || welcome === this.#welcome) return;
-    if (welcome.server !== this.#welcome.server) this.#restart = "met";
+    if (welcome.server !== this.#welcome.server) {
+      this.#restart = "met";
+      const { at, awayMs } = this.#session.state.lastReturn ?? { at: this.#time.now(), awayMs: 0 };
+      this.#picture.meet(at - awayMs);
+    }
     if (welcome.readonly !== this.#welcome.readonly) this.#register(welcome.readonly);
     this.#welcome = welcome;
   }
@@ -213,6 +233,7 @@ export class Bundle {
     this.#view = view;
     this.#dirty.clear();
     this.#closes.clear();
+    this.#picture.show(view.feed);
     this.#held = false;
     this.#reloadDue = this.#layoutDue = true;
     const mine = () => this.#view === view;
@@ -220,9 +241,10 @@ export class Bundle {
       onsubscribed: ({ recovered, header }) => {
         if (!mine() || recovered) return;
         this.#reloadDue = true;
+        this.#picture.begin(header);
         if (typeof header?.problem === "string") this.#onproblem(header.problem);
       },
-      onchanges: ({ changed, complete, snapshot }) => {
+      onchanges: ({ changed, removed, absent, complete, snapshot }) => {
         if (!mine()) return;
         if (!snapshot) for (const key of changed) this.#dirty.add(key);
         else if (complete) {
@@ -230,7 +252,9 @@ export class Bundle {
           if (this.#restart) this.#restart = "known";
           // Whatever became of a close: what exists now is shown.
           this.#closes.settle();
+          this.#lost = this.#picture.end(this.#session.welcome?.server ?? "", absent, (pane) => this.#delivered.has(pane));
         }
+        this.#picture.note({ changed, removed });
         this.#schedule();
       },
     });
@@ -305,12 +329,16 @@ export class Bundle {
       const window = replica.values.get(key);
       if (window) wanted.set(window.id ?? key, { key, window });
     }
+    for (const [pane, window] of this.#picture.windows) {
+      if (wanted.has(pane)) this.#picture.drop(pane);
+      else wanted.set(pane, { key: pane, window });
+    }
 
     if (replica.synced) {
       const gone = this.#delivered.ids().filter((pane) => !wanted.has(pane));
       this.#close(gone);
       this.#closes.settle(wanted);
-      this.#sayRestarted(gone.length);
+      this.#sayRestarted(replica.values.size);
     }
 
     /** @type {Set<string>} */
@@ -349,11 +377,11 @@ export class Bundle {
     return typeof contentID === "string" && age >= 0 && age < OUT_OF_VIEW_MS && !this.#isNear(contentID);
   }
 
-  /** @param {number} lost */
-  #sayRestarted(lost) {
+  /** @param {number} restored */
+  #sayRestarted(restored) {
     if (this.#restart !== "known") return;
     this.#restart = "";
-    this.#onrestarted({ kept: this.#delivered.size, lost });
+    this.#onrestarted({ restored, lost: this.#lost });
   }
 
   /** @param {string[]} panes */
@@ -379,7 +407,14 @@ export class Bundle {
     const pane = command.cmd === "close" ? command.data : null;
     const contentID = this.#delivered.contentID(pane);
     if (pane !== null) this.#delivered.forget(pane);
+    if (this.#picture.has(paneOf(command))) {
+      // The server has no such window: there is nobody to tell anything about it.
+      if (pane !== null) this.#picture.drop(pane);
+      return;
+    }
     if (pane !== null) this.#closes.begin(pane, contentID);
+    if (command.cmd === "delete_env") this.#picture.dropView(envView(command.eid).feed);
+    if (command.cmd === "save" && this.kept) command = { ...command, data: this.#picture.without(command.data) };
     if (command.cmd === "save" && this.#view && command.eid !== this.#view.envs[0]) this.#held = true;
 
     const view = this.#view;

@@ -44,13 +44,6 @@ export function openDashboard({ root, startWithPolling }) {
     page,
     drawn: (callback) => bundle.drawn(callback),
   });
-  const badge = new Badge({
-    document,
-    read: () => session.state,
-    onhurry: () => session.reconnectNow(),
-    pendingCommands: () => session.pendingCommands,
-  });
-  const indicator = new Indicator(document);
   const bundle = new Bundle({
     session,
     afterDraw: afterDraw({ page, time: browserTime }),
@@ -63,8 +56,18 @@ export function openDashboard({ root, startWithPolling }) {
       console.warn(`visdom-transport: ${text}`);
       badge.notice(text, PROBLEM_MS);
     },
-    onrestarted: ({ kept, lost }) => badge.notice(lost ? TEXTS.lost(lost) : kept ? TEXTS.restored() : TEXTS.restarted()),
+    onrestarted: ({ restored, lost }) => lost || badge.notice(restored ? TEXTS.restored() : TEXTS.restarted()),
+    onkept: () => badge.refresh(),
   });
+  const badge = new Badge({
+    document,
+    read: () => session.state,
+    onhurry: () => session.reconnectNow(),
+    pendingCommands: () => session.pendingCommands,
+    kept: () => bundle.kept,
+    ondismiss: () => bundle.dismissKept(),
+  });
+  const indicator = new Indicator(document);
 
   /** @param {import("./session.js").State} state */
   session.onstate = (state) => {

@@ -7,7 +7,8 @@ import { EventReplica, StateReplica } from "./replica.js";
  *
  * @typedef {object} FeedListener
  * @property {(verdict: Verdict) => void} [onsubscribed]
- * @property {(change: {changed: string[], removed: string[], complete: boolean, snapshot: boolean}) => void} [onchanges]
+ * @property {(change: {changed: string[], removed: string[], absent: Map<string, any>, complete: boolean, snapshot: boolean}) => void}
+ *   [onchanges] as in StateChange
  * @property {(news: {events: any[], missed: number}) => void} [onevents]
  *
  * @typedef {object} Feed
@@ -116,10 +117,10 @@ export class Feeds {
     if (change === null) {
       return null;
     }
-    const { complete, snapshot, gap } = change;
+    const { absent, complete, snapshot, gap } = change;
     const changed = [...change.changed];
     const removed = [...change.removed];
-    this.#tell(() => listener.onchanges?.({ changed, removed, complete, snapshot }));
+    this.#tell(() => listener.onchanges?.({ changed, removed, absent, complete, snapshot }));
     return gap;
   }
 

@@ -11,6 +11,7 @@ import { NOTHING } from "./protocol.js";
  * @typedef {object} StateChange
  * @property {Set<string>} changed keys that have a new value
  * @property {Set<string>} removed keys that are gone
+ * @property {Map<string, any>} absent of these, the ones that a snapshot just did not have, with what they were last
  * @property {boolean} complete whether the replica now stands at the end of the batch
  * @property {boolean} snapshot whether the batch is part of a snapshot
  * @property {string | null} gap why the replica must be subscribed again, or null. What is in `changed` has changed even then
@@ -141,7 +142,7 @@ export class StateReplica {
       return null;
     }
     /** @type {StateChange} */
-    const change = { changed: new Set(), removed: new Set(), complete: false, snapshot: this.#snapshot, gap: null };
+    const change = { changed: new Set(), removed: new Set(), absent: new Map(), complete: false, snapshot: this.#snapshot, gap: null };
     for (const entry of batch.entries) {
       try {
         this.#applyEntry(entry, change);
@@ -242,8 +243,9 @@ export class StateReplica {
   #complete(batch, change) {
     if (batch.keys !== undefined) {
       const exists = new Set(batch.keys);
-      for (const key of [...this.values.keys()]) {
+      for (const [key, value] of [...this.values]) {
         if (!exists.has(key)) {
+          change.absent.set(key, value);
           this.#remove(key, change);
         }
       }

@@ -183,6 +183,18 @@ test("panes without an id, and those of a readonly page, send nothing to Python"
   assert.deepEqual(readonly.sent(), []);
 });
 
+test("what a server has lost stays, and is dismissed without a word to it", async () => {
+  const page = await mount();
+  page.show({ a: win("a", "1"), b: win("b", "1") });
+  page.session.welcome = { readonly: false, server: "two" };
+  page.dashboard.bundle.update();
+  page.show({ b: win("b", "1") });
+  assert.deepEqual(page.calls("window").at(-1)[0].cmd.title, "a (lost)");
+  assert.deepEqual([page.calls("close"), page.dashboard.bundle.kept.panes], [[], ["a"]]);
+  await page.act(() => page.api.sendPaneClose("a", "main"));
+  assert.deepEqual([page.sent(), page.dashboard.bundle.kept], [[], null]);
+});
+
 test("a command is kept as it was given", async () => {
   const page = await mount();
   const layout = { w: { x: 1 } };

@@ -42,14 +42,16 @@ class FakeElement {
   }
 }
 
-let now, timers, badge, button, live, panel, hurried, pending;
+let now, timers, badge, button, live, panel, hurried, pending, kept, dismissed;
 beforeEach(() => {
-  [now, timers, hurried, pending] = [100_000, new Map(), 0, 0];
+  [now, timers, hurried, pending, kept, dismissed] = [100_000, new Map(), 0, 0, null, 0];
   const document = { createElement: () => new FakeElement(), body: new FakeElement() };
   badge = new Badge({
     document,
     onhurry: () => hurried++,
     pendingCommands: () => pending,
+    kept: () => kept,
+    ondismiss: () => dismissed++,
     now: () => now,
     setTimer(run, ms) {
       const timer = {};
@@ -58,7 +60,7 @@ beforeEach(() => {
     },
     clearTimer: (timer) => timers.delete(timer),
   });
-  [, live, panel, button] = badge.element.shadow.children;
+  [, live, button, panel] = badge.element.shadow.children;
   assert.deepEqual(document.body.children, [badge.element]);
 });
 
@@ -89,7 +91,7 @@ test("says how far the page is behind, with the state of the moment", () => {
   let current = state;
   const options = { document, now: () => now, setTimer: (run, ms) => timers.set({}, [now + ms, run]), clearTimer() {}, read: () => current };
   badge = new Badge(options);
-  [, live, panel, button] = badge.element.shadow.children;
+  [, live, button, panel] = badge.element.shadow.children;
   badge.show(state);
   current = { ...state, behindMs: 3_200, behindChanges: 1_200 };
   pass(1_000);
@@ -201,10 +203,31 @@ test("a session the server did not know is reconnected, not resumed", () => {
 
 test("a notice stands beside what the link says", () => {
   badge.show({ ...state, link: "poll" });
-  badge.notice(TEXTS.lost(2));
-  assert.equal(visible(), "server restarted: state lost (2 windows) · polling");
+  badge.notice(TEXTS.restored());
+  assert.equal(visible(), "server restarted: state restored · polling");
   pass(10_000);
   assert.equal(visible(), "polling");
+});
+
+test("says for how long what the server has lost is shown, and offers to take it off, as long as there is any", () => {
+  const dismiss = panel.children[2];
+  const time = new Date(now).toLocaleTimeString();
+  badge.show(state);
+  assert.deepEqual([visible(), dismiss.hidden], [false, true]);
+  kept = { panes: ["a", "b"], since: now };
+  badge.refresh();
+  const words = `the server lost 2 windows (last seen there ${time}): shown until this tab is closed or reloaded`;
+  assert.deepEqual([visible(), live.textContent, dismiss.hidden], [words, words, false]);
+  badge.show({ ...state, link: "poll" });
+  assert.equal(visible(), `${words} · polling`);
+  dismiss.click();
+  assert.equal(dismissed, 1);
+  kept = { panes: ["a"], since: now - 86_400_000 };
+  badge.refresh();
+  assert.match(visible(), new RegExp(`lost 1 window \\(last seen there .*${new Date(now - 86_400_000).getFullYear()}`), "the day too");
+  kept = null;
+  badge.show(state);
+  assert.deepEqual([visible(), dismiss.hidden], [false, true]);
 });
 
 test("the first connection needs no words unless it takes long", () => {

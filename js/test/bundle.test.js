@@ -1,129 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Bundle } from "../src/bundle.js";
 import { envView } from "../src/bundle/requests.js";
-import { FakeSession, FakeTime } from "./fakes.js";
-
-/** A page with a bundle that behaves as both versions do where it matters: batches windows, echoes closes, refuses closes if readonly. */
-class FakePage {
-  session = new FakeSession();
-  errors = [];
-  problems = [];
-  restarts = [];
-  messages = [];
-  panes = new Map();
-  #frames = [];
-  #draws = [];
-  #batch = null;
-  #relaid = null;
-  /** What the bundle finds in its window. */
-  timers = { setTimeout: (run, ms) => assert.fail(`the bundle's timer of ${ms} ms was not taken over`) };
-  processed = 0;
-  /** Content ids of panes that nobody sees. */
-  outOfView = new Set();
-  time = new FakeTime();
-
-  constructor({ readonly = false } = {}) {
-    this.session.welcome = { readonly, server: "one" };
-    this.bundle = new Bundle({
-      session: this.session,
-      requestFrame: (run) => this.#frames.push(run),
-      afterDraw: (callback) => this.#draws.push(callback),
-      timers: this.timers,
-      isNear: (contentID) => !this.outOfView.has(contentID),
-      time: this.time,
-      onerror: (error) => this.errors.push(error.code),
-      onproblem: (text) => this.problems.push(text),
-      onrestarted: (panes) => this.restarts.push(panes),
-    });
-  }
-
-  async connect() {
-    const socket = this.bundle.connect("ws://here/socket");
-    socket.onmessage = ({ data }) => this.#handle(JSON.parse(data));
-    this.socket = socket;
-    await settled();
-    return socket;
-  }
-
-  /** Connected, showing the environment with these windows. */
-  async open(windows = {}, env = "main") {
-    this.session.snapshot("shared", { envs: ["main", "other"], layouts: "" });
-    await this.connect();
-    this.ask(envView(env));
-    this.session.snapshot(`env/${env}`, windows);
-    this.frame();
-    this.batch();
-    this.messages.length = 0;
-  }
-
-  ask(view) {
-    this.bundle.show(view, this.sid);
-  }
-  closeByUser(pane, eid = "main") {
-    this.panes.delete(pane);
-    this.socket.send(JSON.stringify({ cmd: "close", data: pane, eid }));
-  }
-  /** One animation frame; the bundle is drawing after it. */
-  frame() {
-    for (const run of this.#frames.splice(0)) run();
-  }
-  /** What was delivered is on the screen. */
-  drawn() {
-    for (const callback of this.#draws.splice(0)) callback();
-  }
-  /** Frames until nothing more is delivered. */
-  batch() {
-    do {
-      this.drawn();
-      this.frame();
-    } while (this.#draws.length);
-  }
-  #process = () => {
-    this.processed += 1;
-    this.#render(() => {
-      for (const [id, window] of this.#batch) this.panes.set(id, window);
-    });
-    this.#batch = null;
-  };
-  /** 0.3.0 puts the panes that it had at a register in the place of whatever has become of them when it next renders. */
-  #render(change) {
-    change();
-    this.panes = this.#relaid ?? this.panes;
-    this.#relaid = null;
-  }
-  get texts() {
-    return Object.fromEntries([...this.panes].map(([id, { content }]) => [id, content]));
-  }
-  get commands() {
-    return this.messages.map(({ command, id, data }) => [command, id ?? (command === "close" ? data : "")].join(" ").trim());
-  }
-
-  #handle(message) {
-    this.messages.push(message);
-    if (message.command === "register") {
-      this.sid = message.data;
-      this.readonly = message.readonly;
-      this.#relaid = new Map(this.panes);
-      if (message.envList) this.#render(() => {});
-      if (this.bundle.view) this.ask(this.bundle.view);
-    } else if (message.command === "window") {
-      if (!this.#batch) this.timers.setTimeout(this.#process, 100);
-      (this.#batch ??= new Map()).set(message.id, message);
-    } else if (message.command === "close" && !this.readonly) this.#render(() => this.closeByUser(message.data));
-    else if (message.command === "env_update") this.#render(() => {});
-  }
-}
-
-const settled = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Frozen: whoever changes a replica's value fails. */
-const win = (id, content, contentID = content) =>
-  Object.freeze({ command: "window", id, type: "text", title: id, content, contentID });
+import { BundlePage, settled, win } from "./fake-bundle.js";
 
 test("opens once it is welcome and knows the environments, and registers first", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   const welcome = page.session.welcome;
   page.session.welcome = null;
   const socket = await page.connect();
@@ -140,7 +22,7 @@ test("opens once it is welcome and knows the environments, and registers first",
 });
 
 test("streams an environment as Visdom does: positions, windows in order, layout", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open();
   page.ask(envView("a/b"));
   page.session.snapshot("env/a_b", { z: win("z", "1"), y: win("y", "2") }, { z: { x: 1 } });
@@ -154,7 +36,7 @@ test("streams an environment as Visdom does: positions, windows in order, layout
 });
 
 test("delivers a window once per frame, with its newest content", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ w: win("w", "0") });
   for (const content of ["1", "2", "3"]) page.session.set("env/main", "w", win("w", content));
   page.frame();
@@ -165,7 +47,7 @@ test("delivers a window once per frame, with its newest content", async () => {
 });
 
 test("a replaced plot has another version than before, or 0.3.0 does not draw it anew", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ w: { ...win("w", "0"), version: 1 } });
   const versions = [page.panes.get("w").version];
   for (const content of ["1", "2"]) {
@@ -178,7 +60,7 @@ test("a replaced plot has another version than before, or 0.3.0 does not draw it
 });
 
 test("a live change is delivered although the content id is the same", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ w: win("w", "0", "id") });
   page.session.set("env/main", "w", win("w", "1", "id"));
   page.frame();
@@ -187,7 +69,7 @@ test("a live change is delivered although the content id is the same", async () 
 });
 
 test("a resync delivers only what differs and closes what is gone", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1"), b: win("b", "1"), c: win("c", "1") });
   page.session.snapshot("env/main", { a: win("a", "1"), b: win("b", "2") });
   page.frame();
@@ -198,7 +80,7 @@ test("a resync delivers only what differs and closes what is gone", async () => 
 });
 
 test("nothing is closed before the snapshot is complete", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1"), b: win("b", "1") });
   const replica = page.session.feeds.get("env/main");
   replica.synced = false;
@@ -210,7 +92,7 @@ test("nothing is closed before the snapshot is complete", async () => {
 });
 
 test("the echo of a close stays here, a user's close does not", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1"), b: win("b", "1") });
   page.session.remove("env/main", "a");
   page.frame();
@@ -220,7 +102,7 @@ test("the echo of a close stays here, a user's close does not", async () => {
 });
 
 test("why an environment cannot be shown is said, and only of the one in view", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open();
   const { listener } = page.session.feeds.get("env/main");
   const verdict = (problem, recovered = false) => listener.onsubscribed({ recovered, header: { reload: {}, problem } });
@@ -238,7 +120,7 @@ test("why an environment cannot be shown is said, and only of the one in view", 
 });
 
 test("a close reaches a window that still waits in the bundle's batch", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open();
   page.session.set("env/main", "a", win("a", "1"));
   page.frame();
@@ -250,7 +132,7 @@ test("a close reaches a window that still waits in the bundle's batch", async ()
 });
 
 test("what the user closes stays closed while the command is pending and its removal on its way", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.closeByUser("a");
   page.session.set("env/main", "a", win("a", "2"));
@@ -268,7 +150,7 @@ test("what the user closes stays closed while the command is pending and its rem
 });
 
 test("a refused close brings the window back and is reported", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.closeByUser("a");
   page.session.commands[0].reply({ code: "failed", message: "no" });
@@ -279,7 +161,7 @@ test("a refused close brings the window back and is reported", async () => {
 });
 
 test("closing what is gone already is not reported", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.closeByUser("a");
   page.session.remove("env/main", "a");
@@ -289,7 +171,7 @@ test("closing what is gone already is not reported", async () => {
 });
 
 test("a window that outlived its close comes back with the next snapshot", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.closeByUser("a");
   page.session.commands[0].reply();
@@ -301,7 +183,7 @@ test("a window that outlived its close comes back with the next snapshot", async
 });
 
 test("a user's close also removes what the pending batch would bring back", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.session.set("env/main", "a", win("a", "2"));
   page.frame();
@@ -312,7 +194,7 @@ test("a user's close also removes what the pending batch would bring back", asyn
 });
 
 test("asked again for the same view it delivers everything again, but not to a question that register provoked", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.panes.clear();
   page.ask(envView("main"));
@@ -328,7 +210,7 @@ test("asked again for the same view it delivers everything again, but not to a q
 });
 
 test("switching shows only the new environment, whatever the bundle's batch still holds", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "main"), b: win("b", "main") });
   page.session.set("env/main", "a", win("a", "late"));
   page.frame();
@@ -342,7 +224,7 @@ test("switching shows only the new environment, whatever the bundle's batch stil
 });
 
 test("after saving under another name the panes stay and follow that environment", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.socket.send(JSON.stringify({ cmd: "save", prev_eid: "main", eid: "copy", data: {} }));
   page.session.set("env/main", "a", win("a", "2"));
@@ -359,7 +241,7 @@ test("after saving under another name the panes stay and follow that environment
 });
 
 test("while a save under another name is pending the user may go back", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   page.socket.send(JSON.stringify({ cmd: "save", prev_eid: "main", eid: "copy", data: {} }));
   page.panes.clear();
@@ -373,7 +255,7 @@ test("while a save under another name is pending the user may go back", async ()
 });
 
 test("a readonly bundle, which refuses to close, loses the pane all the same and is readonly after it", async () => {
-  const page = new FakePage({ readonly: true });
+  const page = new BundlePage({ readonly: true });
   await page.open({ a: win("a", "1"), b: win("b", "1") });
   page.session.remove("env/main", "a");
   page.frame();
@@ -382,7 +264,7 @@ test("a readonly bundle, which refuses to close, loses the pane all the same and
 });
 
 test("a readonly bundle shows what is new when something else is gone", async () => {
-  const page = new FakePage({ readonly: true });
+  const page = new BundlePage({ readonly: true });
   await page.open({ a: win("a", "1"), b: win("b", "1") });
   page.session.snapshot("env/main", { b: win("b", "1"), c: win("c", "1") });
   page.frame();
@@ -391,7 +273,7 @@ test("a readonly bundle shows what is new when something else is gone", async ()
 });
 
 test("disconnecting goes offline, connecting again delivers what the bundle may have lost", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "1") });
   const closed = new Promise((resolve) => (page.socket.onclose = resolve));
   page.socket.close();
@@ -406,22 +288,21 @@ test("disconnecting goes offline, connecting again delivers what the bundle may 
   assert.equal(page.messages[0].command, "register");
 });
 
-test("says after a server's restart how many windows are gone", async () => {
-  const page = new FakePage();
+test("says after a server's restart, once, how many windows it has and how many of those that are shown it has lost", async () => {
+  const page = new BundlePage();
   await page.open({ a: win("a", "1"), b: win("b", "1") });
-  page.session.welcome = { readonly: false, server: "two" };
-  page.bundle.update();
+  page.restart();
   page.frame();
   assert.deepEqual(page.restarts, [], "not known before the snapshot");
   page.session.snapshot("env/main", { a: win("a", "1") });
   page.frame();
   page.session.snapshot("env/main", { a: win("a", "1") });
   page.frame();
-  assert.deepEqual(page.restarts, [{ kept: 1, lost: 1 }]);
+  assert.deepEqual(page.restarts, [{ restored: 1, lost: 1 }]);
 });
 
 test("environments, saved layouts, undo and notifications are passed on", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open();
   page.session.set("shared", "undo/main", 2);
   page.session.set("shared", "layouts", "{}");
@@ -436,7 +317,7 @@ test("environments, saved layouts, undo and notifications are passed on", async 
 });
 
 test("in a compare view commands aim at the window behind the pane, or go nowhere", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open();
   page.ask({ feed: "compare/gone+other", envs: ["gone", "other"], compare: true });
   const legend = "window_compare_legend";
@@ -465,7 +346,7 @@ test("in a compare view commands aim at the window behind the pane, or go nowher
 });
 
 test("what is drawn is acknowledged after the bundle has processed and drawn it, not before", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "0") });
   const log = [];
   page.session.set("env/main", "a", win("a", "1"));
@@ -478,7 +359,7 @@ test("what is drawn is acknowledged after the bundle has processed and drawn it,
 });
 
 test("while the bundle draws, newer versions replace each other, and are drawn together", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "0"), b: win("b", "0") });
   const log = [];
   const change = (content) => {
@@ -502,7 +383,7 @@ test("while the bundle draws, newer versions replace each other, and are drawn t
 });
 
 test("what brings the bundle nothing waits for a frame only", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "0") });
   const log = [];
   page.bundle.drawn(() => log.push("drawn"));
@@ -511,7 +392,7 @@ test("what brings the bundle nothing waits for a frame only", async () => {
 });
 
 test("many windows of one frame are rendered at once", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "0"), b: win("b", "0") });
   page.session.set("env/main", "a", win("a", "1"));
   page.session.set("env/main", "b", win("b", "1"));
@@ -520,7 +401,7 @@ test("many windows of one frame are rendered at once", async () => {
 });
 
 test("a pane out of view is drawn once a second, with its newest content, and at once when it comes into view", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "a0"), b: win("b", "b0") });
   page.outOfView.add("a0");
   for (const number of [1, 2, 3]) {
@@ -546,7 +427,7 @@ test("a pane out of view is drawn once a second, with its newest content, and at
 });
 
 test("a pane out of view is closed, and made anew, as any other", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "a0") });
   page.outOfView.add("a0");
   page.session.set("env/main", "a", win("a", "a1"));
@@ -560,7 +441,7 @@ test("a pane out of view is closed, and made anew, as any other", async () => {
 });
 
 test("what is asked for again is delivered, in view or not", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "a0") });
   page.outOfView.add("a0");
   page.panes.clear();

@@ -249,6 +249,7 @@ export function events(feed, { epoch = "e1", from, to, missed = 0, events }) {
 /** A session whose server is this test: no links, replicas are filled by hand. */
 export class FakeSession {
   welcome = null;
+  state = { lastReturn: null };
   feeds = new Map();
   commands = [];
   offline = false;
@@ -274,27 +275,29 @@ export class FakeSession {
     this.offline = false;
   }
 
-  snapshot(feed, values, reload = undefined) {
+  /** `restored` is what the server says of the state it began with, as in the header of a verdict. */
+  snapshot(feed, values, reload = undefined, restored = undefined) {
     const replica = this.feeds.get(feed);
-    replica.header = reload && { reload };
+    replica.header = (reload || restored) && { reload, restored };
     replica.synced = false;
-    replica.listener.onsubscribed?.({ recovered: false, reason: "new" });
+    replica.listener.onsubscribed?.({ recovered: false, reason: "new", header: replica.header ?? null });
     const removed = replica.order.filter((key) => !(key in values));
+    const absent = new Map(removed.map((key) => [key, replica.values.get(key)]));
     replica.values = new Map(Object.entries(values));
     replica.order = Object.keys(values);
     replica.synced = true;
-    replica.listener.onchanges({ changed: replica.order, removed, complete: true, snapshot: true });
+    replica.listener.onchanges({ changed: replica.order, removed, absent, complete: true, snapshot: true });
   }
   set(feed, key, value) {
     const replica = this.feeds.get(feed);
     if (!replica.values.has(key)) replica.order.push(key);
     replica.values.set(key, value);
-    replica.listener.onchanges({ changed: [key], removed: [], complete: true, snapshot: false });
+    replica.listener.onchanges({ changed: [key], removed: [], absent: new Map(), complete: true, snapshot: false });
   }
   remove(feed, key) {
     const replica = this.feeds.get(feed);
     replica.values.delete(key);
     replica.order = replica.order.filter((other) => other !== key);
-    replica.listener.onchanges({ changed: [], removed: [key], complete: true, snapshot: false });
+    replica.listener.onchanges({ changed: [], removed: [key], absent: new Map(), complete: true, snapshot: false });
   }
 }

@@ -27,7 +27,7 @@ test("a snapshot brings values, creation order and the position", () => {
   replica.onSubscribed(subscribed(FEED, { offset: 10, header: { reload: {} } }));
   assert.equal(replica.synced, false);
   const change = replica.apply(batch(FEED, { to: 10, entries: [value("b", 7, 2), value("a", 5, 1)], keys: ["a", "b"] }));
-  assert.deepEqual(change, { changed: new Set(["b", "a"]), removed: new Set(), complete: true, snapshot: true, gap: null });
+  assert.deepEqual(change, { changed: new Set(["b", "a"]), removed: new Set(), absent: new Map(), complete: true, snapshot: true, gap: null });
   assert.deepEqual(replica.order, ["a", "b"]);
   assert.deepEqual(replica.position(), { epoch: "e1", offset: 10, have: {} });
   assert.equal(replica.synced, true);

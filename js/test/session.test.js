@@ -138,7 +138,7 @@ test("live after welcome, with its facts", async () => {
 test("changes reach the listener, the values are in the replica", async () => {
   await tab.live();
   await tab.socket.say(batch(FEED, { from: 10, to: 12, entries: [delta("a", 10, 11, ["extend", ["x"], [2]]), { key: "b", offset: 12, deleted: true }] }));
-  assert.deepEqual(tab.heard, [{ name: FEED, type: "changes", changed: ["a"], removed: ["b"], complete: true, snapshot: false }]);
+  assert.deepEqual(tab.heard, [{ name: FEED, type: "changes", changed: ["a"], removed: ["b"], absent: new Map(), complete: true, snapshot: false }]);
   assert.deepEqual(tab.session.replica(FEED).values.get("a").x, [1, 2]);
   assert.deepEqual(tab.session.replica(FEED).order, ["a"]);
 });
@@ -299,7 +299,7 @@ test("a server restart: another epoch, only what differs is sent", async () => {
     batch(FEED, { epoch: "e2", to: 0, entries: [value("b", 0, pane("b2"))], keys: ["a", "b"] }),
   );
   assert.equal(tab.session.id, "s2");
-  assert.deepEqual(tab.heard.at(-1), { name: FEED, type: "changes", changed: ["b"], removed: [], complete: true, snapshot: true });
+  assert.deepEqual(tab.heard.at(-1), { name: FEED, type: "changes", changed: ["b"], removed: [], absent: new Map(), complete: true, snapshot: true });
 });
 
 test("identity survives a refresh, the replica does not", async () => {

@@ -114,6 +114,7 @@ def test_server_restarts_with_nothing(dash: Dashboard) -> None:
     dash.server.restart(keep_state=False)
     dash.forget_publishers()
     tab.wait_gone(timeout_s=30)
+    assert len(tab.kept()) == 7  # see test_lost_state.py
     tab.assert_same_page()
     dash.vis.text("a new beginning", win="after", opts={"title": "After"})
     dash.assert_current(tab)

@@ -56,6 +56,10 @@ READ_BADGE = """
 const badge = document.querySelector('visdom-link-badge');
 return badge ? badge.shadowRoot.querySelector('button:not(.hurry)').textContent : '';
 """
+KEPT = """
+const { kept } = window.visdomTransport?.bundle ?? {};
+return kept ? kept.panes : [];
+"""
 SESSION = """
 const session = window.visdomTransport && window.visdomTransport.session;
 return session ? JSON.parse(JSON.stringify(session.state)) : null;
@@ -187,7 +191,16 @@ class Tab:
     # --- what it shows -------------------------------------------------------------------------------------
 
     def panes(self) -> dict[str, Pane]:
-        """Every pane of the page by its window's id."""
+        """Every pane of the page that shows the server's state, by its window's id."""
+        lost = set(self.js(KEPT))
+        return {key: pane for key, pane in self._all_panes().items() if key not in lost}
+
+    def kept(self) -> dict[str, Pane]:
+        """Every pane that shows what the server has lost, by its window's id."""
+        lost = set(self.js(KEPT))
+        return {key: pane for key, pane in self._all_panes().items() if key in lost}
+
+    def _all_panes(self) -> dict[str, Pane]:
         read = self.js(READ_PANES)
         assert not read["unread"], f"unreadable panes: {read['unread']}"
         panes = [Pane(**pane) for pane in read["panes"]]
@@ -264,6 +277,14 @@ class Tab:
         return self._driver.find_element(By.XPATH, path)
 
     # --- what a user does ----------------------------------------------------------------------------------
+
+    def dismiss_kept(self) -> None:
+        """Take what the server has lost off the page, in the details of our badge."""
+        for button in ("button:not(.hurry)", ".dismiss"):
+            self.show()
+            self._driver.find_element(By.CSS_SELECTOR, "visdom-link-badge").shadow_root.find_element(
+                By.CSS_SELECTOR, button
+            ).click()
 
     def close_pane(self, title: str) -> None:
         """Click the X of the pane with this title."""
