@@ -72,6 +72,11 @@ REFUSED: dict[str, tuple[Window, dict[str, Any], str]] = {
     "x holds arrays": (plot(trace("a")), {"data": [{"x": [[1]], "y": [1]}]}, "data[0].x"),
     "nothing to append to": (plot(trace("a", y=None)), {"data": [trace("a")], "append": True}, "data[0].y"),
     "marker is no object": (plot(trace("a")), {"data": [trace("a", marker=5)]}, "data[0].marker"),
+    "color for a marker that is no object": (
+        plot(trace("a", marker=[])),
+        {"data": [trace("a", marker={"color": ["red"]})]},
+        "data[0].marker",
+    ),
     "color of a marker is no array": (
         plot(trace("a", marker={"color": ["red"]})),
         {"data": [trace("a", marker={"color": "red"})], "append": True},

@@ -84,6 +84,8 @@ def _marker(trace: dict[str, Any], path: list[str | int], marker: Any, field: st
         operations.append(["set", [*path, "marker"], {}])
     if "color" not in marker:
         return operations
+    if not isinstance(held, dict):
+        refuse(f"{field}.marker", "cannot be changed: what the trace holds is not an object")
     if not append:
         return operations + assign(held, [*path, "marker"], "color", marker["color"])
     if marker["color"] is None:
