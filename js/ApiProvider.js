@@ -10,9 +10,8 @@
  */
 
 import { createElement, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
-
-import { compareView, envView } from "./src/bundle/requests.js";
 import { Receiver } from "./src/bundle/receiver.js";
+import { compareView, envView } from "./src/bundle/requests.js";
 import { serveSprite } from "./src/bundle/sprite.js";
 import { openDashboard, rootOf } from "./src/dashboard.js";
 
@@ -20,7 +19,7 @@ import { openDashboard, rootOf } from "./src/dashboard.js";
  * @typedef {(message: string, type: string, options: {duration?: number}) => void} Notify
  *
  * @typedef {object} Connection  what a provider needs of a dashboard
- * @property {Pick<import("./src/bundle.js").Bundle, "attach" | "show">} bundle
+ * @property {Pick<import("./src/bundle/adapter.js").Bundle, "attach" | "show">} bundle
  * @property {Pick<import("./src/session.js").Session, "reconnectNow">} session
  * @property {{notice: (text: string) => void}} badge
  * @property {() => void} close
@@ -141,7 +140,10 @@ export function createApiProvider(ApiContext, { notify, open = openPage } = {}) 
         /** @param {string[]} envs @param {boolean} [showAll] */
         sendEnvQuery(envs, showAll = false) {
           if (!envs.length) return;
-          connection.current?.bundle.show(envs.length === 1 ? envView(envs[0]) : compareView(envs, showAll), registered.current.id);
+          connection.current?.bundle.show(
+            envs.length === 1 ? envView(envs[0]) : compareView(envs, showAll),
+            registered.current.id,
+          );
         },
         sendPaneMessage: sendAbout("forward_to_vis"),
         sendEmbeddingPop: sendAbout("pop_embeddings_pane"),
@@ -165,7 +167,10 @@ export function createApiProvider(ApiContext, { notify, open = openPage } = {}) 
         },
         /** @param {Map<string, Map<string, Map<string, any>>>} layouts environment -> view -> window -> [order, height, width] */
         sendLayoutsSave(layouts) {
-          const views = [...layouts].map(([env, named]) => [env, Object.fromEntries([...named].map(([name, wins]) => [name, Object.fromEntries(wins)]))]);
+          const views = [...layouts].map(([env, named]) => [
+            env,
+            Object.fromEntries([...named].map(([name, wins]) => [name, Object.fromEntries(wins)])),
+          ]);
           send({ cmd: "save_layouts", data: JSON.stringify(Object.fromEntries(views)) });
         },
       };

@@ -24,7 +24,7 @@ export class Choice {
   }
 
   /** Whether a poll link should look for a better one. */
-  get climbs() {
+  get upgrades() {
     return !this.#options.alwaysPoll;
   }
 

@@ -7,7 +7,7 @@
 const MAX_WAITING = 1_000;
 
 /** Commands are kept until their reply arrives, and sent again in order after every welcome (docs/protocol.md, section 6). */
-export class Outbox {
+export class CommandQueue {
   /** Id of the newest command of this session. */
   lastId;
   /** In the order of their ids. @type {Map<number, {command: any, resolve: (reply: Reply) => void}>} */

@@ -1,10 +1,10 @@
 /** What a page with Visdom's dashboard has of ours, whoever shows the panes. */
 
-import { Badge, TEXTS } from "./badge.js";
-import { Bundle } from "./bundle.js";
+import { Badge, TEXTS } from "./badge/badge.js";
+import { Indicator } from "./badge/indicator.js";
+import { Bundle } from "./bundle/adapter.js";
 import { isNearViewport } from "./bundle/viewport.js";
 import { afterDraw } from "./draw.js";
-import { Indicator } from "./indicator.js";
 import { browserPage } from "./page.js";
 import { Session } from "./session.js";
 import { browserTime } from "./time.js";

@@ -21,7 +21,9 @@ export function afterDraw({ page, time, requestAnimationFrame = (callback) => vo
     requested = false;
     const drawn = waiting;
     waiting = [];
-    time.setTimeout(() => drawn.forEach((callback) => callback()), 0);
+    time.setTimeout(() => {
+      for (const callback of drawn) callback();
+    }, 0);
   }
 
   function request() {

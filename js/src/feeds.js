@@ -94,7 +94,7 @@ export class Feeds {
   onSubscribed(verdict, how) {
     const last = this.answered(verdict.feed, how);
     const feed = this.#feeds.get(verdict.feed);
-    if (last && feed !== undefined && feed.replica.onSubscribed(verdict)) {
+    if (last && feed?.replica.onSubscribed(verdict)) {
       this.#tell(() => feed.listener.onsubscribed?.(verdict));
     }
   }

@@ -22,7 +22,11 @@ page.USE_POLLING = false;
 const dashboard = openDashboard({ root, startWithPolling });
 const { bundle } = dashboard;
 
-page.WebSocket = replaceWebSocket(WebSocket, (url) => url === socketUrl, (url) => bundle.connect(url));
+page.WebSocket = replaceWebSocket(
+  WebSocket,
+  (url) => url === socketUrl,
+  (url) => bundle.connect(url),
+);
 page.XMLHttpRequest = replaceXMLHttpRequest(XMLHttpRequest, (method, url, body) => {
   const request = parseViewRequest(root, method, url, body);
   if (request) bundle.show(request.view, request.sid);

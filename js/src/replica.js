@@ -142,7 +142,14 @@ export class StateReplica {
       return null;
     }
     /** @type {StateChange} */
-    const change = { changed: new Set(), removed: new Set(), absent: new Map(), complete: false, snapshot: this.#snapshot, gap: null };
+    const change = {
+      changed: new Set(),
+      removed: new Set(),
+      absent: new Map(),
+      complete: false,
+      snapshot: this.#snapshot,
+      gap: null,
+    };
     for (const entry of batch.entries) {
       try {
         this.#applyEntry(entry, change);

@@ -1,8 +1,7 @@
 import { Backoff } from "./backoff.js";
 import { misfit } from "./check.js";
 import { Choice } from "./choice.js";
-import { Climb } from "./climb.js";
-import { Outbox } from "./commands.js";
+import { CommandQueue } from "./commands.js";
 import { Connection } from "./connection.js";
 import { afterDraw } from "./draw.js";
 import { Feeds } from "./feeds.js";
@@ -16,6 +15,7 @@ import { CLOSE, isFinal } from "./protocol.js";
 import { StateReplica } from "./replica.js";
 import { Memo } from "./storage.js";
 import { Alarm, browserTime } from "./time.js";
+import { Upgrade } from "./upgrade.js";
 
 /**
  * @typedef {import("./choice.js").LinkKind} LinkKind
@@ -90,7 +90,7 @@ export class Session {
 
   /** The connection in use. @type {Connection | null} */
   #current = null;
-  #climb;
+  #upgrade;
   /** @type {Heartbeat | null} */
   #heartbeat = null;
   #welcomeAlarm;
@@ -141,7 +141,7 @@ export class Session {
     this.#since = time.now();
     this.#lag = new Lag(time);
     this.#identity = new Identity(new Memo(sessionStorage, `visdom-transport:session:${baseUrl}:${role}`));
-    this.#outbox = new Outbox(this.#identity.lastCommand);
+    this.#outbox = new CommandQueue(this.#identity.lastCommand);
     this.#feeds = new Feeds((error) => this.onerror(error));
     this.#choice = new Choice({
       memo: new Memo(localStorage, `visdom-transport:link:${baseUrl}`),
@@ -151,12 +151,12 @@ export class Session {
     this.#backoff = new Backoff({ random, ...backoff });
     this.#welcomeAlarm = new Alarm(time);
     this.#retryAlarm = new Alarm(time);
-    this.#climb = new Climb({
+    this.#upgrade = new Upgrade({
       time,
       random,
       withinMs: WELCOME_WITHIN_MS.websocket,
       open: () => this.#open("websocket"),
-      onfailed: () => this.#onClimbFailed(),
+      onfailed: () => this.#onUpgradeFailed(),
     });
     /** @param {LinkKind} kind @returns {Link} */
     this.#makeLink = (kind) => {
@@ -326,8 +326,8 @@ export class Session {
       }
       if (connection === this.#current) {
         this.#receive(connection, message);
-      } else if (this.#climb.isTried(connection) && message.type === "welcome") {
-        this.#climb.succeed();
+      } else if (this.#upgrade.isProbe(connection) && message.type === "welcome") {
+        this.#upgrade.succeed();
         this.#release();
         this.#current = connection;
         this.#receive(connection, message);
@@ -341,21 +341,21 @@ export class Session {
     link.onclose = (code, reason, answer) => {
       if (connection === this.#current) {
         this.#lost(connection, code, reason, answer);
-      } else if (this.#climb.isTried(connection)) {
-        this.#climb.fail();
+      } else if (this.#upgrade.isProbe(connection)) {
+        this.#upgrade.fail();
       }
     };
     return connection;
   }
 
   /** No WebSocket gets through: the poll goes on. */
-  #onClimbFailed() {
+  #onUpgradeFailed() {
     this.#choice.blocked();
     if (this.#current === null) {
       // The hello of the one that was tried ended our poll link, but its welcome did not come through.
       this.#connect("poll");
     } else {
-      this.#climb.goOn();
+      this.#upgrade.goOn();
     }
   }
 
@@ -363,7 +363,7 @@ export class Session {
   #release() {
     this.#retryAlarm.clear();
     this.#nextAttemptAt = null;
-    this.#climb.stop();
+    this.#upgrade.stop();
     this.#detach();
   }
 
@@ -398,16 +398,16 @@ export class Session {
     this.#judgeDelivery(connection, code, heardFor);
 
     // The WebSocket that we try ourselves replaces our poll link: the server cannot tell it from another tab.
-    const replacedByUs = code === CLOSE.REPLACED && link.kind === "poll" && this.#climb.isRecent;
+    const replacedByUs = code === CLOSE.REPLACED && link.kind === "poll" && this.#upgrade.isRecent;
     if ((code === CLOSE.REPLACED && !replacedByUs) || code === CLOSE.WRONG_SECRET) {
       this.#identity.drop();
     }
-    if (replacedByUs && this.#climb.isTrying) {
+    if (replacedByUs && this.#upgrade.isTrying) {
       // Its welcome, or its failure, decides.
       this.#enter("connecting");
       return;
     }
-    this.#climb.stop();
+    this.#upgrade.stop();
     if (isFinal(code)) {
       this.#enter("stopped");
       return;
@@ -519,8 +519,8 @@ export class Session {
     for (const message of this.#outbox.messages()) {
       link.send(message);
     }
-    if (link.kind === "poll" && this.#choice.climbs) {
-      this.#climb.begin();
+    if (link.kind === "poll" && this.#choice.upgrades) {
+      this.#upgrade.begin();
     }
     this.#enter("live");
   }

@@ -26,10 +26,13 @@ export class Alarm {
   /** @param {number} delayMs @param {() => void} callback */
   set(delayMs, callback) {
     this.clear();
-    const handle = this.#time.setTimeout(() => {
-      this.#handle = null;
-      callback();
-    }, Math.max(0, delayMs));
+    const handle = this.#time.setTimeout(
+      () => {
+        this.#handle = null;
+        callback();
+      },
+      Math.max(0, delayMs),
+    );
     this.#handle = handle;
   }
 

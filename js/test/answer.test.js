@@ -4,11 +4,25 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Session } from "../src/session.js";
-import { batch, FakeFetch, FakePage, FakeScreen, FakeSocket, FakeStorage, FakeTime, settled, subscribed, WELCOME } from "./fakes.js";
+import {
+  batch,
+  FakeFetch,
+  FakePage,
+  FakeScreen,
+  FakeSocket,
+  FakeStorage,
+  FakeTime,
+  settled,
+  subscribed,
+  WELCOME,
+} from "./fakes.js";
 
 const FEED = "env/main";
 const HTML = { "Content-Type": "text/html; charset=utf-8" };
-const page = (status, headers = {}) => (request) => request.intrude("<html>who are you?</html>", { status, headers: { ...HTML, ...headers } });
+const page =
+  (status, headers = {}) =>
+  (request) =>
+    request.intrude("<html>who are you?</html>", { status, headers: { ...HTML, ...headers } });
 
 /** Name, how the front answers, and what is known of the answer afterwards. */
 const ANSWERS = [
@@ -22,11 +36,23 @@ const ANSWERS = [
   ["a redirect", (request) => request.lead(), { what: "a redirect", status: null, redirected: true, asksToSignIn: true }],
   ["a login page with 200", page(200), { what: "a web page", status: 200, asksToSignIn: true }],
   ["an error in JSON", (request) => request.intrude('{"messages": []}', { status: 502 }), { what: "HTTP 502", status: 502 }],
-  ["another status of success", (request) => request.intrude('{"messages": []}', { status: 206 }), { what: "HTTP 206", status: 206 }],
-  ["messages in a page", (request) => request.intrude('{"messages": []}', { headers: HTML }), { what: "a web page", status: 200 }],
+  [
+    "another status of success",
+    (request) => request.intrude('{"messages": []}', { status: 206 }),
+    { what: "HTTP 206", status: 206 },
+  ],
+  [
+    "messages in a page",
+    (request) => request.intrude('{"messages": []}', { headers: HTML }),
+    { what: "a web page", status: 200 },
+  ],
   ["truncated JSON", (request) => request.intrude('{"messages": [{"type": "rep'), { what: "JSON without messages", status: 200 }],
   ["JSON of somebody else", (request) => request.answer({ error: "no" }), { what: "JSON without messages", status: 200 }],
-  ["a packed page", (request) => request.intrude(new Uint8Array([31, 139, 8, 0]), { headers: { "Content-Type": "application/gzip" } }), { what: "no JSON" }],
+  [
+    "a packed page",
+    (request) => request.intrude(new Uint8Array([31, 139, 8, 0]), { headers: { "Content-Type": "application/gzip" } }),
+    { what: "no JSON" },
+  ],
   ["packed JSON", (request) => request.intrude(new Uint8Array([31, 139, 8, 0, 1, 2])), { what: "JSON without messages" }],
 ];
 
@@ -101,7 +127,14 @@ test("requests do not follow redirects", () => {
   assert.equal(net.poll.redirect, "manual");
 });
 
-for (const [value, ms] of [["20", 20_000], ["3600", 60_000], ["soon", 0], ["-5", 0], ["Thu, 01 Jan 1970 00:16:50 GMT", 10_000], ["Thu, 01 Jan 1970 00:00:00 GMT", 0]]) {
+for (const [value, ms] of [
+  ["20", 20_000],
+  ["3600", 60_000],
+  ["soon", 0],
+  ["-5", 0],
+  ["Thu, 01 Jan 1970 00:16:50 GMT", 10_000],
+  ["Thu, 01 Jan 1970 00:00:00 GMT", 0],
+]) {
   test(`Retry-After: ${value} is respected for ${ms / 1000} s`, async () => {
     await page(429, { "Retry-After": value })(net.poll);
     assert.equal(session.state.nextAttemptAt - time.now(), ms + 250);
@@ -129,8 +162,17 @@ test("what answered is known until a link is live, and forgotten when nothing an
 
 test("a WebSocket that is refused does not say by whom: the poll that is tried does", async () => {
   session.close();
-  session = new Session({ location: "http://host/", WebSocket: FakeSocket, fetch: net.fetch, time, page: new FakePage(), random: () => 0.5,
-    sessionStorage: () => new FakeStorage(), localStorage: () => new FakeStorage(), drawn: screen.drawn });
+  session = new Session({
+    location: "http://host/",
+    WebSocket: FakeSocket,
+    fetch: net.fetch,
+    time,
+    page: new FakePage(),
+    random: () => 0.5,
+    sessionStorage: () => new FakeStorage(),
+    localStorage: () => new FakeStorage(),
+    drawn: screen.drawn,
+  });
   session.start();
   for (let i = 0; i < 2; i++) {
     await FakeSocket.made.at(-1).cut();

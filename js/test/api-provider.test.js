@@ -5,7 +5,7 @@ import { createContext, createElement, StrictMode, useContext, useEffect } from 
 import { act, create } from "react-test-renderer";
 
 import { createApiProvider } from "../ApiProvider.js";
-import { Bundle } from "../src/bundle.js";
+import { Bundle } from "../src/bundle/adapter.js";
 import { FakeSession, settled } from "./fakes.js";
 
 const BATCH_MS = 100;
@@ -41,7 +41,10 @@ function makeApp(ApiContext, seen) {
   return function App() {
     const api = useContext(ApiContext);
     seen.api = api;
-    const call = (name) => (...args) => seen.calls.push([name, ...args]);
+    const call =
+      (name) =>
+      (...args) =>
+        seen.calls.push([name, ...args]);
     api.apiHandlers.current = {
       onWindowMessage: (message) => {
         setTimeout(() => seen.batches++, BATCH_MS);
@@ -146,21 +149,33 @@ test("what is asked for at mount is subscribed to before there is a session id",
 });
 
 const SENT = [
-  ["sendPaneMessage", [{ event_type: "KeyPress", key: "a" }, "w", "main"],
-    { cmd: "forward_to_vis", data: { target: "w", eid: "main", event_type: "KeyPress", key: "a" } }],
+  [
+    "sendPaneMessage",
+    [{ event_type: "KeyPress", key: "a" }, "w", "main"],
+    { cmd: "forward_to_vis", data: { target: "w", eid: "main", event_type: "KeyPress", key: "a" } },
+  ],
   ["sendEmbeddingPop", [{}, "w", "main"], { cmd: "pop_embeddings_pane", data: { target: "w", eid: "main" } }],
   ["sendPaneClose", ["w", "main"], { cmd: "close", data: "w", eid: "main" }],
   ["sendEnvDelete", ["old", "main"], { cmd: "delete_env", prev_eid: "main", eid: "old" }],
   ["sendEnvSave", ["main", "main", { w: { x: 1 } }], { cmd: "save", data: { w: { x: 1 } }, prev_eid: "main", eid: "main" }],
   ["sendSaveAll", [], { cmd: "save_all" }],
   ["sendUndo", ["main"], { cmd: "undo", eid: "main" }],
-  ["sendPaneLayoutUpdate", ["main", { i: "w", h: 1, w: 2, x: 3, y: 4, moved: false, static: true, maxH: 9 }],
-    { cmd: "layout_item_update", eid: "main", win: "w", data: { i: "w", h: 1, w: 2, x: 3, y: 4, moved: false, static: true } }],
-  ["sendPlotLayoutUpdate", ["main", "w", { "xaxis.title": "t" }, 2],
-    { cmd: "update_plot_layout", eid: "main", win: "w", data: { "xaxis.title": "t" }, frame: 2 }],
+  [
+    "sendPaneLayoutUpdate",
+    ["main", { i: "w", h: 1, w: 2, x: 3, y: 4, moved: false, static: true, maxH: 9 }],
+    { cmd: "layout_item_update", eid: "main", win: "w", data: { i: "w", h: 1, w: 2, x: 3, y: 4, moved: false, static: true } },
+  ],
+  [
+    "sendPlotLayoutUpdate",
+    ["main", "w", { "xaxis.title": "t" }, 2],
+    { cmd: "update_plot_layout", eid: "main", win: "w", data: { "xaxis.title": "t" }, frame: 2 },
+  ],
   ["sendCommentUpdate", ["main", "w", "fine"], { cmd: "update_comment", eid: "main", win: "w", data: "fine" }],
-  ["sendLayoutsSave", [new Map([["main", new Map([["view", new Map([["w", [0, 5, 6]]])]])]])],
-    { cmd: "save_layouts", data: '{"main":{"view":{"w":[0,5,6]}}}' }],
+  [
+    "sendLayoutsSave",
+    [new Map([["main", new Map([["view", new Map([["w", [0, 5, 6]]])]])]])],
+    { cmd: "save_layouts", data: '{"main":{"view":{"w":[0,5,6]}}}' },
+  ],
 ];
 for (const [name, args, command] of SENT) {
   test(`${name} sends what Visdom's server expects`, async () => {
@@ -243,7 +258,10 @@ test("a window comes at most once per frame, and App's batch is processed within
   page.seen.batches = 0;
   for (const content of ["1", "2", "3"]) page.session.set("env/main", "w", win("w", content));
   page.dashboard.frame();
-  assert.deepEqual(page.calls("window").map(([{ cmd }]) => cmd.content), ["3"]);
+  assert.deepEqual(
+    page.calls("window").map(([{ cmd }]) => cmd.content),
+    ["3"],
+  );
   assert.equal(page.seen.batches, 1);
 });
 
@@ -266,7 +284,10 @@ test("what a handler throws stops nothing else", async () => {
   };
   page.show({ bad: win("bad", "1"), good: win("good", "1") });
   assert.deepEqual(page.calls("window"), [["good"]]);
-  assert.deepEqual(errors.splice(0).map(({ message }) => message), ["cannot be shown"]);
+  assert.deepEqual(
+    errors.splice(0).map(({ message }) => message),
+    ["cannot be shown"],
+  );
 });
 
 test("a readonly page loses panes that are gone", async () => {
@@ -334,14 +355,22 @@ test("StrictMode: one connection is open, and it works", async () => {
   const page = await mount({ strict: true });
   assert.equal(page.dashboards.filter(({ closed }) => !closed).length, 1);
   page.show({ w: win("w", "1") });
-  assert.deepEqual(page.calls("window").map(([{ cmd }]) => cmd.id), ["w"]);
+  assert.deepEqual(
+    page.calls("window").map(([{ cmd }]) => cmd.id),
+    ["w"],
+  );
 });
 
 test("mounting again after an unmount opens another connection", async () => {
   const ApiContext = createContext({});
   const seen = { calls: [], batches: 0, api: null };
   const dashboards = [];
-  const ApiProvider = createApiProvider(ApiContext, { open: () => (dashboards.push(new FakeDashboard()), dashboards.at(-1)) });
+  const ApiProvider = createApiProvider(ApiContext, {
+    open: () => {
+      dashboards.push(new FakeDashboard());
+      return dashboards.at(-1);
+    },
+  });
   const App = makeApp(ApiContext, seen);
   const tree = (key) => createElement(ApiProvider, { key }, createElement(App));
   let renderer;
@@ -353,6 +382,9 @@ test("mounting again after an unmount opens another connection", async () => {
     renderer.update(tree("two"));
     await settled();
   });
-  assert.deepEqual(dashboards.map(({ closed }) => closed), [true, false]);
+  assert.deepEqual(
+    dashboards.map(({ closed }) => closed),
+    [true, false],
+  );
   assert.equal(seen.api.connected, true);
 });

@@ -8,7 +8,10 @@ test("full jitter: anything from nothing up to a bound that doubles, up to a max
   const backoff = new Backoff({ random: () => random, firstMs: 100, maxMs: 1_000 });
   assert.equal(backoff.next(), 0);
   random = 1;
-  assert.deepEqual([1, 2, 3, 4, 5].map(() => backoff.next()), [200, 400, 800, 1_000, 1_000]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map(() => backoff.next()),
+    [200, 400, 800, 1_000, 1_000],
+  );
   assert.equal(backoff.attempt, 6);
 });
 

@@ -2,10 +2,24 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
 
-import { Badge, describe, details, TEXTS } from "../src/badge.js";
+import { Badge, describe, details, TEXTS } from "../src/badge/badge.js";
 
-const state = { phase: "live", link: "websocket", attempt: 0, nextAttemptAt: null, code: null, reason: null, answer: null, lastHeardAt: 100_000,
-  resumed: false, roundTripMs: null, behindMs: 0, behindChanges: 0, conflated: 0, lastReturn: null };
+const state = {
+  phase: "live",
+  link: "websocket",
+  attempt: 0,
+  nextAttemptAt: null,
+  code: null,
+  reason: null,
+  answer: null,
+  lastHeardAt: 100_000,
+  resumed: false,
+  roundTripMs: null,
+  behindMs: 0,
+  behindChanges: 0,
+  conflated: 0,
+  lastReturn: null,
+};
 
 class FakeElement {
   children = [];
@@ -89,7 +103,13 @@ test("is a dot when live over a WebSocket, that has a name", () => {
 test("says how far the page is behind, with the state of the moment", () => {
   const document = { createElement: () => new FakeElement(), body: new FakeElement() };
   let current = state;
-  const options = { document, now: () => now, setTimer: (run, ms) => timers.set({}, [now + ms, run]), clearTimer() {}, read: () => current };
+  const options = {
+    document,
+    now: () => now,
+    setTimer: (run, ms) => timers.set({}, [now + ms, run]),
+    clearTimer() {},
+    read: () => current,
+  };
   badge = new Badge(options);
   [, live, button, panel] = badge.element.shadow.children;
   badge.show(state);
@@ -107,7 +127,12 @@ test("a click shows the details and takes them away, Escape as well", () => {
   button.click();
   assert.deepEqual([panel.hidden, button.attributes["aria-expanded"]], [false, "true"]);
   const [list] = panel.children;
-  assert.deepEqual(list.children.map(({ textContent }) => textContent).slice(0, 4), ["connection", "WebSocket", "round trip", "12 ms"]);
+  assert.deepEqual(list.children.map(({ textContent }) => textContent).slice(0, 4), [
+    "connection",
+    "WebSocket",
+    "round trip",
+    "12 ms",
+  ]);
   button.click();
   assert.deepEqual([panel.hidden, button.attributes["aria-expanded"]], [true, "false"]);
   button.click();
@@ -130,7 +155,9 @@ test("no part of the runtime makes HTML of text", () => {
   const paths = readdirSync(folder, { recursive: true }).filter((path) => path.endsWith(".js"));
   assert.ok(paths.length > 20);
   for (const url of [...paths.map((path) => new URL(path, folder)), new URL("../ApiProvider.js", import.meta.url)]) {
-    const found = /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|dangerouslySetInnerHTML|eval)\b/.exec(readFileSync(url, "utf8"));
+    const found = /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|dangerouslySetInnerHTML|eval)\b/.exec(
+      readFileSync(url, "utf8"),
+    );
     assert.equal(found, null, `${url}: ${found?.[0]}`);
   }
 });
@@ -224,7 +251,11 @@ test("says for how long what the server has lost is shown, and offers to take it
   assert.equal(dismissed, 1);
   kept = { panes: ["a"], since: now - 86_400_000 };
   badge.refresh();
-  assert.match(visible(), new RegExp(`lost 1 window \\(last seen there .*${new Date(now - 86_400_000).getFullYear()}`), "the day too");
+  assert.match(
+    visible(),
+    new RegExp(`lost 1 window \\(last seen there .*${new Date(now - 86_400_000).getFullYear()}`),
+    "the day too",
+  );
   kept = null;
   badge.show(state);
   assert.deepEqual([visible(), dismiss.hidden], [false, true]);

@@ -28,12 +28,21 @@ test("the bundle sees a timer that it has", () => {
 test("other timers are not touched", () => {
   batch.collect(() => timers.setTimeout(() => {}, 0, "argument"));
   timers.setTimeout(() => {}, 100);
-  assert.deepEqual(log, [["timer", 0, "argument"], ["timer", 100]]);
+  assert.deepEqual(log, [
+    ["timer", 0, "argument"],
+    ["timer", 100],
+  ]);
 });
 
 test("a delivery that throws gives setTimeout back", () => {
   const native = timers.setTimeout;
-  assert.throws(() => batch.collect(() => { throw new Error("no"); }), /no/);
+  assert.throws(
+    () =>
+      batch.collect(() => {
+        throw new Error("no");
+      }),
+    /no/,
+  );
   assert.equal(timers.setTimeout, native);
 });
 
@@ -41,7 +50,11 @@ test("an error of the bundle is reported and stops nothing", (t) => {
   const reported = [];
   globalThis.reportError = (error) => reported.push(error.message);
   t.after(() => delete globalThis.reportError);
-  batch.collect(() => timers.setTimeout(() => { throw new Error("cannot draw"); }, 100));
+  batch.collect(() =>
+    timers.setTimeout(() => {
+      throw new Error("cannot draw");
+    }, 100),
+  );
   assert.equal(batch.process(), true);
   assert.deepEqual(reported, ["cannot draw"]);
 });

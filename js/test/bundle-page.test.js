@@ -60,7 +60,10 @@ test("an intercepted request is answered without being sent anywhere, others are
   const other = new Replaced();
   other.open("POST", "/other");
   other.send("body");
-  assert.deepEqual(other.calls, [["open", "POST", "/other"], ["send", "body"]]);
+  assert.deepEqual(other.calls, [
+    ["open", "POST", "/other"],
+    ["send", "body"],
+  ]);
   assert.ok(other instanceof Native);
 });
 
@@ -72,15 +75,21 @@ test("only the bundle's own WebSocket is ours", () => {
     }
   }
   const made = [];
-  const Replaced = replaceWebSocket(Native, (url) => url === "ws://here/socket", (url) => {
-    made.push(new BundleSocket(url, { onsend() {}, onclosing() {} }));
-    return made[0];
-  });
+  const Replaced = replaceWebSocket(
+    Native,
+    (url) => url === "ws://here/socket",
+    (url) => {
+      made.push(new BundleSocket(url, { onsend() {}, onclosing() {} }));
+      return made[0];
+    },
+  );
   assert.equal(new Replaced("ws://here/socket"), made[0]);
   assert.deepEqual(new Replaced("ws://here/socket", "v1").args, ["ws://here/socket", "v1"]);
   assert.deepEqual(new Replaced("ws://there/socket").args, ["ws://there/socket"]);
   class Sub extends Replaced {}
-  assert.ok(new Sub("ws://x") instanceof Sub && new Sub("ws://x") instanceof Native && new Replaced("ws://x") instanceof Replaced);
+  assert.ok(
+    new Sub("ws://x") instanceof Sub && new Sub("ws://x") instanceof Native && new Replaced("ws://x") instanceof Replaced,
+  );
   assert.equal(Replaced.OPEN, 1);
   assert.equal(made.length, 1);
 });

@@ -81,7 +81,7 @@ test("nonsense in the storage is no choice", () => {
   }
 });
 
-test("polling only: nothing to climb to", () => {
+test("polling only: nothing to upgrade to", () => {
   choice = make({ alwaysPoll: true });
-  assert.deepEqual([choice.next(), choice.climbs], ["poll", false]);
+  assert.deepEqual([choice.next(), choice.upgrades], ["poll", false]);
 });

@@ -20,7 +20,13 @@ for (const vector of vectors) {
 test("delta: the value is changed in place", () => {
   const x = [1];
   const value = { x };
-  assert.equal(apply(value, [["extend", ["x"], [2]], ["drop", ["x"], 1]]), value);
+  assert.equal(
+    apply(value, [
+      ["extend", ["x"], [2]],
+      ["drop", ["x"], 1],
+    ]),
+    value,
+  );
   assert.equal(value.x, x);
   assert.deepEqual(x, [2]);
 });
@@ -49,5 +55,7 @@ function sorted(value) {
   if (value === null || typeof value !== "object") {
     return value;
   }
-  return Object.keys(value).sort().map((key) => [key, sorted(value[key])]);
+  return Object.keys(value)
+    .sort()
+    .map((key) => [key, sorted(value[key])]);
 }

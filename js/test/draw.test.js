@@ -15,7 +15,9 @@ beforeEach(() => {
   drawn = afterDraw({ page, time, requestAnimationFrame: (callback) => frames.push(callback) });
 });
 
-const frame = () => frames.splice(0).forEach((callback) => callback());
+const frame = () => {
+  for (const callback of frames.splice(0)) callback();
+};
 
 test("calls back after the frame and the task that follows it", async () => {
   drawn(() => done.push("a"));
@@ -68,7 +70,10 @@ test("a hidden tab takes nothing, answers pings for as long as it takes, and tak
   socket.accept();
   await socket.say(WELCOME, subscribed("env/main"), batch("env/main", { to: 0, keys: [] }));
   await page.say("hidden");
-  assert.deepEqual(socket.sent.slice(-2), [{ type: "credit", window: 0 }, { type: "ack", batches: 1 }]);
+  assert.deepEqual(socket.sent.slice(-2), [
+    { type: "credit", window: 0 },
+    { type: "ack", batches: 1 },
+  ]);
   const { length } = socket.sent;
   for (let minute = 0; minute < 10; minute++) {
     // Timers of hidden pages are throttled to one a minute; the server's pings are not.

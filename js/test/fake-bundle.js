@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Bundle } from "../src/bundle.js";
+import { Bundle } from "../src/bundle/adapter.js";
 import { envView } from "../src/bundle/requests.js";
 import { FakeSession, FakeTime } from "./fakes.js";
 

@@ -214,7 +214,7 @@ export class FakeScreen {
   drawn = (callback) => this.waiting.push(callback);
 
   async draw() {
-    this.waiting.splice(0).forEach((callback) => callback());
+    for (const callback of this.waiting.splice(0)) callback();
     await settled();
   }
 }
@@ -234,7 +234,10 @@ export const WELCOME = Object.freeze({
   poll_wait_s: 10,
 });
 
-export function subscribed(feed, { epoch = "e1", offset = 0, recovered = false, reason = recovered ? "resumed" : "new", header = null } = {}) {
+export function subscribed(
+  feed,
+  { epoch = "e1", offset = 0, recovered = false, reason = recovered ? "resumed" : "new", header = null } = {},
+) {
   return { type: "subscribed", feed, epoch, offset, recovered, reason, header };
 }
 

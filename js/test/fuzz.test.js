@@ -3,12 +3,22 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { apply, GapError } from "../src/delta.js";
 import { misfit } from "../src/check.js";
+import { apply, GapError } from "../src/delta.js";
 import { EventReplica, StateReplica } from "../src/replica.js";
 import { Session } from "../src/session.js";
-import { batch, FakeFetch, FakePage, FakeScreen, FakeSocket, FakeStorage, FakeTime, settled, subscribed, WELCOME } from "./fakes.js";
+import {
+  batch,
+  FakeFetch,
+  FakePage,
+  FakeScreen,
+  FakeSocket,
+  FakeStorage,
+  FakeTime,
+  settled,
+  subscribed,
+  WELCOME,
+} from "./fakes.js";
 
 const TIMES = Number(process.env.FUZZ_TIMES ?? 1);
 const FEED = "env/main";
@@ -75,10 +85,22 @@ class Chance {
     const offset = () => this.one([0, 1, 2, 3, 5, 9]);
     const key = () => this.one(["w", "x", "__proto__"]);
     return this.one([
-      () => this.nearly({ key: "w", offset: 1, value: { contentID: "c", x: [1], t: "a" } }, { key, offset, value: () => this.value() }),
-      () => this.nearly({ key: "w", offset: 2, base: 1, delta: [] }, { key, offset, base: offset, delta: () => this.many(3, () => this.operation()) }),
+      () =>
+        this.nearly(
+          { key: "w", offset: 1, value: { contentID: "c", x: [1], t: "a" } },
+          { key, offset, value: () => this.value() },
+        ),
+      () =>
+        this.nearly(
+          { key: "w", offset: 2, base: 1, delta: [] },
+          { key, offset, base: offset, delta: () => this.many(3, () => this.operation()) },
+        ),
       () => this.nearly({ key: "w", offset: 3, deleted: true }, { key, offset }),
-      () => this.nearly({ key: "w", offset: 4, piece: 0, text: '{"x":', last: false }, { key, offset, text: () => this.one(["1", "{", "1}"]) }),
+      () =>
+        this.nearly(
+          { key: "w", offset: 4, piece: 0, text: '{"x":', last: false },
+          { key, offset, text: () => this.one(["1", "{", "1}"]) },
+        ),
       () => this.nearly({ key: "w", offset: 4, piece: 1, text: "[1]}", last: true }, { key, offset, piece: () => this.below(3) }),
       () => this.value(),
     ])();
@@ -94,7 +116,11 @@ class Chance {
       () => this.nearly(WELCOME, { heartbeat_s: time, dead_after_s: time, poll_wait_s: time }),
       () => this.nearly(subscribed(FEED), { feed, epoch, offset, recovered: () => true, header: () => this.value() }),
       () => this.nearly(batch(FEED, { to: 1, keys: ["w"] }), { feed, epoch, from: offset, to: offset, entries, keys }),
-      () => this.nearly({ type: "batch", feed: "events", epoch: "e1", from: 0, to: 1, complete: true, missed: 0, events: [1] }, { epoch, to: offset }),
+      () =>
+        this.nearly(
+          { type: "batch", feed: "events", epoch: "e1", from: 0, to: 1, complete: true, missed: 0, events: [1] },
+          { epoch, to: offset },
+        ),
       () => this.nearly({ type: "reply", id: 1, error: null, result: null }),
       () => this.nearly({ type: "error", code: "x", message: "y", field: null, feed: FEED }),
       () => this.nearly({ type: "close", code: 4002, reason: "silent" }, { code: () => 3990 + this.below(70) }),
@@ -145,7 +171,10 @@ test("fuzz: replicas take what is checked, and stand somewhere that can be prese
     }
     for (const replica of Object.values(replicas)) {
       const position = replica.position();
-      assert.ok(position === null || (typeof position.epoch === "string" && Number.isSafeInteger(position.offset)), JSON.stringify(position));
+      assert.ok(
+        position === null || (typeof position.epoch === "string" && Number.isSafeInteger(position.offset)),
+        JSON.stringify(position),
+      );
     }
     const { order, values } = replicas[FEED];
     assert.deepEqual([...order].sort(), [...values.keys()].sort());
@@ -176,13 +205,6 @@ function tab(startWithPolling) {
   session.subscribe("events", {});
   session.start();
   return { session, time, net, screen, errors };
-}
-
-/** Until the tab has tried again: it is told to, in case the server said that it should not. */
-async function again({ session, time }) {
-  await time.pass(60_000);
-  session.reconnectNow();
-  await settled();
 }
 
 const WELL = [
@@ -225,7 +247,7 @@ test("fuzz: a page outlives what comes over its WebSocket", () =>
     }
     page.session.goOffline();
     page.session.goOnline();
-    let socket = FakeSocket.made.at(-1);
+    const socket = FakeSocket.made.at(-1);
     if (socket.onmessage === null) {
       // It polls for now.
       await page.net.poll.reply(...WELL);

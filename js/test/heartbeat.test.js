@@ -9,7 +9,13 @@ let time, told, heartbeat;
 beforeEach(() => {
   time = new FakeTime();
   told = [];
-  heartbeat = new Heartbeat({ time, intervalMs: 8_000, deadAfterMs: 20_000, ping: () => told.push("ping"), dead: () => told.push("dead") });
+  heartbeat = new Heartbeat({
+    time,
+    intervalMs: 8_000,
+    deadAfterMs: 20_000,
+    ping: () => told.push("ping"),
+    dead: () => told.push("dead"),
+  });
 });
 
 test("silence: ping, then death", async () => {
@@ -94,7 +100,13 @@ test("a wall clock that is set forward starts a check", async () => {
 });
 
 test("stopped: silence for good, even from within its own ping", async () => {
-  heartbeat = new Heartbeat({ time, intervalMs: 8_000, deadAfterMs: 20_000, ping: () => heartbeat.stop(), dead: () => told.push("dead") });
+  heartbeat = new Heartbeat({
+    time,
+    intervalMs: 8_000,
+    deadAfterMs: 20_000,
+    ping: () => heartbeat.stop(),
+    dead: () => told.push("dead"),
+  });
   await time.pass(8_000);
   assert.equal(time.alarms, 1, "that of the other heartbeat");
   told = [];
@@ -103,7 +115,13 @@ test("stopped: silence for good, even from within its own ping", async () => {
 
 test("a link that is said to be dead before it is asked is asked first, and not without a pause", async () => {
   heartbeat.stop();
-  const hasty = new Heartbeat({ time, intervalMs: 8_000, deadAfterMs: 300, ping: () => told.push("ping"), dead: () => told.push("dead") });
+  const hasty = new Heartbeat({
+    time,
+    intervalMs: 8_000,
+    deadAfterMs: 300,
+    ping: () => told.push("ping"),
+    dead: () => told.push("dead"),
+  });
   hasty.measure();
   let rings = 0;
   const { setTimeout } = time;

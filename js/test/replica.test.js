@@ -27,7 +27,14 @@ test("a snapshot brings values, creation order and the position", () => {
   replica.onSubscribed(subscribed(FEED, { offset: 10, header: { reload: {} } }));
   assert.equal(replica.synced, false);
   const change = replica.apply(batch(FEED, { to: 10, entries: [value("b", 7, 2), value("a", 5, 1)], keys: ["a", "b"] }));
-  assert.deepEqual(change, { changed: new Set(["b", "a"]), removed: new Set(), absent: new Map(), complete: true, snapshot: true, gap: null });
+  assert.deepEqual(change, {
+    changed: new Set(["b", "a"]),
+    removed: new Set(),
+    absent: new Map(),
+    complete: true,
+    snapshot: true,
+    gap: null,
+  });
   assert.deepEqual(replica.order, ["a", "b"]);
   assert.deepEqual(replica.position(), { epoch: "e1", offset: 10, have: {} });
   assert.equal(replica.synced, true);
@@ -70,7 +77,11 @@ test("a delta from a base above the key's own offset fits: nothing of it has bee
 
 test("what arrives twice is applied once", () => {
   const replica = standing();
-  const again = batch(FEED, { from: 10, to: 12, entries: [delta("a", 10, 12, ["extend", ["x"], [2]]), value("c", 11, pane("c1"))] });
+  const again = batch(FEED, {
+    from: 10,
+    to: 12,
+    entries: [delta("a", 10, 12, ["extend", ["x"], [2]]), value("c", 11, pane("c1"))],
+  });
   replica.apply(structuredClone(again));
   const change = replica.apply(structuredClone(again));
   assert.deepEqual([change.changed.size, change.gap], [0, null]);
@@ -121,7 +132,9 @@ test("a tombstone of a key that is not held says nothing", () => {
 
 test("a part of a catch-up moves only its keys, which are then ahead", () => {
   const replica = standing();
-  const change = replica.apply(batch(FEED, { from: 10, to: 20, complete: false, entries: [delta("a", 10, 15, ["extend", ["x"], [2]]), gone("b", 17)] }));
+  const change = replica.apply(
+    batch(FEED, { from: 10, to: 20, complete: false, entries: [delta("a", 10, 15, ["extend", ["x"], [2]]), gone("b", 17)] }),
+  );
   assert.deepEqual([change.complete, change.snapshot], [false, false]);
   assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 10, part: 2, ahead: { a: 15, b: 17 } });
 });
@@ -131,7 +144,13 @@ test("a catch-up that was cut is resumed without doubling", () => {
   replica.apply(batch(FEED, { from: 10, to: 20, complete: false, entries: [delta("a", 10, 15, ["extend", ["x"], [2]])] }));
   replica.onSubscribed(subscribed(FEED, { offset: 22, recovered: true }));
   assert.equal(replica.synced, false);
-  replica.apply(batch(FEED, { from: 10, to: 22, entries: [delta("a", 15, 21, ["extend", ["x"], [3]]), delta("b", 10, 18, ["set", ["x"], [9]])] }));
+  replica.apply(
+    batch(FEED, {
+      from: 10,
+      to: 22,
+      entries: [delta("a", 15, 21, ["extend", ["x"], [3]]), delta("b", 10, 18, ["set", ["x"], [9]])],
+    }),
+  );
   assert.deepEqual(replica.values.get("a").x, [1, 2, 3]);
   assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 22 });
   assert.equal(replica.synced, true);
@@ -152,17 +171,27 @@ test("a delta for a key that is not held is a gap", () => {
 test("after a gap: what was applied is told, nothing more is applied, the content ids are presented without a position", () => {
   const replica = standing();
   const change = replica.apply(
-    batch(FEED, { from: 10, to: 13, entries: [value("c", 11, pane("c1")), delta("a", 10, 12, ["extend", ["x"], [2]], ["append", ["x"], "no"]), gone("b", 13)] }),
+    batch(FEED, {
+      from: 10,
+      to: 13,
+      entries: [value("c", 11, pane("c1")), delta("a", 10, 12, ["extend", ["x"], [2]], ["append", ["x"], "no"]), gone("b", 13)],
+    }),
   );
   assert.deepEqual([...change.changed], ["c"]);
   assert.equal(change.complete, false);
-  assert.deepEqual(replica.position(), { epoch: "", offset: -1, have: { b: "b1", c: "c1" } }, "the half changed value is not claimed");
+  assert.deepEqual(
+    replica.position(),
+    { epoch: "", offset: -1, have: { b: "b1", c: "c1" } },
+    "the half changed value is not claimed",
+  );
   assert.deepEqual(replica.position({ have: false }), replica.position(), "without a position, content ids are always needed");
   assert.equal(replica.apply(batch(FEED, { from: 13, to: 14, entries: [value("d", 14, 1)] })), null);
   assert.equal(replica.synced, false);
 
   replica.onSubscribed(subscribed(FEED, { offset: 14, reason: "epoch" }));
-  const healed = replica.apply(batch(FEED, { to: 14, entries: [value("a", 12, pane("a2", [1, 2])), value("d", 14, 1)], keys: ["a", "c", "d"] }));
+  const healed = replica.apply(
+    batch(FEED, { to: 14, entries: [value("a", 12, pane("a2", [1, 2])), value("d", 14, 1)], keys: ["a", "c", "d"] }),
+  );
   assert.deepEqual([[...healed.changed], [...healed.removed]], [["a", "d"], ["b"]]);
   assert.deepEqual(replica.order, ["a", "c", "d"]);
   assert.deepEqual(replica.position().have, { a: "a2", c: "c1" });
@@ -183,7 +212,10 @@ test("hydration: in a new epoch only what differs is sent, with any offset; the 
 test("hydration: a delta from before the verdict does not fit a key held at it", () => {
   const replica = standing();
   replica.onSubscribed(subscribed(FEED, { epoch: "e2", offset: 3, reason: "epoch" }));
-  assert.notEqual(replica.apply(batch(FEED, { epoch: "e2", to: 4, entries: [delta("a", 2, 4, ["extend", ["x"], [2]])] })).gap, null);
+  assert.notEqual(
+    replica.apply(batch(FEED, { epoch: "e2", to: 4, entries: [delta("a", 2, 4, ["extend", ["x"], [2]])] })).gap,
+    null,
+  );
 });
 
 test("hydration: a snapshot that is cut claims only what has arrived", () => {
@@ -205,7 +237,9 @@ test("hydration: a snapshot continued on another link keeps its first verdict an
 test("trimmed: own offsets stay true within an epoch, and the list of keys removes the rest", () => {
   const replica = standing();
   replica.onSubscribed(subscribed(FEED, { offset: 50, reason: "trimmed" }));
-  const change = replica.apply(batch(FEED, { from: 10, to: 50, entries: [delta("a", 10, 30, ["extend", ["x"], [2]]), value("c", 40, 1)], keys: ["a", "c"] }));
+  const change = replica.apply(
+    batch(FEED, { from: 10, to: 50, entries: [delta("a", 10, 30, ["extend", ["x"], [2]]), value("c", 40, 1)], keys: ["a", "c"] }),
+  );
   assert.equal(change.gap, null);
   assert.deepEqual([[...change.changed], [...change.removed], change.snapshot], [["a", "c"], ["b"], true]);
   assert.deepEqual(replica.values.get("a").x, [1, 2]);
@@ -221,7 +255,13 @@ test("recovered at the head: nothing follows, so the replica is current at once"
 test("state of a replica does not grow with deleted keys", () => {
   const replica = standing();
   for (let offset = 11; offset < 2_000; offset += 2) {
-    replica.apply(batch(FEED, { from: offset - 1, to: offset + 1, entries: [value(`w${offset}`, offset, 1), gone(`w${offset}`, offset + 1)] }));
+    replica.apply(
+      batch(FEED, {
+        from: offset - 1,
+        to: offset + 1,
+        entries: [value(`w${offset}`, offset, 1), gone(`w${offset}`, offset + 1)],
+      }),
+    );
   }
   replica.apply(batch(FEED, { from: 2_000, to: 3_000, complete: false, entries: [value("a", 2_500, pane("a9"))] }));
   assert.deepEqual(replica.position({ have: false }), { epoch: "e1", offset: 2_000, part: 1, ahead: { a: 2_500 } });
@@ -301,9 +341,19 @@ test("events are delivered in order, once", () => {
 
 test("lost events are counted, those that were read before are not", () => {
   const replica = reader();
-  assert.deepEqual(replica.apply(events("events", { from: 5, to: 10, missed: 3, events: [9, 10] })), { events: [9, 10], missed: 3 });
-  assert.deepEqual(replica.apply(events("events", { from: 8, to: 14, missed: 4, events: [13, 14] })), { events: [13, 14], missed: 2 });
-  assert.deepEqual(replica.apply(events("events", { from: 16, to: 17, events: [17] })), { events: [17], missed: 2 }, "a hole is a loss");
+  assert.deepEqual(replica.apply(events("events", { from: 5, to: 10, missed: 3, events: [9, 10] })), {
+    events: [9, 10],
+    missed: 3,
+  });
+  assert.deepEqual(replica.apply(events("events", { from: 8, to: 14, missed: 4, events: [13, 14] })), {
+    events: [13, 14],
+    missed: 2,
+  });
+  assert.deepEqual(
+    replica.apply(events("events", { from: 16, to: 17, events: [17] })),
+    { events: [17], missed: 2 },
+    "a hole is a loss",
+  );
   assert.equal(replica.missed, 7);
 });
 

@@ -2,7 +2,19 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Session } from "../src/session.js";
-import { batch, events, FakeFetch, FakePage, FakeScreen, FakeSocket, FakeStorage, FakeTime, settled, subscribed, WELCOME } from "./fakes.js";
+import {
+  batch,
+  events,
+  FakeFetch,
+  FakePage,
+  FakeScreen,
+  FakeSocket,
+  FakeStorage,
+  FakeTime,
+  settled,
+  subscribed,
+  WELCOME,
+} from "./fakes.js";
 
 const FEED = "env/main";
 const pane = (contentID, x = []) => ({ contentID, x });
@@ -69,7 +81,10 @@ class Tab {
     this.session.subscribe(FEED, this.listener(FEED));
     this.session.start();
     await this.welcome();
-    await this.socket.say(subscribed(FEED, { offset: 10 }), batch(FEED, { to: 10, entries: [value("a", 5, pane("a1", [1])), value("b", 7, pane("b1"))], keys: ["a", "b"] }));
+    await this.socket.say(
+      subscribed(FEED, { offset: 10 }),
+      batch(FEED, { to: 10, entries: [value("a", 5, pane("a1", [1])), value("b", 7, pane("b1"))], keys: ["a", "b"] }),
+    );
     await this.screen.draw();
     this.heard = [];
     return this;
@@ -117,7 +132,9 @@ test("hello is the first message, on the role's endpoint with the subprotocol", 
   assert.equal(tab.state.phase, "connecting");
   assert.deepEqual([tab.socket.url, tab.socket.protocol], ["ws://host:8097/socket", "visdom-transport.v1"]);
   tab.socket.accept();
-  assert.deepEqual(tab.socket.sent, [{ type: "hello", role: "browser", session: null, secret: null, window: 4, feeds: { [FEED]: null } }]);
+  assert.deepEqual(tab.socket.sent, [
+    { type: "hello", role: "browser", session: null, secret: null, window: 4, feeds: { [FEED]: null } },
+  ]);
 });
 
 test("a base url, a source, TLS", () => {
@@ -137,8 +154,16 @@ test("live after welcome, with its facts", async () => {
 
 test("changes reach the listener, the values are in the replica", async () => {
   await tab.live();
-  await tab.socket.say(batch(FEED, { from: 10, to: 12, entries: [delta("a", 10, 11, ["extend", ["x"], [2]]), { key: "b", offset: 12, deleted: true }] }));
-  assert.deepEqual(tab.heard, [{ name: FEED, type: "changes", changed: ["a"], removed: ["b"], absent: new Map(), complete: true, snapshot: false }]);
+  await tab.socket.say(
+    batch(FEED, {
+      from: 10,
+      to: 12,
+      entries: [delta("a", 10, 11, ["extend", ["x"], [2]]), { key: "b", offset: 12, deleted: true }],
+    }),
+  );
+  assert.deepEqual(tab.heard, [
+    { name: FEED, type: "changes", changed: ["a"], removed: ["b"], absent: new Map(), complete: true, snapshot: false },
+  ]);
   assert.deepEqual(tab.session.replica(FEED).values.get("a").x, [1, 2]);
   assert.deepEqual(tab.session.replica(FEED).order, ["a"]);
 });
@@ -147,13 +172,20 @@ test("events reach the listener, with what was lost", async () => {
   tab.session.subscribe("notifications", tab.listener("notifications"));
   tab.session.start();
   await tab.welcome();
-  await tab.socket.say(subscribed("notifications", { offset: 5 }), events("notifications", { from: 5, to: 8, missed: 1, events: ["x", "y"] }));
+  await tab.socket.say(
+    subscribed("notifications", { offset: 5 }),
+    events("notifications", { from: 5, to: 8, missed: 1, events: ["x", "y"] }),
+  );
   assert.deepEqual(tab.heard[1], { name: "notifications", type: "events", events: ["x", "y"], missed: 1 });
   assert.equal(tab.session.replica("notifications"), undefined);
 });
 
 test("a listener that throws is reported and stops nothing", async () => {
-  tab.session.subscribe(FEED, { onchanges: () => { throw new Error("plot"); } });
+  tab.session.subscribe(FEED, {
+    onchanges: () => {
+      throw new Error("plot");
+    },
+  });
   tab.session.start();
   await tab.welcome();
   await tab.socket.say(subscribed(FEED), batch(FEED, { to: 1, entries: [value("a", 1, 1)], keys: ["a"] }));
@@ -202,10 +234,13 @@ test("what changes between hello and welcome is made up for", async () => {
   tab.session.unsubscribe("env/old");
   tab.session.subscribe("env/new", {});
   await tab.socket.say(WELCOME);
-  assert.deepEqual(tab.socket.sent.filter(({ type }) => type.endsWith("subscribe")), [
-    { type: "unsubscribe", feed: "env/old" },
-    { type: "subscribe", feed: "env/new", position: null },
-  ]);
+  assert.deepEqual(
+    tab.socket.sent.filter(({ type }) => type.endsWith("subscribe")),
+    [
+      { type: "unsubscribe", feed: "env/old" },
+      { type: "subscribe", feed: "env/new", position: null },
+    ],
+  );
 });
 
 test("a feed that is left and entered again listens only to its own verdict", async () => {
@@ -218,7 +253,10 @@ test("a feed that is left and entered again listens only to its own verdict", as
   await tab.socket.say(subscribed(FEED), snapshot);
   assert.deepEqual(tab.heard, []);
   await tab.socket.say(subscribed(FEED), snapshot);
-  assert.deepEqual(tab.heard.map(({ type }) => type), ["subscribed", "changes"]);
+  assert.deepEqual(
+    tab.heard.map(({ type }) => type),
+    ["subscribed", "changes"],
+  );
 });
 
 test("a refused subscription does not deafen a later one", async () => {
@@ -237,9 +275,20 @@ test("a gap: subscribes again with content ids and no position, and ignores what
     batch(FEED, { from: 10, to: 12, entries: [value("b", 11, pane("b2")), delta("a", 10, 12, ["append", ["x"], "no"])] }),
     batch(FEED, { from: 12, to: 13, entries: [value("b", 13, pane("b3"))] }),
   );
-  assert.deepEqual(tab.socket.last("subscribe"), { type: "subscribe", feed: FEED, position: { epoch: "", offset: -1, have: { b: "b2" } } });
-  assert.deepEqual(tab.heard.map(({ changed }) => changed), [["b"]], "what was applied before the gap is told");
-  await tab.socket.say(subscribed(FEED, { offset: 13, reason: "epoch" }), batch(FEED, { to: 13, entries: [value("a", 12, pane("a2")), value("b", 13, pane("b3"))], keys: ["a", "b"] }));
+  assert.deepEqual(tab.socket.last("subscribe"), {
+    type: "subscribe",
+    feed: FEED,
+    position: { epoch: "", offset: -1, have: { b: "b2" } },
+  });
+  assert.deepEqual(
+    tab.heard.map(({ changed }) => changed),
+    [["b"]],
+    "what was applied before the gap is told",
+  );
+  await tab.socket.say(
+    subscribed(FEED, { offset: 13, reason: "epoch" }),
+    batch(FEED, { to: 13, entries: [value("a", 12, pane("a2")), value("b", 13, pane("b3"))], keys: ["a", "b"] }),
+  );
   assert.equal(tab.session.replica(FEED).values.get("b").contentID, "b3");
   await tab.screen.draw();
   assert.deepEqual(tab.socket.last("ack"), { type: "ack", batches: 4 }, "ignored batches count as well");
@@ -299,7 +348,15 @@ test("a server restart: another epoch, only what differs is sent", async () => {
     batch(FEED, { epoch: "e2", to: 0, entries: [value("b", 0, pane("b2"))], keys: ["a", "b"] }),
   );
   assert.equal(tab.session.id, "s2");
-  assert.deepEqual(tab.heard.at(-1), { name: FEED, type: "changes", changed: ["b"], removed: [], absent: new Map(), complete: true, snapshot: true });
+  assert.deepEqual(tab.heard.at(-1), {
+    name: FEED,
+    type: "changes",
+    changed: ["b"],
+    removed: [],
+    absent: new Map(),
+    complete: true,
+    snapshot: true,
+  });
 });
 
 test("identity survives a refresh, the replica does not", async () => {
@@ -312,14 +369,19 @@ test("identity survives a refresh, the replica does not", async () => {
 });
 
 test("storage that is forbidden is done without", async () => {
-  const forbidden = () => { throw new DOMException("denied", "SecurityError"); };
+  const forbidden = () => {
+    throw new DOMException("denied", "SecurityError");
+  };
   tab = new Tab({ sessionStorage: forbidden, localStorage: forbidden });
   await tab.live();
   assert.equal(tab.state.phase, "live");
   assert.deepEqual(tab.errors, []);
 });
 
-for (const [code, why] of [[4000, "replaced"], [4051, "wrong secret"]]) {
+for (const [code, why] of [
+  [4000, "replaced"],
+  [4051, "wrong secret"],
+]) {
   test(`${why}: the identity is dropped, positions are kept, connect again`, async () => {
     await tab.live();
     await tab.socket.cut(code, "r");
@@ -426,7 +488,11 @@ test("a hundred cuts leave nothing behind", async () => {
 test("a batch is acknowledged when it is drawn, cumulatively, once per frame", async () => {
   await tab.live();
   assert.deepEqual(tab.socket.told("ack"), [{ type: "ack", batches: 1 }]);
-  await tab.socket.say(batch(FEED, { from: 10, to: 11 }), batch(FEED, { from: 11, to: 12 }), subscribed(FEED, { offset: 12, recovered: true }));
+  await tab.socket.say(
+    batch(FEED, { from: 10, to: 11 }),
+    batch(FEED, { from: 11, to: 12 }),
+    subscribed(FEED, { offset: 12, recovered: true }),
+  );
   assert.equal(tab.socket.told("ack").length, 1, "nothing is drawn yet");
   await tab.screen.draw();
   assert.deepEqual(tab.socket.told("ack").slice(1), [{ type: "ack", batches: 3 }]);
@@ -463,7 +529,14 @@ test("commands are kept and sent again in order, after each welcome", async () =
   tab.session.command({ cmd: "three" });
   assert.deepEqual(tab.socket.told("command"), [], "nothing before the welcome");
   await tab.socket.say({ ...WELCOME, resumed: true });
-  assert.deepEqual(tab.socket.told("command").map(({ id, command }) => [id, command.cmd]), [[1, "one"], [2, "two"], [3, "three"]]);
+  assert.deepEqual(
+    tab.socket.told("command").map(({ id, command }) => [id, command.cmd]),
+    [
+      [1, "one"],
+      [2, "two"],
+      [3, "three"],
+    ],
+  );
 });
 
 test("another session: the kept commands begin again at 1", async () => {
@@ -476,7 +549,13 @@ test("another session: the kept commands begin again at 1", async () => {
   await tab.socket.cut();
   await tab.time.pass(500);
   await tab.welcome({ session: "s2" });
-  assert.deepEqual(tab.socket.told("command").map(({ id, command }) => [id, command.cmd]), [[1, "two"], [2, "three"]]);
+  assert.deepEqual(
+    tab.socket.told("command").map(({ id, command }) => [id, command.cmd]),
+    [
+      [1, "two"],
+      [2, "three"],
+    ],
+  );
   tab.session.command({ cmd: "four" });
   assert.equal(tab.socket.last("command").id, 3);
   await tab.socket.say({ type: "reply", id: 1, error: null, result: "two" });
@@ -606,13 +685,23 @@ test("long poll from the start: hello in the first poll, the next presents the d
   const { url, method, cache, body } = tab.net.poll;
   assert.deepEqual([url, method, cache], ["http://host:8097/sub/transport/poll", "POST", "no-store"]);
   assert.deepEqual([body.link, body.secret, body.messages.length, body.messages[0].type], [null, null, 1, "hello"]);
-  await tab.net.poll.reply(WELCOME, subscribed(FEED, { offset: 3 }), batch(FEED, { to: 3, entries: [value("a", 3, pane("a1"))], keys: ["a"] }));
+  await tab.net.poll.reply(
+    WELCOME,
+    subscribed(FEED, { offset: 3 }),
+    batch(FEED, { to: 3, entries: [value("a", 3, pane("a1"))], keys: ["a"] }),
+  );
   assert.deepEqual([tab.state.phase, tab.state.link], ["live", "poll"]);
   assert.equal(tab.net.poll, undefined, "the next poll waits for the drawing");
   await tab.screen.draw();
-  assert.deepEqual(tab.net.poll.body, { link: "l1", secret: "secret1", wait_s: 10, feeds: { [FEED]: { epoch: "e1", offset: 3 } }, messages: [] });
+  assert.deepEqual(tab.net.poll.body, {
+    link: "l1",
+    secret: "secret1",
+    wait_s: 10,
+    feeds: { [FEED]: { epoch: "e1", offset: 3 } },
+    messages: [],
+  });
   await tab.time.pass(600_000);
-  assert.equal(tab.sockets.length, 0, "no climbing when the server asked for polling");
+  assert.equal(tab.sockets.length, 0, "no upgrade when the server asked for polling");
 });
 
 test("long poll: an empty reply is a sign of life and is followed by the next poll", async () => {
@@ -645,11 +734,17 @@ test("long poll: commands and answers travel beside the poll, one request at a t
   tab.session.command({ cmd: "three" });
   await settled();
   assert.equal(tab.net.open("/transport/send").length, 1);
-  assert.deepEqual(tab.net.send.body.messages.map(({ id }) => id), [1, 2]);
+  assert.deepEqual(
+    tab.net.send.body.messages.map(({ id }) => id),
+    [1, 2],
+  );
   assert.deepEqual([tab.net.send.body.link, tab.net.send.body.secret], ["l1", "secret1"]);
   await tab.net.send.reply({ type: "reply", id: 1, error: null, result: 1 }, { type: "reply", id: 2, error: null, result: 2 });
   assert.equal((await one).result, 1);
-  assert.deepEqual(tab.net.send.body.messages.map(({ id }) => id), [3]);
+  assert.deepEqual(
+    tab.net.send.body.messages.map(({ id }) => id),
+    [3],
+  );
   assert.equal(tab.net.open("/transport/poll").length, 1);
 });
 
@@ -664,9 +759,15 @@ test("long poll: new subscriptions replace the held poll, all in one", async () 
   assert.equal(tab.net.open("/transport/poll").length, 1);
   assert.deepEqual(tab.net.poll.body.feeds, { [FEED]: { epoch: "e1", offset: 10 }, shared: null });
   assert.equal(tab.net.send, undefined);
-  await tab.net.poll.reply(subscribed("shared"), batch("shared", { to: 1, entries: [value("envs", 1, ["main"])], keys: ["envs"] }));
+  await tab.net.poll.reply(
+    subscribed("shared"),
+    batch("shared", { to: 1, entries: [value("envs", 1, ["main"])], keys: ["envs"] }),
+  );
   await tab.screen.draw();
-  assert.deepEqual(tab.heard.map(({ type }) => type), ["subscribed", "changes"]);
+  assert.deepEqual(
+    tab.heard.map(({ type }) => type),
+    ["subscribed", "changes"],
+  );
   assert.deepEqual(tab.net.poll.body.feeds.shared, { epoch: "e1", offset: 1 });
   assert.equal(tab.state.phase, "live");
 });
@@ -687,7 +788,10 @@ test("long poll: after a gap the next poll asks, nothing else does", async () =>
   await tab.screen.draw();
   assert.deepEqual(tab.net.poll.body.feeds[FEED], { epoch: "", offset: -1, have: { b: "b1" } });
   assert.equal(tab.net.send, undefined);
-  await tab.net.poll.reply(subscribed(FEED, { offset: 11, reason: "epoch" }), batch(FEED, { to: 11, entries: [value("a", 11, pane("a2"))], keys: ["a", "b"] }));
+  await tab.net.poll.reply(
+    subscribed(FEED, { offset: 11, reason: "epoch" }),
+    batch(FEED, { to: 11, entries: [value("a", 11, pane("a2"))], keys: ["a", "b"] }),
+  );
   assert.equal(tab.session.replica(FEED).synced, true);
 });
 
@@ -770,7 +874,7 @@ test("long poll: a page that does not draw holds no poll but stays alive by ping
   assert.equal(tab.net.poll.body.feeds[FEED].offset, 11);
 });
 
-// --- falling back and climbing ---
+// --- fallback and upgrade ---
 
 /** The WebSocket opens and says nothing: live on polls instead. */
 async function fallenBack() {
@@ -855,7 +959,7 @@ test("a failing probe proves a blocked path: remembered for new pages, until it 
   assert.equal(tab.sockets.length, 4);
 });
 
-test("climbing: a probe that is welcomed takes over from the poll, from the same position", async () => {
+test("upgrade: a probe that is welcomed takes over from the poll, from the same position", async () => {
   await fallenBack();
   const { poll } = tab.net;
   await tab.time.pass(3_750);
@@ -865,14 +969,17 @@ test("climbing: a probe that is welcomed takes over from the poll, from the same
   assert.deepEqual([tab.state.phase, tab.state.link], ["live", "websocket"]);
   assert.equal(poll.signal.aborted, true);
   assert.equal(tab.socket.last("subscribe"), undefined);
-  await tab.socket.say(subscribed(FEED, { offset: 11, recovered: true }), batch(FEED, { from: 10, to: 11, entries: [delta("a", 10, 11, ["extend", ["x"], [2]])] }));
+  await tab.socket.say(
+    subscribed(FEED, { offset: 11, recovered: true }),
+    batch(FEED, { from: 10, to: 11, entries: [delta("a", 10, 11, ["extend", ["x"], [2]])] }),
+  );
   assert.deepEqual(tab.session.replica(FEED).values.get("a").x, [1, 2]);
   assert.equal(tab.localStorage.items.size, 0);
   await tab.time.pass(600);
   assert.equal(tab.time.alarms, 1, "the heartbeat");
 });
 
-test("climbing: what the poll delivered after the probe's hello is not applied twice", async () => {
+test("upgrade: what the poll delivered after the probe's hello is not applied twice", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.socket.accept();
@@ -884,12 +991,19 @@ test("climbing: what the poll delivered after the probe's hello is not applied t
     batch(FEED, { from: 10, to: 12, entries: [delta("a", 10, 12, ["extend", ["x"], [2, 3]])] }),
   );
   assert.deepEqual(tab.socket.last("subscribe").position, { epoch: "e1", offset: 11, have: { a: "a1", b: "b1" } });
-  await tab.socket.say(subscribed(FEED, { offset: 12, recovered: true }), batch(FEED, { from: 11, to: 12, entries: [delta("a", 11, 12, ["extend", ["x"], [3]])] }));
+  await tab.socket.say(
+    subscribed(FEED, { offset: 12, recovered: true }),
+    batch(FEED, { from: 11, to: 12, entries: [delta("a", 11, 12, ["extend", ["x"], [3]])] }),
+  );
   assert.deepEqual(tab.session.replica(FEED).values.get("a").x, [1, 2, 3]);
-  assert.deepEqual(tab.heard.map(({ type }) => type), ["subscribed", "changes"], "no gap, no snapshot");
+  assert.deepEqual(
+    tab.heard.map(({ type }) => type),
+    ["subscribed", "changes"],
+    "no gap, no snapshot",
+  );
 });
 
-test("climbing: our own probe replaces our poll, which is no reason to drop the identity", async () => {
+test("upgrade: our own probe replaces our poll, which is no reason to drop the identity", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.socket.accept();
@@ -899,7 +1013,7 @@ test("climbing: our own probe replaces our poll, which is no reason to drop the 
   assert.deepEqual([tab.state.phase, tab.state.link, tab.session.id], ["live", "websocket", "s1"]);
 });
 
-test("climbing: a mute probe that ended the poll: polls again at once, as the same session", async () => {
+test("upgrade: a mute probe that ended the poll: polls again at once, as the same session", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.socket.accept();
@@ -910,7 +1024,7 @@ test("climbing: a mute probe that ended the poll: polls again at once, as the sa
   assert.deepEqual([hello.type, hello.session, hello.feeds[FEED].offset], ["hello", "s1", 10]);
 });
 
-test("climbing: the poll is ended late, after the probe was given up", async () => {
+test("upgrade: the poll is ended late, after the probe was given up", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.socket.accept();
@@ -920,7 +1034,7 @@ test("climbing: the poll is ended late, after the probe was given up", async () 
   assert.equal(tab.net.poll.body.messages[0].session, "s1");
 });
 
-test("climbing: a late welcome of a probe that was given up is ignored", async () => {
+test("upgrade: a late welcome of a probe that was given up is ignored", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.socket.accept();
@@ -930,7 +1044,7 @@ test("climbing: a late welcome of a probe that was given up is ignored", async (
   assert.equal(tab.state.link, "poll");
 });
 
-test("climbing: probes come ever more rarely, but within a minute of each other", async () => {
+test("upgrade: probes come ever more rarely, but within a minute of each other", async () => {
   await fallenBack();
   tab.random = 0;
   const gaps = [];
@@ -946,11 +1060,14 @@ test("climbing: probes come ever more rarely, but within a minute of each other"
     before = tab.time.now();
     await tab.socket.cut();
   }
-  assert.ok(gaps.every((gap, index) => index === 0 || gap >= gaps[index - 1] - 2_500), String(gaps));
+  assert.ok(
+    gaps.every((gap, index) => index === 0 || gap >= gaps[index - 1] - 2_500),
+    String(gaps),
+  );
   assert.ok(gaps.at(-1) <= 55_000 && gaps.at(-1) > 40_000, String(gaps));
 });
 
-test("climbing: going offline ends the probe too", async () => {
+test("upgrade: going offline ends the probe too", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   tab.session.goOffline();
@@ -959,7 +1076,7 @@ test("climbing: going offline ends the probe too", async () => {
   assert.equal(tab.time.alarms, 0);
 });
 
-test("climbing: the loss of the poll ends the probe, and the next attempt is a poll", async () => {
+test("upgrade: the loss of the poll ends the probe, and the next attempt is a poll", async () => {
   await fallenBack();
   await tab.time.pass(3_750);
   await tab.net.poll.fail();
@@ -1030,7 +1147,10 @@ test("a hidden page goes on polling, without credit", async () => {
 test("tells how far the page is behind", async () => {
   await tab.live();
   assert.deepEqual([tab.state.behindMs, tab.state.behindChanges], [0, 0]);
-  await tab.socket.say({ type: "pong", behind: 7 }, batch(FEED, { from: 10, to: 15, entries: [delta("a", 5, 15, ["extend", ["x"], [2]])] }));
+  await tab.socket.say(
+    { type: "pong", behind: 7 },
+    batch(FEED, { from: 10, to: 15, entries: [delta("a", 5, 15, ["extend", ["x"], [2]])] }),
+  );
   await tab.time.pass(3_000);
   await tab.socket.say(batch(FEED, { from: 15, to: 16 }));
   assert.deepEqual([tab.state.behindMs, tab.state.behindChanges, tab.state.conflated], [3_000, 13, 5]);
@@ -1067,5 +1187,8 @@ test("a page that begins to poll in the background takes what the first poll bri
   tab.page.hidden = true;
   await tab.polling();
   const said = tab.net.requests.flatMap(({ body }) => body.messages);
-  assert.deepEqual(said.filter(({ type }) => type === "credit"), [{ type: "credit", window: 0 }]);
+  assert.deepEqual(
+    said.filter(({ type }) => type === "credit"),
+    [{ type: "credit", window: 0 }],
+  );
 });

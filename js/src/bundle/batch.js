@@ -7,7 +7,7 @@
  * therefore kept here, and fired as soon as everything has been delivered.
  */
 
-import { withParcels } from "./parcel.js";
+import { withoutJsonRoundTrip } from "./parsed.js";
 
 const BATCH_MS = 100;
 
@@ -53,7 +53,7 @@ export class BundleBatch {
     this.#collected = false;
     for (const callback of due) {
       try {
-        withParcels(callback);
+        withoutJsonRoundTrip(callback);
       } catch (error) {
         // As in a timer: what the bundle cannot draw is reported, and stops nothing else.
         reportError(error);

@@ -115,4 +115,8 @@ export class LastPicture {
 }
 
 /** The pane is drawn once more, and not as the server's: what identifies its content is another too. @param {any} window */
-const marked = (window) => ({ ...window, title: [window.title, MARK].filter(Boolean).join(" "), contentID: `${window.contentID}-kept` });
+const marked = (window) => ({
+  ...window,
+  title: [window.title, MARK].filter(Boolean).join(" "),
+  contentID: `${window.contentID}-kept`,
+});

@@ -66,7 +66,7 @@ export function replaceXMLHttpRequest(native, intercept) {
     open(...args) {
       [this.#method, this.#url] = args.map(String);
       for (const name of Object.keys(EMPTY)) Reflect.deleteProperty(this, name);
-      // @ts-ignore: an overloaded method, called with what came
+      // @ts-expect-error: an overloaded method, called with what came
       super.open(...args);
     }
 

@@ -1,6 +1,6 @@
 /** The WebSocket that Visdom's bundle sees. */
 
-import { isWindow, Parcel, withParcels } from "./parcel.js";
+import { isWindow, ParsedMessage, withoutJsonRoundTrip } from "./parsed.js";
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -49,8 +49,8 @@ export class BundleSocket extends EventTarget {
   deliver(message) {
     if (this.readyState !== OPEN) return;
     // Only windows are large.
-    const data = isWindow(message) ? new Parcel(message) : JSON.stringify(message);
-    withParcels(() => this.dispatchEvent(new MessageEvent("message", { data })));
+    const data = isWindow(message) ? new ParsedMessage(message) : JSON.stringify(message);
+    withoutJsonRoundTrip(() => this.dispatchEvent(new MessageEvent("message", { data })));
   }
 
   /** @param {string} text */

@@ -8,10 +8,10 @@
 
 import { copyJson } from "../copy.js";
 
-/** The browser's own: `withParcels` replaces what the bundle finds. */
+/** The browser's own: `withoutJsonRoundTrip` replaces what the bundle finds. */
 const writeJson = JSON.stringify;
 
-export class Parcel {
+export class ParsedMessage {
   #message;
 
   /** @param {any} message */
@@ -24,7 +24,7 @@ export class Parcel {
     return copyJson(this.#message);
   }
 
-  /** What it is for whoever does not know of parcels, the browser's own JSON.parse included. */
+  /** What it is for whoever does not know of parsed messages, the browser's own JSON.parse included. */
   toString() {
     return writeJson(this.#message);
   }
@@ -36,19 +36,19 @@ export class Parcel {
 export const isWindow = (value) => /** @type {any} */ (value)?.command === "window";
 
 /**
- * Runs what may parse parcels, or copy windows by way of their text.
+ * Runs what may parse parsed messages, or copy windows by way of their text.
  *
  * @template T
  * @param {() => T} run
  * @param {Codec} [codec]
  * @returns {T}
  */
-export function withParcels(run, codec = JSON) {
+export function withoutJsonRoundTrip(run, codec = JSON) {
   const { parse, stringify } = codec;
   codec.parse = (/** @type {any} */ text, /** @type {any[]} */ ...rest) =>
-    text instanceof Parcel && rest.length === 0 ? text.open() : parse.call(codec, text, ...rest);
+    text instanceof ParsedMessage && rest.length === 0 ? text.open() : parse.call(codec, text, ...rest);
   codec.stringify = (/** @type {any} */ value, /** @type {any[]} */ ...rest) =>
-    isWindow(value) && rest.length === 0 ? new Parcel(value) : stringify.call(codec, value, ...rest);
+    isWindow(value) && rest.length === 0 ? new ParsedMessage(value) : stringify.call(codec, value, ...rest);
   try {
     return run();
   } finally {

@@ -5,28 +5,28 @@
  * session's replica of the environment in view; that one rule serves live updates, catching up, reopening and switching.
  */
 
-import { locate, paneOf } from "./bundle/aim.js";
-import { BundleBatch } from "./bundle/batch.js";
-import { Closes } from "./bundle/closes.js";
-import { Panes } from "./bundle/panes.js";
-import { LastPicture } from "./bundle/picture.js";
-import { BundleSocket } from "./bundle/socket.js";
-import { envView } from "./bundle/requests.js";
-import { Alarm, browserTime } from "./time.js";
+import { Alarm, browserTime } from "../time.js";
+import { locate, paneOf } from "./aim.js";
+import { BundleBatch } from "./batch.js";
+import { Closes } from "./closes.js";
+import { Panes } from "./panes.js";
+import { LastPicture } from "./picture.js";
+import { envView } from "./requests.js";
+import { BundleSocket } from "./socket.js";
 
 /**
- * @typedef {import("./bundle/requests.js").View} View
+ * @typedef {import("./requests.js").View} View
  * @typedef {{code: string, message: string}} CommandError
- * @typedef {Pick<import("./session.js").Session,
+ * @typedef {Pick<import("../session.js").Session,
  *   "welcome" | "state" | "subscribe" | "unsubscribe" | "replica" | "command" | "goOffline" | "goOnline">} BundleSession
  *
  * @typedef {object} BundleOptions
  * @property {BundleSession} session
  * @property {(run: () => void) => void} [requestFrame]
- * @property {import("./draw.js").Drawn} [afterDraw]
+ * @property {import("../draw.js").Drawn} [afterDraw]
  * @property {(contentID: string) => boolean} [isNear] whether a pane that was drawn with this content id is in view, or nearly
- * @property {import("./time.js").Time} [time]
- * @property {import("./bundle/batch.js").Timers} [timers] where the bundle's code finds setTimeout
+ * @property {import("../time.js").Time} [time]
+ * @property {import("./batch.js").Timers} [timers] where the bundle's code finds setTimeout
  * @property {(error: CommandError, command: any) => void} [onerror]  a command was refused
  * @property {(text: string) => void} [onproblem]  an environment in view cannot be shown, and why
  * @property {(windows: {restored: number, lost: number}) => void} [onrestarted]
@@ -51,7 +51,7 @@ export class Bundle {
   #onerror;
   #onproblem;
   #onrestarted;
-  /** @type {BundleSocket | import("./bundle/receiver.js").Receiver | null} */ #socket = null;
+  /** @type {BundleSocket | import("./receiver.js").Receiver | null} */ #socket = null;
   #registered = 0;
   /** @type {string | null} */ #answered = null;
   /** @type {{readonly: boolean, server: string} | null} the welcome the bundle knows of */ #welcome = null;
@@ -127,7 +127,7 @@ export class Bundle {
    * Calls back once the bundle has drawn what the replicas hold now. Nothing is flushed while it is still drawing, so a slow Plotly
    * slows whoever waits for this, and versions that come meanwhile replace each other in the replica.
    *
-   * @type {import("./draw.js").Drawn}
+   * @type {import("../draw.js").Drawn}
    */
   drawn = (callback) => {
     if (this.#due) this.#waiting.push(callback);
@@ -142,7 +142,7 @@ export class Bundle {
   /**
    * Connects a bundle to what `make` returns; only the one attached last is delivered to.
    *
-   * @template {BundleSocket | import("./bundle/receiver.js").Receiver} T
+   * @template {BundleSocket | import("./receiver.js").Receiver} T
    * @param {(owner: {onsend: (command: any) => void, onclosing: () => void}) => T} make
    * @returns {T}
    */
@@ -202,7 +202,7 @@ export class Bundle {
   #open() {
     const envs = this.#session.replica("shared")?.values.get("envs");
     const welcome = this.#session.welcome;
-    if (!this.#socket || this.#socket.readyState !== 0 || !welcome || !envs) return;
+    if (this.#socket?.readyState !== 0 || !welcome || !envs) return;
     this.#welcome = welcome;
     this.#socket.open();
     this.#register(welcome.readonly);

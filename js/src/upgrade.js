@@ -9,7 +9,7 @@ const PAUSE_FIRST_MS = 5_000;
 const PAUSE_GROWTH = 1.7;
 const PAUSE_MAX_MS = 50_000;
 
-export class Climb {
+export class Upgrade {
   #time;
   #random;
   #withinMs;
@@ -66,7 +66,7 @@ export class Climb {
   }
 
   /** @param {Connection} connection */
-  isTried(connection) {
+  isProbe(connection) {
     return connection === this.#probe;
   }
 

@@ -4,7 +4,7 @@
  */
 
 /**
- * @typedef {Pick<import("./session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
+ * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
  * @typedef {{text: string, spoken: string, quiet: boolean}} Said `text` for the eye, `spoken` for a screen reader (without what counts)
  */
@@ -136,7 +136,9 @@ function describePhase(state, now) {
  */
 export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
   const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
-  const back = lastReturn && `${formatTime(lastReturn.at)}, after ${formatAge(lastReturn.awayMs)}, ${lastReturn.resumed ? "resumed" : "new session"}`;
+  const back =
+    lastReturn &&
+    `${formatTime(lastReturn.at)}, after ${formatAge(lastReturn.awayMs)}, ${lastReturn.resumed ? "resumed" : "new session"}`;
   return [
     [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
@@ -243,7 +245,8 @@ export class Badge {
       this.#button.focus();
     });
     // Visdom sends keys and clicks within its page to Python; these are not meant for it.
-    for (const type of ["keydown", "keyup", "keypress", "click"]) this.element.addEventListener(type, (event) => event.stopPropagation());
+    for (const type of ["keydown", "keyup", "keypress", "click"])
+      this.element.addEventListener(type, (event) => event.stopPropagation());
     this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#button, this.#details);
     this.#open(false);
     document.body.append(this.element);
