@@ -57,6 +57,9 @@ class Settings(Limits):
         SettingsError: a value is out of range, or two values contradict each other.
     """
 
+    answer_wait_s: float = 0.5
+    """A page's event about a pane waits this long for handlers that are still at the one before it."""
+
     flush_interval_ms: int = 10
     """Changes are collected for this long before they are sent."""
 
@@ -90,11 +93,14 @@ class Settings(Limits):
     readonly_http: Literal["allow", "refuse"] = "allow"
     """What a server started with `-readonly` does with HTTP requests that change something. Visdom allows them."""
 
-    journal: Literal["fed", "all", "off"] = "fed"
-    """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""
+    journal: Literal["all", "fed", "off"] = "all"
+    """Which environments are kept on disk while they change: all, those that a publisher feeds, or none."""
 
     journal_interval_s: float = 2.0
     """What has changed is written to disk this often."""
+
+    journal_bytes_per_s: int = 2_000_000
+    """Bytes per second that are written of large windows, on average. Those that a publisher feeds are written always."""
 
     browser_files_dir: Path | None = None
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""

@@ -7,7 +7,6 @@ attributes of the client: `socket_alive`, `socket_connection_achieved`, `use_soc
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import threading
@@ -18,8 +17,10 @@ from typing import Any, Final
 
 import requests
 
+from visdom_transport.client.errors import Away
 from visdom_transport.client.links import Access, Link, connect
 from visdom_transport.client.stream import Backoff, EventStream, LinkLost, Message
+from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 
 logger = logging.getLogger("visdom_transport.source")
@@ -29,6 +30,9 @@ GAP: Final = "gap"
 
 ATTENTION_S: Final = 1.0
 """How soon a WebSocket's thread notices that `use_socket` was set to False."""
+
+ANSWER_S: Final = 1.0
+"""How long an event waits, at most, until what the handlers of the one before it have published is there."""
 
 HOPELESS: Final = frozenset({CloseCode.PROTOCOL, CloseCode.ORIGIN})
 """Close codes of a server that would say the same again."""
@@ -85,9 +89,12 @@ class Source:
                 was_alive, self._vis.socket_alive = self._vis.socket_alive, False
                 if self._wanted() and not self._try_again(error, was_alive):
                     self._vis.use_socket = self._released = False
+                asked_s = error.retry_after_s if isinstance(error, Away) else None
+            else:
+                asked_s = None
             self._vis.socket_alive = False
             if self._wanted():
-                self._closing.wait(self._backoff.failed())
+                self._closing.wait(max(self._backoff.failed(), asked_s or 0.0))
 
     def _wanted(self) -> bool:
         return not self._closing.is_set() and (self._vis.use_socket or self._released)
@@ -143,11 +150,11 @@ class Source:
         self._logged_in_again = False
         if self._is_away:
             self._is_away = False
-            logger.warning("events of %s arrive again", self._access.url)
+            logger.warning("events of %s arrive again", self._access.address.shown)
 
     def _try_again(self, error: Exception, was_alive: bool) -> bool:
         """Whether there is hope. Says once for each outage what is wrong."""
-        vis, url = self._vis, self._access.url
+        vis, url = self._vis, self._access.address.shown
         code = error.code if isinstance(error, LinkLost) else None
         if isinstance(error, LinkLost) and not was_alive and not self._may_enter(code):
             logger.error("no events of %s: it asks for a login; Visdom() takes username and password", url)
@@ -161,7 +168,8 @@ class Source:
             vis.use_socket = False
         if not self._is_away:
             self._is_away = True
-            logger.warning("no events of %s for now (%s: %s)", url, type(error).__name__, error)
+            known = isinstance(error, Away | LinkLost)
+            logger.warning("no events of %s for now (%s)", url, error if known else f"{type(error).__name__}: {error}")
         return True
 
     def _may_enter(self, code: int | None) -> bool:
@@ -169,7 +177,7 @@ class Source:
         if self._access.can_log_in and not self._logged_in_again:
             try:
                 self._logged_in_again = self._access.log_in()
-            except (requests.RequestException, RuntimeError):
+            except (Away, requests.RequestException, RuntimeError):
                 return True  # not now
             return self._logged_in_again
         return code != CloseCode.UNAUTHORIZED
@@ -183,10 +191,22 @@ class Source:
             hash((event.get("eid"), event["target"]))
         except TypeError:
             return  # any page can send one; nobody can have a handler for it
+        published = self._published()
+        self._call_handlers(event)
+        if self._published() > published:
+            # It is an answer to this event, and the next one carries what it makes of the pane.
+            self._vis.flush(ANSWER_S)
+
+    def _published(self) -> int:
+        """How many calls were left to the background of a `Publisher`."""
+        counters = getattr(self._vis, "counters", None)
+        return counters.calls if counters is not None else 0
+
+    def _call_handlers(self, event: dict[str, Any]) -> None:
         vis = self._vis
         if hasattr(vis, "_handle_incoming_message"):
             # 0.3.0 looks handlers up by environment as well.
-            vis._handle_incoming_message(json.dumps(event))
+            vis._handle_incoming_message(encode(event).decode())
             return
         for handler in list(vis.event_handlers.get(event["target"], ())):
             try:
@@ -197,10 +217,10 @@ class Source:
     def _announce(self, missed: int | None) -> None:
         if missed is None:
             logger.warning(
-                "%s began anew: events that it had not sent before are lost, nobody can know how many", self._access.url
+                "%s began anew: events that it had not sent before are lost, nobody can know how many", self._access.address.shown
             )
         else:
-            logger.warning("%d events of %s are lost: they are older than what it keeps", missed, self._access.url)
+            logger.warning("%d events of %s are lost: they are older than what it keeps", missed, self._access.address.shown)
         self._handle({"event_type": GAP, "target": GAP, "missed": missed})
 
 

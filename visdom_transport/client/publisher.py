@@ -21,15 +21,18 @@ from typing import Any, ClassVar, Self
 import visdom
 
 from visdom_transport.client import seams
+from visdom_transport.client.address import Address
 from visdom_transport.client.calls import ENDPOINTS, capture, window_of
-from visdom_transport.client.connection import Address
 from visdom_transport.client.outbox import Counters
+from visdom_transport.client.posting import handle_post, session
 from visdom_transport.client.sender import Options, Sender
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a call that must know an answer waits for what was published before it."""
+ANSWER_WITHIN_S = 15.0
+"""How long the answer may then be silent: with the wait before, no call takes longer than half a minute."""
 
 # The class as it is before `background` puts ours in its place.
 _Visdom: Any = visdom.Visdom
@@ -64,14 +67,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         self._own_members = frozenset(vars(self)) - before | {"_own_members"}
         if not self.send or self.offline:
             return
-        address = Address(
-            url=f"{self.server}:{self.port}{self.base_url}",
-            proxies=self.proxies,
-            verify=getattr(self, "ssl_verify", True),
-            username=self.username,
-            password=getattr(self, "password", None),
-        )
-        self._sender = Sender(address, self._options)
+        self._sender = Sender(Address.of(self), self._options)
         weakref.finalize(self, self._sender.leave).atexit = False
         for eid in self._early:
             self._sender.make_environment(eid)
@@ -122,6 +118,11 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return self._sender.counters if self._sender is not None else Counters()
 
     # --- what Visdom's methods call ---
+
+    session = session
+
+    def _handle_post(self, url: str, data: Any = None) -> str:
+        return handle_post(self, url, data, ANSWER_WITHIN_S)
 
     def _send(
         self, msg: dict[str, Any], endpoint: str = "events", quiet: bool = False, from_log: bool = False, create: bool = True

@@ -10,6 +10,7 @@ from visdom_transport.patching import Patches, Seam
 
 VISDOM: Final = "visdom"
 EVENTS: Final = "visdom_transport.client.events"
+POSTING: Final = "visdom_transport.client.posting"
 
 KNOWN: Final[dict[str, patching.Features]] = {
     "0.2.4": (
@@ -17,6 +18,7 @@ KNOWN: Final[dict[str, patching.Features]] = {
             "visdom:Visdom.setup_socket(self, polling)",
             "visdom:Visdom.setup_polling(self)",
             "visdom:Visdom.register_event_handler(self, handler, target)",
+            "visdom:Visdom._handle_post(self, url, data)",
         ),
         ("visdom:Visdom._handle_incoming_message", "visdom:Visdom._start_session_reaper"),
     ),
@@ -25,6 +27,7 @@ KNOWN: Final[dict[str, patching.Features]] = {
             "visdom:Visdom.setup_socket(self, polling)",
             "visdom:Visdom.setup_polling(self)",
             "visdom:Visdom.register_event_handler(self, handler, target, env)",
+            "visdom:Visdom._handle_post(self, url, data)",
             "visdom:Visdom._handle_incoming_message(self, raw_message)",
             "visdom:Visdom._start_session_reaper(self)",
         ),
@@ -46,6 +49,13 @@ TABLE: Final = (
         "a client started before its server takes handlers",
         wrapper=f"{EVENTS}:expecting",
     ),
+    Seam(
+        VISDOM,
+        "Visdom._handle_post",
+        "no answer is waited for without end, nor taken from a proxy",
+        replacement=f"{POSTING}:handle_post",
+    ),
+    Seam(VISDOM, "Visdom.session", "the same for the login", replacement=f"{POSTING}:session"),
     Seam(
         VISDOM,
         "Visdom._start_session_reaper",

@@ -93,7 +93,7 @@ class StateBatch(Batch):
     @property
     def data(self) -> bytes:
         if self._data is None:
-            content = b'"entries":[%b]' % b",".join(entry.fragment for entry in self.entries)
+            content = (b'"entries":[', b",".join(entry.fragment for entry in self.entries), b"]")
             self._data = self._message({} if self.keys is None else {"keys": self.keys}, content)
         return self._data
 

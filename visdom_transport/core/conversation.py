@@ -97,6 +97,7 @@ class Conversation:
         """
         self.link.hear(now)
         self.link.acknowledge_all()
+        self._hub.on_answer()
         session = self._known_session()
         session.take_message(now)
         if not isinstance(feeds, dict):
@@ -184,6 +185,7 @@ class Conversation:
         # What changed since is collected with the next flush, for everybody at once.
         if self.link.held_back:
             self.link.on_news()
+        self._hub.on_answer()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
         self._grant(message, poll=self._hub.limits.window_batches if message.get("window") else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +64,8 @@ class Batch:
         """The batch as one message of docs/protocol.md, section 4."""
         raise NotImplementedError
 
-    def _message(self, members: dict[str, Any], content: bytes) -> bytes:
-        """The message with ``members`` in its head and ``content``, encoded already, at its end."""
+    def _message(self, members: dict[str, Any], content: Iterable[bytes]) -> bytes:
+        """The message with ``members`` in its head and ``content``, encoded already and in parts, at its end."""
         head = {
             "type": "batch",
             "feed": self.feed,
@@ -74,4 +75,4 @@ class Batch:
             "complete": self.complete,
             **members,
         }
-        return b"%b,%b}" % (encode(head)[:-1], content)
+        return b"".join((encode(head)[:-1], b",", *content, b"}"))

@@ -10,10 +10,10 @@ from visdom_transport.core.causes import Cause, Causes, closed
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.entries import Values
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
-from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.feed import Verdict
 from visdom_transport.core.limits import Limits
-from visdom_transport.core.link import Link
+from visdom_transport.core.link import Link, nothing
 from visdom_transport.core.quota import Rate, SessionQuota
 from visdom_transport.core.session import Session, Subscription
 from visdom_transport.core.state_feed import StateFeed
@@ -33,6 +33,7 @@ class Hub:
     ``values`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
     ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
     ``wake`` is called when, after a time of silence, there is something to flush. ``causes`` counts degraded service.
+    ``on_answer`` is called when a source may be done with the events it was sent.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Hub:
         event_feeds: tuple[str, ...] = (),
         wake: Callable[[], None] = lambda: None,
         causes: Causes | None = None,
+        on_answer: Callable[[], None] = nothing,
     ) -> None:
         self.limits = limits
         self.sessions: dict[str, Session] = {}
@@ -50,6 +52,7 @@ class Hub:
         }
         self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
         self.causes = causes if causes is not None else Causes()
+        self.on_answer = on_answer
         self._wake = wake
         self._values = values
         self._waiting: dict[Link, float] = {}
@@ -83,12 +86,28 @@ class Hub:
                 self.causes.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
             self._mark(feed)
 
-    def publish(self, feed: str, event: Any) -> None:
-        """Append ``event`` to an event feed."""
+    def publish(self, feed: str, event: Any, shared: SharedMember | None = None) -> None:
+        """Append ``event``, with a ``shared`` member if given, to an event feed. Sources are told at once, browsers with the next
+        flush.
+
+        A source's handler answers an event by changing what the next one will carry. The later it is told, the more events
+        happen before its answer.
+        """
         found = self.feeds[feed]
         assert isinstance(found, EventFeed)
-        found.publish(event)
-        self._mark(feed)
+        found.publish(event, shared)
+        readers = list(self._readers.get(feed, ()))
+        if any(session.role != "source" for session in readers):
+            self._mark(feed)
+        for session in readers:
+            # Telling one may end another.
+            if session.role == "source" and session.link is not None:
+                session.link.on_news()
+
+    def awaits_answer(self, feed: str) -> bool:
+        """Whether a source has not acknowledged all events of ``feed``: its handlers are still busy. Those of the stock dialect
+        do not say."""
+        return any(session.role == "source" and session.is_busy for session in self._readers.get(feed, ()))
 
     def _mark(self, feed: str) -> None:
         if feed not in self._readers:
@@ -193,6 +212,7 @@ class Hub:
             return
         session.link = None
         session.detached_at = now
+        self.on_answer()
         for subscription in session.subscriptions.values():
             subscription.cursor = None
         if session.grace_s <= 0:

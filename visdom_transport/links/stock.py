@@ -38,7 +38,7 @@ class StockBrowser(StockDialect):
 
     def batch(self, batch: Batch) -> list[bytes]:
         if isinstance(batch, EventBatch):
-            return [b'{"command":"notification","data":%b}' % event for event in batch.events]
+            return [b'{"command":"notification","data":%b}' % event.data for event in batch.events]
         assert isinstance(batch, StateBatch)
         if batch.feed == "shared":
             return [message for entry in batch.entries for message in self._shared(entry.key, entry.value)]
@@ -117,7 +117,7 @@ class StockSource(StockDialect):
     """Speaks to a stock Python client: the events, as they are."""
 
     def batch(self, batch: Batch) -> list[bytes]:
-        return list(batch.events) if isinstance(batch, EventBatch) else []
+        return [event.data for event in batch.events] if isinstance(batch, EventBatch) else []
 
 
 def parse(data: str | bytes) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.publishing.exactly_once import PublishHandler
         from visdom_transport.visdom.serving.handlers import routes
         from visdom_transport.visdom.serving.shutdown import stop_on_signals
+        from visdom_transport.visdom.serving.signature import Signature
         from visdom_transport.visdom.transport import Transport
 
         settings = Settings.from_env()
@@ -40,6 +41,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])
         Doors(self.transport).install()
+        self.add_transform(Signature)
         stop_on_signals(self)
 
     return __init__

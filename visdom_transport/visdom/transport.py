@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import fields
 from typing import Any
 
@@ -19,6 +18,7 @@ from visdom_transport.visdom.access.logins import Logins
 from visdom_transport.visdom.durability.environments import environments_of
 from visdom_transport.visdom.durability.keeper import Keeper
 from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.serving.advice import log_once
 from visdom_transport.visdom.serving.stock_pages import StockPages
 from visdom_transport.visdom.serving.subscribers import Subscribers
@@ -28,12 +28,11 @@ from visdom_transport.visdom.state.commands import Commands
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.environments import Environments
 from visdom_transport.visdom.state.observed import State
+from visdom_transport.visdom.state.panes import Panes
+from visdom_transport.visdom.state.turns import Turns
 from visdom_transport.visdom.state.values import FeedValues
 from visdom_transport.visdom.storage import storage_of
 from visdom_transport.visdom.updates import Caps, Memo, rules_for
-
-SERVER_ID = secrets.token_hex(8)
-"""Changes with every server process."""
 
 
 class Transport:
@@ -44,6 +43,7 @@ class Transport:
         self.settings = settings
         self.logins = Logins()
         self.producers = Producers()
+        self.panes = Panes()
         self.storage = storage_of(app)
         self.stock_polls: dict[str, Any] = {}
         self.rules = rules_for(flavour.recognise(), app)
@@ -64,7 +64,9 @@ class Transport:
             event_feeds=(feed_names.EVENTS, feed_names.NOTIFICATIONS),
             wake=lambda: self.flusher.schedule(),
             causes=Causes(log_once),
+            on_answer=lambda: self.turns.look(),
         )
+        self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.environments = Environments(state, self.storage)
         self.comparisons = Comparisons(self.environments, self.hub)
@@ -72,14 +74,14 @@ class Transport:
         self.values = FeedValues(
             self.environments, self.comparisons, closed_windows, lambda: str(app.layouts), self.keeper.restored
         )
-        self.changes = Changes(state, self.hub, self.keeper, closed_windows, self.comparisons)
+        self.changes = Changes(state, self.hub, self.keeper, closed_windows, self.comparisons, self.turns)
         state.observe(self.changes)
 
         self.stock_pages = StockPages(self.hub, self.environments, self.values)
         self.commands = Commands(
-            app, self.environments, self.changes, self.hub, self.storage, self.keeper, show=self.stock_pages.follow
+            app, self.environments, self.changes, self.hub, self.storage, self.keeper, self.panes, show=self.stock_pages.follow
         )
-        self.chains = Chains(self.hub, lambda client: self.converse("poll", client))
+        self.chains = Chains(self.hub, lambda client: self.converse("poll", client), self.turns.before)
         self.keeper.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)
         app.sources = Subscribers(self.hub, "source", self.stock_pages)

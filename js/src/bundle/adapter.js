@@ -9,6 +9,7 @@ import { Alarm, browserTime } from "../time.js";
 import { locate, paneOf } from "./aim.js";
 import { BundleBatch } from "./batch.js";
 import { Closes } from "./closes.js";
+import { withoutPane } from "./event.js";
 import { Panes } from "./panes.js";
 import { LastPicture } from "./picture.js";
 import { envView } from "./requests.js";
@@ -136,7 +137,7 @@ export class Bundle {
 
   /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url @returns {BundleSocket} */
   connect(url) {
-    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(JSON.parse(text)) }));
+    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(withoutPane(JSON.parse(text))) }));
   }
 
   /**

@@ -11,8 +11,8 @@ from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
+from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id, posted, refuse
-from visdom_transport.visdom.transport import SERVER_ID
 from visdom_transport.visdom.updates import UpdateRefused
 
 if TYPE_CHECKING:

@@ -9,17 +9,21 @@ from visdom_transport.visdom.durability.keeper import Keeper
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.observed import State
+from visdom_transport.visdom.state.turns import Turns
 
 
 class Changes:
     """The observer of one application's `State`. What happens inside a window is reported to it by whoever does it."""
 
-    def __init__(self, state: State, hub: Hub, keeper: Keeper, closed: ClosedWindows, comparisons: Comparisons) -> None:
+    def __init__(
+        self, state: State, hub: Hub, keeper: Keeper, closed: ClosedWindows, comparisons: Comparisons, turns: Turns
+    ) -> None:
         self._state = state
         self._hub = hub
         self._keeper = keeper
         self._closed = closed
         self._comparisons = comparisons
+        self._turns = turns
 
     # --- what the state reports ---
 
@@ -36,6 +40,7 @@ class Changes:
                 self._hub.delete(feed, win)
             for win in windows:
                 self._hub.set(feed, win)
+        self._turns.environment_replaced(eid)
         self._keeper.environment_replaced(eid, begins=before is None)
         self._comparisons.changed(eid)
 
@@ -47,11 +52,13 @@ class Changes:
         self._comparisons.changed(eid)
 
     def window_set(self, eid: str, win: str) -> None:
+        self._turns.window_changed(eid, win)
         self._hub.set(feed_names.environment(eid), win)
         self._keeper.part_replaced(eid, "window", win)
         self._comparisons.changed(eid)
 
     def window_removed(self, eid: str, win: str) -> None:
+        self._turns.window_changed(eid, win)
         self._hub.delete(feed_names.environment(eid), win)
         self._keeper.part_replaced(eid, "window", win)
         self._comparisons.changed(eid)
@@ -69,6 +76,7 @@ class Changes:
 
     def window_updated(self, eid: str, win: str, delta: Delta) -> None:
         """``delta`` has been applied to the window."""
+        self._turns.window_changed(eid, win)
         self._hub.update(feed_names.environment(eid), win, delta)
         self._keeper.window_updated(eid, win, delta)
         self._comparisons.changed(eid)

@@ -18,6 +18,7 @@ from visdom_transport.visdom.durability.keeper import Keeper
 from visdom_transport.visdom.state.changes import Changes
 from visdom_transport.visdom.state.environments import Environments
 from visdom_transport.visdom.state.observed import is_unread
+from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.storage import Storage
 from visdom_transport.visdom.updates import UpdateRefused, pop_embeddings
 
@@ -42,6 +43,7 @@ class Commands:
         hub: Hub,
         storage: Storage,
         keeper: Keeper,
+        panes: Panes,
         show: Callable[[Session, str], None],
     ) -> None:
         self._app = app
@@ -50,6 +52,7 @@ class Commands:
         self._hub = hub
         self._storage = storage
         self._keeper = keeper
+        self._panes = panes
         self._show = show
         self._actions: dict[str, Action] = {
             "close": self._close,
@@ -123,8 +126,10 @@ class Commands:
         window = windows.get(win)
         if window is None:
             return  # closed before, by somebody else: what was asked for holds
+        pane_data = self._panes.pane_data(eid, win, window)
         del windows[win]
-        self._hub.publish(feed_names.EVENTS, {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
+        event = {"event_type": "close", "target": win, "eid": eid}
+        self._hub.publish(feed_names.EVENTS, event, pane_data)
         self._changes.window_closed(eid, win, window)
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
@@ -271,12 +276,15 @@ class Commands:
 
     def _forward_to_vis(self, session: Session, command: dict[str, Any]) -> None:
         event = dict(self._object(command.get("data"), "data"))
-        eid = event.get("eid")
+        eid, win, pane_data = event.get("eid"), event.get("target"), None
         if event.get("pane_data") is False:
             self._environment(eid, "data.eid")
         else:
-            event["pane_data"] = self._window(eid, event.get("target"), "data.target")
-        self._hub.publish(feed_names.EVENTS, event)
+            # Whatever the page sent: what the pane holds now, which a later change must not touch.
+            event.pop("pane_data", None)
+            window = self._window(eid, win, "data.target")
+            pane_data = self._panes.pane_data(str(eid), str(win), window)
+        self._hub.publish(feed_names.EVENTS, event, pane_data)
 
     def _echo(self, session: Session, command: dict[str, Any]) -> None:
         if session.role != "source":

@@ -103,6 +103,8 @@ class Environment(_Dict):
 
     def __init__(self, content: Mapping[str, Any], eid: str, state: State) -> None:
         super().__init__(content)
+        self.file: list[int] | None = None
+        """Size and time of change of the file that was read, if this is what it says."""
         self._eid = eid
         self._state = state
         dict.__setitem__(self, "jsons", Windows(content["jsons"], eid, state))
@@ -205,6 +207,7 @@ class Unread(Mapping[str, Any]):
         self._environments = environments
         self._eid = eid
         self._raw_dict: dict[str, Any] | None = None
+        self._file: list[int] | None = None
         self._state: State | None = None
         self._failed = False
 
@@ -217,6 +220,7 @@ class Unread(Mapping[str, Any]):
         self._state = state
         if self._raw_dict is not None:
             self._raw_dict = Environment(self._raw_dict, self._eid, state)
+            self._raw_dict.file = self._file
 
     def lazy_load_data(self) -> None:
         """Read it, unless that was done.
@@ -227,7 +231,7 @@ class Unread(Mapping[str, Any]):
         if self._raw_dict is not None:
             return
         try:
-            self._raw_dict = self._environments.read(self._eid)
+            self._raw_dict, self._file = self._environments.read_with_file(self._eid)
         except Unreadable:
             self._failed = True
             raise
