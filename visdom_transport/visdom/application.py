@@ -26,6 +26,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from .doors import Doors
         from .handlers import routes
         from .publish_endpoint import PublishHandler
+        from .signature import Signature
         from .stopping import stop_on_signals
         from .transport import Transport
 
@@ -39,6 +40,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])
         Doors(self.transport).install()
+        self.add_transform(Signature)
         stop_on_signals(self)
 
     return __init__
