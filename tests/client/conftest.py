@@ -1,5 +1,6 @@
-"""Fixtures: servers in a thread of this process."""
+"""Fixtures: servers in a thread of this process, and publishers."""
 
+from client.publishers import connect
 from links.local import records, serve, server
 
-__all__ = ["records", "serve", "server"]
+__all__ = ["connect", "records", "serve", "server"]

@@ -13,16 +13,17 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import visdom
+from client.publishers import TIMEOUT_S, Connect, append, xs
 from links.local import PASSWORD, USER, LocalServer, Records
 from support.ports import free_port
 from support.proxy import FaultProxy
+from support.stock import stock_server
 from support.wait import until
 from visdom import Visdom
 
@@ -34,29 +35,8 @@ from visdom_transport.settings import unknown_variables
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 
 Serve = Callable[..., LocalServer]
-Connect = Callable[..., Publisher]
-
-TIMEOUT_S = 20.0
-"""For what should take a moment, on a busy machine."""
 
 SETTINGS = {"journal_interval_s": 0.05}
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Makes publishers: `connect(server.port, when_full="drop")`."""
-    monkeypatch.setattr(logging.getLogger("visdom"), "disabled", True)
-    made: list[Publisher] = []
-
-    def make(port: int, **options: Any) -> Publisher:
-        made.append(Publisher(server="http://127.0.0.1", port=port, use_incoming_socket=False, exit_timeout_s=1, **options))
-        return made[-1]
-
-    yield make
-    for publisher in made:
-        publisher.finish(5)
-        if publisher._session is not None:
-            publisher._session.close()
 
 
 @pytest.fixture
@@ -69,15 +49,6 @@ def server(serve: Serve) -> LocalServer:
 def proxy(server: LocalServer) -> Iterator[FaultProxy]:
     with FaultProxy(server.port) as proxy:
         yield proxy
-
-
-def append(vis: Any, x: float, win: str = "loss", **more: Any) -> Any:
-    return vis.line(X=np.array([x]), Y=np.array([x]), win=win, name="a", update="append", opts={"title": "Loss"}, **more)
-
-
-def xs(windows: dict[str, Any], win: str = "loss") -> list[float]:
-    points: list[float] = windows[win]["content"]["data"][0]["x"]
-    return points
 
 
 # --- what arrives ---
@@ -376,7 +347,7 @@ def test_a_full_outbox_drops_and_says_so(server: LocalServer, proxy: FaultProxy,
     vis = connect(proxy.port, max_bytes=3_000, when_full="drop")
     for number in range(50):
         vis.text("x" * 200, win=f"w{number}")
-    until(lambda: vis._sender is not None and vis._sender._failures >= 2, "the server is missed")
+    until(lambda: vis._sender is not None and vis._sender._outage.failures >= 2, "the server is missed")
     proxy.accept()
     assert vis.flush(TIMEOUT_S)
     windows = list(server.windows())
@@ -397,95 +368,26 @@ def test_a_full_outbox_spills(server: LocalServer, proxy: FaultProxy, connect: C
     assert counters.queued_bytes <= 3_000
     assert counters.spilled_bytes > 30_000
     assert not list(directory.iterdir()), "the file has no name"
-    until(lambda: vis._sender is not None and vis._sender._failures >= 2, "the server is missed")
+    until(lambda: vis._sender is not None and vis._sender._outage.failures >= 2, "the server is missed")
     proxy.accept()
     assert vis.flush(TIMEOUT_S)
     assert list(server.windows()) == [f"w{number}" for number in range(200)]
 
 
-STOCK_SERVER = """
-import asyncio, sys
-import visdom.server.app
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-
-async def serve():
-    server = HTTPServer(visdom.server.app.Application(port=0, env_path=sys.argv[1]))
-    sockets = bind_sockets(0, "127.0.0.1")
-    server.add_sockets(sockets)
-    print(sockets[0].getsockname()[1], flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(serve())
-"""
-
-
 def test_a_server_without_the_package_gets_visdoms_own_requests(tmp_path: Path, connect: Connect, records: Records) -> None:
     records.expect("refused a message to /events for window 'bad'")
     records.expect("has no visdom-transport")
-    script = tmp_path / "stock.py"
-    script.write_text(STOCK_SERVER)
-    environ = {**os.environ, "VISDOM_TRANSPORT": "0", "HOME": str(tmp_path)}
-    with subprocess.Popen([sys.executable, str(script), f"{tmp_path}/envs/"], stdout=subprocess.PIPE, env=environ) as process:
-        try:
-            assert process.stdout is not None
-            vis = connect(int(process.stdout.readline()), env="e")
-            for x in range(5):
-                append(vis, x)
-            vis._send({"data": [], "win": "bad"})
-            vis.text("t", win="t")
-            assert vis.flush(TIMEOUT_S)
-            windows = json.loads(vis.get_window_data())
-            assert (xs(windows), windows["t"]["content"]) == ([0, 1, 2, 3, 4], "t")
-            assert vis.counters.refused == 1
-            assert vis.finish(TIMEOUT_S)
-        finally:
-            process.kill()
-
-
-class SmallServer(BaseHTTPRequestHandler):
-    """Takes requests up to 1,000 bytes."""
-
-    seen: list[tuple[int, int]]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        reply = b""
-        too_large = len(body) > 1_000
-        if not too_large and self.path == "/transport/publish":
-            request = json.loads(body)
-            last = request["first"] + len(request["messages"]) - 1
-            type(self).seen.append((request["first"], last))
-            reply = json.dumps({"server": "s", "applied": last, "durable": None, "refused": []}).encode()
-        self.send_response(413 if too_large else 200)
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
-        pass
-
-
-def test_smaller_requests_for_a_proxy_that_takes_no_larger_ones(connect: Connect, records: Records) -> None:
-    records.expect("takes no message of .* bytes")
-    SmallServer.seen = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SmallServer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        vis = connect(server.server_port)
-        for number in range(20):
-            vis.text("x" * 100, win=f"w{number}")
-        vis.text("x" * 2_000, win="large")
-        vis.text("last", win="last")
+    with stock_server(tmp_path) as port:
+        vis = connect(port, env="e")
+        for x in range(5):
+            append(vis, x)
+        vis._send({"data": [], "win": "bad"})
+        vis.text("t", win="t")
         assert vis.flush(TIMEOUT_S)
-        assert SmallServer.seen[-1][1] == 22
+        windows = json.loads(vis.get_window_data())
+        assert (xs(windows), windows["t"]["content"]) == ([0, 1, 2, 3, 4], "t")
         assert vis.counters.refused == 1
-        vis.finish(TIMEOUT_S)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        assert vis.finish(TIMEOUT_S)
 
 
 # --- its life ---

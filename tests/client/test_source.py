@@ -22,6 +22,7 @@ from links.local import NEW_VISDOM
 from support.ports import free_port
 from support.proxy import FaultProxy
 from support.server import Login, VisdomServer
+from support.stock import stock_server
 from support.wait import during, until
 from visdom import Visdom
 
@@ -325,49 +326,24 @@ def test_login_and_base_url(kind: str, tmp_path: Path, connect: Connect, caplog:
         assert "asks for a login" in caplog.text
 
 
-STOCK_SERVER = """
-import asyncio, sys
-import visdom.server.app
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-
-async def serve():
-    server = HTTPServer(visdom.server.app.Application(port=0, env_path=sys.argv[2]))
-    server.add_sockets(bind_sockets(int(sys.argv[1]), "127.0.0.1"))
-    print("ready", flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(serve())
-"""
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_without_the_package(kind: str, tmp_path: Path, connect: Connect) -> None:
     if NEW_VISDOM and kind == "poll":
         pytest.skip("0.3.0 answers every poll of a source with an error")
-    port = free_port()
-    arguments = [sys.executable, "-c", STOCK_SERVER, str(port), f"{tmp_path}/envs/"]
-    environ = {**os.environ, "VISDOM_TRANSPORT": "0", "HOME": str(tmp_path)}
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            with FaultProxy(port) as proxy:
-                client = connect(proxy.port, kind)
-                assert client.vis.socket_alive
-                browser = websocket.create_connection(f"ws://127.0.0.1:{port}/socket", timeout=5)
-                event = {"target": TARGET, "eid": "main", "pane_data": False}
-                for number in (1, 2):
-                    browser.send(json.dumps({"cmd": "forward_to_vis", "data": event | {"number": number}}))
-                    client.wait_for(list(range(1, number + 1)))
-                    if number == 1:
-                        proxy.refuse()
-                        client.wait_alive(False)
-                        proxy.accept()
-                        client.wait_alive()
-                browser.close()
-        finally:
-            process.kill()
+    with stock_server(tmp_path) as port, FaultProxy(port) as proxy:
+        client = connect(proxy.port, kind)
+        assert client.vis.socket_alive
+        browser = websocket.create_connection(f"ws://127.0.0.1:{port}/socket", timeout=5)
+        event = {"target": TARGET, "eid": "main", "pane_data": False}
+        for number in (1, 2):
+            browser.send(json.dumps({"cmd": "forward_to_vis", "data": event | {"number": number}}))
+            client.wait_for(list(range(1, number + 1)))
+            if number == 1:
+                proxy.refuse()
+                client.wait_alive(False)
+                proxy.accept()
+                client.wait_alive()
+        browser.close()
 
 
 # --- processes -----------------------------------------------------------------------------------------------------

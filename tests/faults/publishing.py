@@ -17,6 +17,8 @@ from typing import Any
 
 from visdom_transport.client import Publisher
 from visdom_transport.client import connection as publisher_connection
+from visdom_transport.client import exchange as publisher_exchange
+from visdom_transport.client import outage as publisher_outage
 from visdom_transport.client import sender as publisher_sender
 
 from .participant import Actor, Participant
@@ -34,13 +36,10 @@ def hurry() -> None:
     """Have the real publisher wait for a fraction of what it waits for outside of tests, and log nothing."""
     publisher_sender.INTERVAL_S = 0.03
     publisher_sender.QUESTION_INTERVAL_S = 0.1
-    publisher_sender.MAX_BACKOFF_S = 0.2
-    publisher_connection.CONNECT_TIMEOUT_S = 2.0
+    publisher_outage.MAX_BACKOFF_S = 0.2
+    publisher_exchange.CONNECT_TIMEOUT_S = 2.0
     publisher_connection.REPLY_TIMEOUT_S = 2.0
-    publisher_connection.QUESTION_TIMEOUT_S = 2.0
-    # The defaults of arguments were taken from those when the functions were made.
-    publisher_connection.Connection._post.__defaults__ = (publisher_connection.REPLY_TIMEOUT_S,)
-    publisher_connection.Connection.exists.__defaults__ = (publisher_connection.QUESTION_TIMEOUT_S,)
+    publisher_connection.QUESTION_TIMEOUT_S = publisher_sender.QUESTION_TIMEOUT_S = 2.0
     for name in ("visdom", "visdom_transport.client", "visdom_transport.source"):
         logging.getLogger(name).disabled = True
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from support.wait import until
 
 from visdom_transport.client import source as source_module
-from visdom_transport.client.connection import _reply
+from visdom_transport.client.answers import Answer
 from visdom_transport.client.outbox import Outbox
+from visdom_transport.client.proof import publish_reply
 from visdom_transport.client.source import Source
 from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost, Message
 
@@ -182,7 +183,7 @@ def test_a_publisher_goes_on_whatever_it_is_answered(plan: list[bytes | str]) ->
             publisher.exchange("reply" if step == "lost" else "")
         else:
             content = step if isinstance(step, bytes) else step.encode("utf-8", "surrogatepass")
-            reply = _reply(SimpleNamespace(ok=True, content=content))  # type: ignore[arg-type]
+            reply = publish_reply(Answer(200, {"content-type": "application/json"}, content))
             publisher.outbox.request()
             if reply is not None:
                 publisher.take(reply)

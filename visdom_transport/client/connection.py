@@ -1,50 +1,26 @@
-"""The HTTP side of a publisher: one connection that stays open, logged in if need be."""
+"""What a publisher asks of its server, and which answers decide about its messages."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import requests
-
-from visdom_transport.core.encoding import decode
-
-from .calls import Window
+from .address import Address
+from .answers import Answer
+from .calls import Window, window_of
+from .errors import Away, TooLarge
+from .exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S, Exchange
 from .outbox import Request
+from .proof import asks_for_login, environments, existence, is_made, is_visdoms, own_error, publish_reply, stranger
+from .stock import StockVisdom, is_stock
 
 logger = logging.getLogger("visdom_transport.client")
 
-CONNECT_TIMEOUT_S = 5.0
-REPLY_TIMEOUT_S = 60.0
-QUESTION_TIMEOUT_S = 5.0
-"""For what the caller waits for."""
-
-_NOT_NOW = frozenset({408, 425, 429, 502, 503, 504})
-_ASKS_FOR_LOGIN = frozenset({400, 401})
-
-
-class Away(Exception):
-    """The server cannot be reached, or does not serve now. The message says why."""
-
-
-class TooLarge(Exception):
-    """The server, or a proxy before it, takes no request of this size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server is, and how to get in."""
-
-    url: str
-    """With the base URL and without a slash at the end."""
-    proxies: Mapping[str, str] | None = None
-    verify: bool | str = True
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    """As Visdom's client sends it."""
+_MAY_BE_STOCK = frozenset({404, 405, 500})
+"""How a Visdom without this package answers what it does not know. So does much else."""
 
 
 class Connection:
@@ -52,187 +28,135 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.is_stock = False
+        self._exchange = Exchange(address)
+        self._stock: StockVisdom | None = None
+        self._said_stock = False
+        self._sent = ("", 0)
+        """The last producer, and the highest number of it that was ever sent."""
+
+    @property
+    def is_stock(self) -> bool:
         """Whether the server is one without this package."""
-        self._session: requests.Session | None = None
-        self._publishing: requests.PreparedRequest | None = None
+        return self._stock is not None
 
     def publish(self, request: Request) -> dict[str, Any]:
         """Send the messages of a request, and return the server's reply.
 
         Raises:
             Away: it is not known which of the messages arrived.
-            TooLarge: none of them did.
+            TooLarge: none of them did, because of their size.
         """
-        if self.is_stock:
-            return self._publish_one_by_one(request)
-        answer = self._post_prepared(request.encoded())
-        if answer.status_code == 413:
-            raise TooLarge
-        reply = _reply(answer)
-        if reply is not None:
+        with self._anew_when_away():
+            reply = self._publish(request) if self._stock is None else None
+            if reply is not None:
+                return reply
+            stock = self._stock = self._stock or StockVisdom(self._exchange)
+            reply = stock.publish(request)
+            if not stock.is_certain:
+                self._stock = None
             return reply
-        self._check(answer)
-        if self._is_ours():
-            raise Away(f"it answers {answer.status_code}: {answer.text[:200]}")
-        self.is_stock = True
-        logger.warning(
-            "the Visdom server at %s has no visdom-transport: calls are sent one by one, as Visdom's own client does, and one "
-            "whose answer is lost may be applied twice.",
-            self.address.url,
-        )
-        return self._publish_one_by_one(request)
 
-    def exists(self, window: Window, timeout_s: float = QUESTION_TIMEOUT_S) -> bool:
+    def exists(self, window: Window, within_s: float = QUESTION_TIMEOUT_S) -> bool:
         """Ask whether a window is there.
 
         Raises:
             Away: there is no answer.
         """
-        answer = self._post("/win_exists", json.dumps({"eid": window[0], "win": window[1]}).encode(), timeout_s)
-        self._check(answer)
-        if answer.text not in ("true", "false"):
-            raise Away(f"it answers {answer.status_code} to win_exists")
-        return answer.text == "true"
+        with self._anew_when_away():
+            answer = self._ask("/win_exists", _json({"eid": window[0], "win": window[1]}), within_s)
+            exists = existence(answer)
+            if exists is None:
+                raise stranger(answer)
+            return exists
 
     def make_environment(self, eid: str) -> None:
-        """Make an environment if there is none of this name.
+        """Make an environment if there is none of this name. One that the server does not take is only logged.
 
         Raises:
             Away: it may not be there.
         """
-        self._check(self._post(f"/env/{eid}", json.dumps({"eid": eid}).encode()))
+        with self._anew_when_away():
+            answer = self._ask(f"/env/{eid}", _json({"eid": eid}), REPLY_TIMEOUT_S)
+            error = own_error(answer)
+            if error is not None:
+                logger.warning("the Visdom server at %s makes no environment %r: %s", self.address.shown, eid, error["message"])
+            # A server of ours signs its silence. Any other has to show that it has the environment now.
+            elif not is_made(answer) or (answer.server is None and not self._has_environment(eid)):
+                raise stranger(answer)
 
-    def save(self, eids: list[str]) -> str:
+    def save(self, eids: list[str], within_s: float) -> str:
         """Have environments written to their files. Returns what the server answers.
 
         Raises:
             Away: they may not be.
         """
-        answer = self._post("/save", json.dumps({"data": eids}).encode())
-        self._check(answer)
-        return answer.text
+        with self._anew_when_away():
+            body = json.dumps({"data": eids})
+            answer = self._ask("/save", body.encode(), within_s)
+            if asks_for_login(answer) or not is_visdoms(answer, "/save", body):
+                raise stranger(answer)
+            return answer.text
 
     def close(self) -> None:
         """End the connection; the next request makes another one."""
-        if self._session is not None:
-            self._session.close()
-            self.forget()
+        self._exchange.close()
 
     def forget(self) -> None:
         """Leave the connection to the process this one was forked from."""
-        self._session = self._publishing = None
+        self._exchange.forget()
 
     # --- inside ---
 
-    def _post(self, path: str, body: bytes, timeout_s: float = REPLY_TIMEOUT_S) -> requests.Response:
+    @contextmanager
+    def _anew_when_away(self) -> Iterator[None]:
+        """What comes back may be another server, at the address where it was first: begin with nothing."""
         try:
-            session = self._open()
-            return session.post(self.address.url + path, data=body, timeout=(CONNECT_TIMEOUT_S, timeout_s))
-        except requests.RequestException as error:
+            yield
+        except Away:
+            self._stock = None
             self.close()
-            raise Away(_reason(error)) from error
+            raise
 
-    def _post_prepared(self, body: bytes) -> requests.Response:
-        """Publish, with a request of which only the body changes: this takes half the time, and time is what training needs."""
-        try:
-            session = self._open()
-            if self._publishing is None:
-                request = requests.Request("POST", f"{self.address.url}/transport/publish")
-                self._publishing = session.prepare_request(request)
-            self._publishing.prepare_body(body, None)
-            return session.send(self._publishing, timeout=(CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S))
-        except requests.RequestException as error:
-            self.close()
-            raise Away(_reason(error)) from error
+    def _ask(self, path: str, body: bytes, within_s: float) -> Answer:
+        return self._exchange.ask(path, body, within_s=within_s)
 
-    def _open(self) -> requests.Session:
-        if self._session is None:
-            session = requests.Session()
-            session.proxies.update(self.address.proxies or {})
-            session.verify = self.address.verify
-            # What the environment says about proxies and certificates is looked up once, and not for each request.
-            found = session.merge_environment_settings(self.address.url, {}, None, None, None)
-            session.proxies, session.verify = dict(found["proxies"]), found["verify"]
-            session.trust_env = False
-            if self.address.username:
-                login = {"username": self.address.username, "password": self.address.password}
-                timeout = (CONNECT_TIMEOUT_S, QUESTION_TIMEOUT_S)
-                if not session.post(self.address.url, json=login, timeout=timeout).ok:
-                    session.close()
-                    raise Away("it does not accept the user name and password")
-            self._session = session
-        return self._session
+    def _post(self, request: Request) -> Answer:
+        return self._exchange.ask("/transport/publish", request.encoded(), within_s=REPLY_TIMEOUT_S, keep=True)
 
-    def _check(self, answer: requests.Response) -> None:
-        if answer.status_code in _NOT_NOW:
-            raise Away(f"it answers {answer.status_code}")
-        if answer.status_code == 401 or (self.address.username and answer.status_code in _ASKS_FOR_LOGIN):
-            # A server that was restarted may have forgotten who is logged in.
-            self.close()
-            raise Away("it asks for a login")
-
-    def _is_ours(self) -> bool:
-        try:
-            timeout = (CONNECT_TIMEOUT_S, QUESTION_TIMEOUT_S)
-            answer = self._open().get(f"{self.address.url}/transport/status", timeout=timeout)
-        except requests.RequestException as error:
-            raise Away(_reason(error)) from error
-        if answer.status_code in _ASKS_FOR_LOGIN:
-            raise Away("it asks for a login")
-        self._check(answer)
-        try:
-            return isinstance(decode(answer.content), dict)
-        except ValueError:
-            return False
-
-    def _publish_one_by_one(self, request: Request) -> dict[str, Any]:
-        """As Visdom's own client does it. A message whose answer is lost may be applied twice."""
-        refused = []
-        applied = request.first - 1
-        for item in request.items:
-            try:
-                answer = self._post(f"/{item.message.endpoint}", item.message.body())
-                self._check(answer)
-            except Away:
-                self.is_stock = False  # what comes back may be another server
-                if applied < request.first:
-                    raise
-                break
-            applied += 1
-            if not answer.ok:
-                error = {"code": str(answer.status_code), "message": answer.text[:200] or "no reason given", "field": None}
-                refused.append({"number": applied, "error": error})
-        return {"server": "stock", "applied": applied, "durable": None, "refused": refused}
-
-
-def _reply(answer: requests.Response) -> dict[str, Any] | None:
-    if not answer.ok:
+    def _publish(self, request: Request) -> dict[str, Any] | None:
+        """Send to a server with this package. None: it has none."""
+        producer, highest = self._sent
+        last = request.first + len(request.items) - 1
+        self._sent = (request.producer, max(last, highest) if producer == request.producer else last)
+        answer = self._post(request)
+        if answer.status == 413 and request.items:
+            self._check_size_counts(Request(request.producer, request.first, []))
+            raise TooLarge
+        reply = publish_reply(answer)
+        # What was never sent cannot have been applied.
+        if reply is not None and (reply["applied"] or 0) <= self._sent[1]:
+            return reply
+        if answer.server is not None or answer.status not in _MAY_BE_STOCK or not is_stock(self._exchange):
+            raise stranger(answer)
+        if not self._said_stock:
+            self._said_stock = True
+            logger.warning(
+                "the Visdom server at %s has no visdom-transport: calls are sent one by one, as Visdom's own client does, "
+                "and one whose answer is lost may be applied twice.",
+                self.address.shown,
+            )
         return None
-    try:
-        reply = decode(answer.content)
-    except ValueError:
-        return None
-    return reply if _is_reply(reply) else None
+
+    def _check_size_counts(self, nothing: Request) -> None:
+        """Raise `Away` unless a request without messages gets through: what refuses everything has no limit."""
+        answer = self._post(nothing)
+        if publish_reply(answer) is None:
+            raise stranger(answer)
+
+    def _has_environment(self, eid: str) -> bool:
+        answer = self._ask("/env_state", b"{}", QUESTION_TIMEOUT_S)
+        return bool({eid, window_of(eid, None)[0]}.intersection(environments(answer) or ()))
 
 
-def _is_reply(reply: Any) -> bool:
-    """Whether this is what docs/protocol.md, section 9, has a server say."""
-    return (
-        isinstance(reply, dict)
-        and isinstance(reply.get("server"), str)
-        and all(name in reply and (reply[name] is None or _is_number(reply[name])) for name in ("applied", "durable"))
-        and isinstance(reply.get("refused"), list)
-        and all(
-            isinstance(refusal, dict) and _is_number(refusal.get("number")) and isinstance(refusal.get("error"), dict)
-            for refusal in reply["refused"]
-        )
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _reason(error: requests.RequestException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body).encode()

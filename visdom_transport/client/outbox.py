@@ -54,6 +54,8 @@ class Item:
     message: Message
     sequence: int
     tries: int = 0
+    given_up: bool = False
+    """Whether nothing is sent in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Outbox:
         refused = []
         for refusal in reply["refused"]:
             place = refusal["number"] - self._confirmed - 1
-            if 0 <= place < len(self._numbered):
+            if 0 <= place < len(self._numbered) and not self._numbered[place].given_up:
                 refused.append((self._numbered[place], refusal["error"]))
         self.counters.refused += len(refused)
         self.counters.sent += max(0, applied - self._applied)
@@ -243,6 +245,7 @@ class Outbox:
         nothing = Message(item.message.endpoint, {})
         self._bytes += nothing.size_bytes - item.message.size_bytes
         item.message = nothing
+        item.given_up = True
         self.counters.refused += 1
 
     def snapshot(self) -> Counters:

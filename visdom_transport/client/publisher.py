@@ -23,8 +23,8 @@ import visdom
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
+from .address import Address
 from .calls import ENDPOINTS, capture, window_of
-from .connection import Address
 from .outbox import Counters
 from .sender import Options, Sender
 
@@ -64,14 +64,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         self._own_members = frozenset(vars(self)) - before | {"_own_members"}
         if not self.send or self.offline:
             return
-        address = Address(
-            url=f"{self.server}:{self.port}{self.base_url}",
-            proxies=self.proxies,
-            verify=getattr(self, "ssl_verify", True),
-            username=self.username,
-            password=getattr(self, "password", None),
-        )
-        self._sender = Sender(address, self._options)
+        self._sender = Sender(Address.of(self), self._options)
         weakref.finalize(self, self._sender.leave).atexit = False
         for eid in self._early:
             self._sender.make_environment(eid)

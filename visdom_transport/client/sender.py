@@ -5,21 +5,26 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import random
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
+from .address import Address
 from .calls import Message, Window
-from .connection import Address, Away, Connection, TooLarge
+from .connection import Connection
+from .errors import Away, TooLarge
+from .exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S
+from .outage import Outage
 from .outbox import Counters, Item, Outbox, WhenFull
 from .spill import Spill
 from .windows import Windows, creation_of
+
+T = TypeVar("T")
 
 logger = logging.getLogger("visdom_transport.client")
 
@@ -27,10 +32,15 @@ INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
 QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
-MAX_BACKOFF_S = 5.0
+SAVED_WITHIN_S = 15.0
+"""How long somebody waits for environments to be saved."""
 MAX_CAUSES = 100
 MULTIPROCESSING = ("multiprocessing", "multiprocess")
 """The standard library's, and the copy of it that pathos, trixi and Hugging Face's datasets use."""
+TOO_LARGE_TIMES = 3
+"""A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
+LARGER_AFTER_REQUESTS = 50
+"""After so many requests that were taken, larger ones are tried again: the limit may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +102,10 @@ class Sender:
         self._idle = False
         self._ending = False
         self._hurry = 0
-        self._failures = 0
-        self._away_since: float | None = None
+        self._outage = Outage()
+        self._too_large: tuple[Item | None, int] = (None, 0)
+        self._batch_bytes = self._outbox.batch_bytes
+        self._taken = 0
         self._warned_full = False
         self._causes: set[tuple[str, ...]] = set()
 
@@ -102,7 +114,7 @@ class Sender:
     @property
     def is_away(self) -> bool:
         """Whether the last request got no answer."""
-        return self._failures > 0
+        return self._outage.failures > 0
 
     @property
     def counters(self) -> Counters:
@@ -126,13 +138,7 @@ class Sender:
 
     def save(self, eids: list[str]) -> str | None:
         """Have environments saved, and return what the server answers. None if it does not."""
-        if self.is_away:
-            return None
-        with self._asking:
-            try:
-                return self._question.save(eids)
-            except Away:
-                return None
+        return self._answer(SAVED_WITHIN_S, lambda within_s: self._question.save(eids, within_s))
 
     def save_later(self, eids: Iterable[str]) -> None:
         """Save environments as soon as the server has everything put so far."""
@@ -166,13 +172,7 @@ class Sender:
 
     def exists(self, window: Window) -> bool | None:
         """Ask the server whether a window is there. None if it does not answer."""
-        if self.is_away:
-            return None
-        with self._asking:
-            try:
-                return self._question.exists(window)
-            except Away:
-                return None
+        return self._answer(QUESTION_TIMEOUT_S, lambda within_s: self._question.exists(window, within_s))
 
     def finish(self, timeout_s: float | None = None) -> bool:
         """Flush, and end the thread. Returns whether the server has everything for good."""
@@ -198,7 +198,7 @@ class Sender:
             logger.warning(
                 "the process ends, and %d calls (or more) have not reached the Visdom server at %s within %g s: they are lost.",
                 lost,
-                self.address.url,
+                self.address.shown,
                 self.options.exit_timeout_s,
             )
 
@@ -214,6 +214,18 @@ class Sender:
         self._question.forget()
         self._outbox.close()
         self._begin()
+
+    def _answer(self, within_s: float, ask: Callable[[float], T]) -> T | None:
+        """What the server says to a question that somebody waits for; None if it does not answer in time."""
+        until = time.monotonic() + within_s
+        if self.is_away or not self._asking.acquire(timeout=within_s):
+            return None
+        try:
+            return ask(max(0.1, until - time.monotonic()))
+        except Away:
+            return None
+        finally:
+            self._asking.release()
 
     # --- under the lock ---
 
@@ -237,7 +249,7 @@ class Sender:
     def _warn_full(self, consequence: str) -> None:
         if not self._warned_full:
             self._warned_full = True
-            limit, url = self.options.max_bytes, self.address.url
+            limit, url = self.options.max_bytes, self.address.shown
             logger.warning("%d bytes for the Visdom server at %s are waiting, %s.", limit, url, consequence)
 
     def _wake(self) -> None:
@@ -286,12 +298,12 @@ class Sender:
                         self._changed.notify_all()
                 self._exchange()
                 self._save_what_arrived()
-            except Away as reason:
-                self._unreachable(str(reason))
+            except Away as away:
+                self._unreachable(away)
             except Exception:
                 # Whatever it is, a thread that ended would lose everything that follows.
-                logger.exception("publishing to the Visdom server at %s failed", self.address.url)
-                self._unreachable("see the error before")
+                logger.exception("publishing to the Visdom server at %s failed", self.address.shown)
+                self._unreachable(Away("see the error before"))
             else:
                 self._reachable()
         self._connection.close()
@@ -305,6 +317,9 @@ class Sender:
             self._make_smaller(request.items)
             return
         with self._changed:
+            self._taken += 1
+            if self._taken % LARGER_AFTER_REQUESTS == 0:
+                self._outbox.batch_bytes = min(self._batch_bytes, 2 * self._outbox.batch_bytes)
             receipt = self._outbox.receive(reply)
             self._changed.notify_all()
             self._warned_full = self._warned_full and self._outbox.has_news
@@ -322,16 +337,21 @@ class Sender:
         with self._changed:
             due = {eid: mark for eid, mark in self._saves.items() if self._outbox.settled(mark)}
         if due:
-            self._connection.save(list(due))
+            self._connection.save(list(due), REPLY_TIMEOUT_S)
             with self._changed:
                 self._saves = {eid: mark for eid, mark in self._saves.items() if due.get(eid) != mark}
                 self._changed.notify_all()
 
     def _make_smaller(self, items: list[Item]) -> None:
         with self._changed:
+            self._taken = 0
             size = sum(item.message.size_bytes for item in items)
             if len(items) > 1:
                 self._outbox.batch_bytes = size // 2
+                return
+            item, times = self._too_large
+            self._too_large = (items[0], times + 1 if item is items[0] else 1)
+            if self._too_large[1] < TOO_LARGE_TIMES:
                 return
             message = f"the server, or a proxy before it, takes no message of {size} bytes"
             self._refused(items[0], {"code": "too_large", "message": message, "field": None})
@@ -349,7 +369,7 @@ class Sender:
             logger.warning(
                 "the Visdom server at %s was restarted and has lost %d windows that this process feeds. They are made again, "
                 "with what was not kept for good; what was, is gone.",
-                self.address.url,
+                self.address.shown,
                 count,
             )
 
@@ -364,7 +384,7 @@ class Sender:
             logger.warning(
                 "the Visdom server at %s refused a message to /%s for window %r of environment %r: %s%s (%s). "
                 "Others refused for the same cause are only counted.",
-                self.address.url,
+                self.address.shown,
                 item.message.endpoint,
                 item.message.window[1],
                 item.message.window[0],
@@ -373,33 +393,25 @@ class Sender:
                 error.get("code"),
             )
 
-    def _unreachable(self, reason: str) -> None:
-        self._failures += 1
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-        # The first retry comes at once: most often it is only the connection that is gone.
-        if self._failures == 2:
+    def _unreachable(self, away: Away) -> None:
+        if self._outage.failed(away, time.monotonic()):
             logger.warning(
                 "the Visdom server at %s cannot be reached (%s). Nothing is lost yet: up to %d bytes are held until it is back.",
-                self.address.url,
-                reason,
+                self.address.shown,
+                away,
                 self.options.max_bytes,
             )
-        limit = min(MAX_BACKOFF_S, 0.05 * 2 ** min(self._failures, 10))
-        until = time.monotonic() + random.uniform(0.01, limit)
+        until = time.monotonic() + self._outage.wait_s(away)
         with self._changed:
             while (left := until - time.monotonic()) > 0:
                 self._wait(left)
 
     def _reachable(self) -> None:
-        if self._failures >= 2 and self._away_since is not None:
+        lasted = self._outage.over(time.monotonic())
+        if lasted is not None:
             logger.warning(
-                "the Visdom server at %s is back after %.1f s; what was held is being sent.",
-                self.address.url,
-                time.monotonic() - self._away_since,
+                "the Visdom server at %s is back after %.1f s; what was held is being sent.", self.address.shown, lasted
             )
-        self._failures = 0
-        self._away_since = None
 
 
 # --- the end of a process, and its children ---

@@ -1,0 +1,43 @@
+"""How long a server has been away, what was said of it, and how long to wait before it is asked again. No clock of its own."""
+
+from __future__ import annotations
+
+import random
+
+from .errors import Away, Kind
+
+MAX_BACKOFF_S = 5.0
+
+
+class Outage:
+    """The outage of one server, if there is one."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        """Requests in succession that nothing was learned from."""
+        self._since: float | None = None
+        self._told: set[Kind] = set()
+
+    def failed(self, away: Away, now: float) -> bool:
+        """Note a failure. Returns whether it is to be told: what goes wrong in an outage is told once for each kind of cause."""
+        self.failures += 1
+        if self._since is None:
+            self._since = now
+        # The first retry comes at once: most often it is only the connection that is gone.
+        if self.failures < 2 or away.kind in self._told:
+            return False
+        self._told.add(away.kind)
+        return True
+
+    def wait_s(self, away: Away) -> float:
+        """How long to wait before the next attempt: as long as the answer asks for, or any time up to a bound that doubles."""
+        limit = min(MAX_BACKOFF_S, 0.05 * 2 ** min(self.failures, 10))
+        return max(random.uniform(0.01, limit), away.retry_after_s or 0.0)
+
+    def over(self, now: float) -> float | None:
+        """The server answers. Returns how many seconds it did not, if anything was said about that."""
+        lasted = now - self._since if self._since is not None and self._told else None
+        self.failures = 0
+        self._since = None
+        self._told.clear()
+        return lasted
