@@ -26,10 +26,13 @@ from visdom_transport.hook import background_wanted
 from .address import Address
 from .calls import ENDPOINTS, capture, window_of
 from .outbox import Counters
+from .posting import handle_post, session
 from .sender import Options, Sender
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a call that must know an answer waits for what was published before it."""
+ANSWER_WITHIN_S = 15.0
+"""How long the answer may then be silent: with the wait before, no call takes longer than half a minute."""
 
 # The class as it is before `background` puts ours in its place.
 _Visdom: Any = visdom.Visdom
@@ -115,6 +118,11 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return self._sender.counters if self._sender is not None else Counters()
 
     # --- what Visdom's methods call ---
+
+    session = session
+
+    def _handle_post(self, url: str, data: Any = None) -> str:
+        return handle_post(self, url, data, ANSWER_WITHIN_S)
 
     def _send(
         self, msg: dict[str, Any], endpoint: str = "events", quiet: bool = False, from_log: bool = False, create: bool = True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 VISDOM: Final = "visdom"
 SOURCE: Final = "visdom_transport.client.source"
+POSTING: Final = "visdom_transport.client.posting"
 
 
 class SeamError(Exception):
@@ -18,12 +18,14 @@ class SeamError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """One method of `visdom.Visdom` that is replaced."""
+    """One method or property of `visdom.Visdom` that is replaced."""
 
     name: str
     why: str
     by: str
-    """The name of what takes its place, in `SOURCE`."""
+    """The name of what takes its place."""
+    module: str = SOURCE
+    """Where that is."""
     wraps: bool = False
     """Whether that is a factory, to be given the original."""
     only: str | None = None
@@ -39,8 +41,8 @@ class Replacement:
 
     seam: Seam
     owner: Any
-    original: Callable[..., Any]
-    new: Callable[..., Any]
+    original: Any
+    new: Any
 
 
 #: The clients we know, each by the parameters of methods, None where it must not have the method.
@@ -49,6 +51,7 @@ KNOWN: Final[dict[str, dict[str, tuple[str, ...] | None]]] = {
         "setup_socket": ("self", "polling"),
         "setup_polling": ("self",),
         "register_event_handler": ("self", "handler", "target"),
+        "_handle_post": ("self", "url", "data"),
         "_handle_incoming_message": None,
         "_start_session_reaper": None,
     },
@@ -56,6 +59,7 @@ KNOWN: Final[dict[str, dict[str, tuple[str, ...] | None]]] = {
         "setup_socket": ("self", "polling"),
         "setup_polling": ("self",),
         "register_event_handler": ("self", "handler", "target", "env"),
+        "_handle_post": ("self", "url", "data"),
         "_handle_incoming_message": ("self", "raw_message"),
         "_start_session_reaper": ("self",),
     },
@@ -65,6 +69,8 @@ TABLE: Final = (
     Seam("setup_socket", "events during an outage arrive later, or are announced as lost", by="setup_socket"),
     Seam("setup_polling", "the same for polling", by="setup_polling"),
     Seam("register_event_handler", "a client started before its server takes handlers", by="expecting", wraps=True),
+    Seam("_handle_post", "no answer is waited for without end, nor taken from a proxy", by="handle_post", module=POSTING),
+    Seam("session", "the same for the login", by="session", module=POSTING),
     Seam(
         "_start_session_reaper", "its thread never ends, and keeps the client and its connection", by="reap_session", only="0.3.0"
     ),
@@ -101,10 +107,9 @@ def apply() -> None:
     if _active and all(_member(client, each.seam.name) is each.new for each in _active):
         return
     known = recognise()
-    source = importlib.import_module(SOURCE)
     found: list[Replacement] = []
     for seam in (seam for seam in TABLE if seam.only in (None, known)):
-        original, ours = _member(client, seam.name), getattr(source, seam.by)
+        original, ours = _member(client, seam.name), getattr(importlib.import_module(seam.module), seam.by)
         found.append(Replacement(seam, client, original, ours(original) if seam.wraps else ours))
     # From here on nothing can fail.
     for each in found:
