@@ -9,15 +9,21 @@ import ssl
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import requests
 import websocket
 from requests.cookies import get_cookie_header
 
 from visdom_transport.core.encoding import decode, encode
-from visdom_transport.core.errors import CloseCode
 
+from .address import Address
+from .answers import Answer
+from .errors import Away, LoginRefused
+from .exchange import Exchange, copy_of
+from .posting import exchange_of
+from .proof import JSON, stranger
+from .redirects import MAX_MOVES, moved_base, redirects
+from .stock import is_stock
 from .stream import LinkLost, Message
 
 SUBPROTOCOL: Final = "visdom-transport.v1"
@@ -27,9 +33,7 @@ REPLY_MARGIN_S: Final = 10.0
 STOCK_POLL_INTERVAL_S: Final = 0.1
 """As Visdom's client does it."""
 
-# Visdom answers 500 to what it does not know.
-_NOT_THERE = frozenset({404, 405, 500})
-_ASKS_FOR_LOGIN = frozenset({400, 401})
+_MAY_BE_STOCK: Final = frozenset({404, 405, 500})
 
 
 class Access:
@@ -39,38 +43,58 @@ class Access:
         self._vis = vis
 
     @property
-    def url(self) -> str:
-        return f"{self._vis.server}:{self._vis.port}{self._vis.base_url}"
+    def address(self) -> Address:
+        return Address.of(self._vis)
 
     @property
     def can_log_in(self) -> bool:
         return bool(self._vis.username)
 
     def log_in(self) -> bool:
-        """Log in again, for Visdom's own requests as well. Returns False when the server refuses the user."""
-        body = {"username": self._vis.username, "password": self._vis.password}
-        answer = self._vis.session.post(self.url, json=body, timeout=(CONNECT_TIMEOUT_S, REPLY_MARGIN_S))
-        if answer.status_code not in _ASKS_FOR_LOGIN:
-            answer.raise_for_status()
-        return bool(answer.ok)
+        """Log in again, for Visdom's own requests as well. Returns False when the server refuses the user.
 
-    def http(self) -> requests.Session:
-        """A connection of its own for polls, with what Visdom's has."""
-        theirs = self._vis.session
-        session = requests.Session()
-        session.cookies.update(theirs.cookies)
-        session.headers.update(theirs.headers)
-        session.proxies.update(theirs.proxies)
-        session.auth, session.cert, session.verify = theirs.auth, theirs.cert, theirs.verify
-        return session
+        Raises:
+            Away: the server cannot be asked.
+            requests.RequestException: likewise.
+        """
+        try:
+            exchange_of(self._vis).log_in(self._vis.session)
+        except LoginRefused:
+            return False
+        return True
 
-    def websocket(self) -> websocket.WebSocket:
+    def http(self) -> Exchange:
+        """Connections of its own for polls, with what Visdom's session has."""
+        return Exchange(self.address, copy_of(self._vis.session))
+
+    def open_socket(self) -> websocket.WebSocket:
+        """A WebSocket to the server, wherever it has moved.
+
+        Raises:
+            Away: what answers is no WebSocket.
+        """
+        base = self.address.url
+        for _ in range(MAX_MOVES + 1):
+            connection = websocket.WebSocket(sslopt=self._certificates())
+            try:
+                self._connect(connection, base)
+            except websocket.WebSocketException as error:
+                answer = _handshake_answer(connection, error)
+                if answer is None:
+                    raise
+                if not redirects(answer):
+                    raise stranger(answer) from error
+                base = moved_base(base, "/vis_socket", answer, has_login=self.address.has_login)
+            else:
+                return connection
+        raise Away(f"it redirects more than {MAX_MOVES} times, to {base} at last", "stranger")
+
+    def _connect(self, connection: websocket.WebSocket, base: str) -> None:
         vis = self._vis
-        path = f"{self.url}/vis_socket"
-        secure = urlsplit(vis.server).scheme == "https"
+        path = f"{base}/vis_socket"
         cookie = get_cookie_header(vis.session.cookies, requests.Request("GET", path).prepare())  # type: ignore[no-untyped-call]
-        return websocket.create_connection(
-            f"{'wss' if secure else 'ws'}://{vis.server_base_name}:{vis.port}{vis.base_url}/vis_socket",
+        connection.connect(  # type: ignore[no-untyped-call]
+            path.replace("http", "ws", 1),
             timeout=CONNECT_TIMEOUT_S,
             # As the library's own option it would refuse servers that do not answer it.
             header=[f"Sec-WebSocket-Protocol: {SUBPROTOCOL}"],
@@ -78,8 +102,11 @@ class Access:
             suppress_origin=True,
             http_proxy_host=vis.http_proxy_host,
             http_proxy_port=vis.http_proxy_port,
-            sslopt=self._certificates(),
+            # The library would take the login along to wherever it is sent.
+            redirect_limit=0,
         )
+        if connection.getstatus() != 101:
+            raise websocket.WebSocketException("no WebSocket")
 
     def _certificates(self) -> dict[str, Any]:
         verify = getattr(self._vis, "ssl_verify", True)
@@ -88,12 +115,27 @@ class Access:
         return {} if verify else {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
 
 
+def _handshake_answer(connection: websocket.WebSocket, error: websocket.WebSocketException) -> Answer | None:
+    """What answered instead of a WebSocket, if anything did."""
+    if isinstance(error, websocket.WebSocketBadStatusException):
+        headers, content = error.resp_headers or {}, getattr(error, "resp_body", None) or b""
+        return Answer(error.status_code, {name.lower(): value for name, value in headers.items()}, content)
+    response = connection.handshake_response
+    if response is None or response.status == 101:
+        return None
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()})
+
+
 class NotOurs(Exception):
-    """The server does not know our long poll."""
+    """What answers a long poll of ours does not know it."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.describe())
+        self.answer = answer
 
 
 class Link(Protocol):
-    """One connection. Its methods raise `LinkLost`, and `requests` and `websocket` errors, when it is of no more use."""
+    """One connection. Its methods raise `LinkLost`, `Away`, and errors of `websocket`, when it is of no more use."""
 
     is_ours: bool
     """Whether the other side speaks our protocol."""
@@ -124,7 +166,7 @@ class SocketLink:
     id: str | None = None
 
     def __init__(self, access: Access, hello: Message) -> None:
-        self._socket = access.websocket()
+        self._socket = access.open_socket()
         headers = self._socket.getheaders() or {}
         self.is_ours = headers.get("sec-websocket-protocol") == SUBPROTOCOL
         if self.is_ours:
@@ -168,17 +210,12 @@ class PollLink:
     is_ours = True
     acknowledges = False
 
-    def __init__(self, access: Access, hello: Message) -> None:
-        self._url = f"{access.url}/transport/poll"
-        self._http = access.http()
+    def __init__(self, http: Exchange, hello: Message) -> None:
+        self._http = http
         self._waiting: list[Message] = [hello]
         self.id: str | None = None
         self._secret: str | None = None
-        try:
-            self._first = self._poll(0.0, hello["feeds"])
-        except BaseException:
-            self._http.close()
-            raise
+        self._first = self._poll(0.0, hello["feeds"])
 
     def send(self, messages: list[Message]) -> None:
         # The poll itself is the sign of life.
@@ -190,12 +227,11 @@ class PollLink:
 
     def _poll(self, wait_s: float, feeds: Mapping[str, Any]) -> list[Message]:
         body = {"link": self.id, "secret": self._secret, "wait_s": wait_s, "feeds": feeds, "messages": self._waiting}
-        answer = self._http.post(self._url, data=encode(body), timeout=(CONNECT_TIMEOUT_S, wait_s + REPLY_MARGIN_S))
-        if answer.status_code in _NOT_THERE:
-            raise NotOurs
-        answer.raise_for_status()
+        answer = self._http.ask("/transport/poll", encode(body), within_s=wait_s + REPLY_MARGIN_S)
+        messages = _poll_reply(answer, is_first=self.id is None)
+        if messages is None:
+            raise NotOurs(answer) if self.id is None else stranger(answer)
         self._waiting = []
-        messages: list[Message] = decode(answer.content)["messages"]
         for message in messages:
             if message["type"] == "welcome":
                 self.id, self._secret = message["link"], message["secret"]
@@ -214,9 +250,8 @@ class StockPollLink:
     is_ours = False
     acknowledges = False
 
-    def __init__(self, access: Access, pause: Callable[[float], object]) -> None:
-        self._url = f"{access.url}/vis_socket_wrap"
-        self._http = access.http()
+    def __init__(self, http: Exchange, pause: Callable[[float], object]) -> None:
+        self._http = http
         self._pause = pause
         self.id: str | None = None
 
@@ -225,10 +260,11 @@ class StockPollLink:
 
     def receive(self, wait_s: float, feeds: Mapping[str, Any]) -> list[Message]:
         if self.id is None:
-            self.id = str(self._ask({"message_type": "init"})["sid"])
+            self.id = self._ask({"message_type": "init"}, "sid", str)
         else:
             self._pause(STOCK_POLL_INTERVAL_S)
-        return [decode(each) for each in self._ask({"message_type": "query", "sid": self.id})["messages"]]
+        messages: list[Any] = self._ask({"message_type": "query", "sid": self.id}, "messages", list)
+        return [decode(each) for each in messages]
 
     def drop(self) -> None:
         """What waits ends with the reply, or with the process."""
@@ -236,22 +272,65 @@ class StockPollLink:
     def release(self) -> None:
         self._http.close()
 
-    def _ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._http.post(self._url, data=json.dumps(body), timeout=(CONNECT_TIMEOUT_S, REPLY_MARGIN_S))
-        if answer.status_code in _ASKS_FOR_LOGIN:
-            raise LinkLost("it asks for a login", CloseCode.UNAUTHORIZED)
-        answer.raise_for_status()
-        reply: dict[str, Any] = decode(answer.content)
-        if not reply.get("success", True):
-            raise LinkLost(str(reply.get("detail") or reply.get("reason")))
-        return reply
+    def _ask(self, body: Mapping[str, Any], member: str, kind: type) -> Any:
+        answer = self._http.ask("/vis_socket_wrap", json.dumps(body).encode(), within_s=REPLY_MARGIN_S)
+        try:
+            reply = answer.json() if answer.status == 200 else None
+        except ValueError:
+            reply = None
+        if isinstance(reply, dict) and reply.get("success") is False:
+            raise LinkLost(str(reply.get("detail") or reply.get("reason"))[:200])
+        if not isinstance(reply, dict) or not isinstance(reply.get(member), kind):
+            raise stranger(answer)
+        return reply[member]
 
 
 def connect(access: Access, hello: Message, *, polling: bool, pause: Callable[[float], object]) -> Link:
-    """Open a link and, where the other side speaks our protocol, say hello. `pause` waits between polls of Visdom's own."""
+    """Open a link and, where the other side speaks our protocol, say hello. `pause` waits between polls of Visdom's own.
+
+    Raises:
+        Away: the server is not there, or something else answers in its place.
+    """
     if not polling:
         return SocketLink(access, hello)
+    http = access.http()
     try:
-        return PollLink(access, hello)
-    except NotOurs:
-        return StockPollLink(access, pause)
+        return _poll_link(access, http, hello, pause)
+    except BaseException:
+        http.close()
+        raise
+
+
+def _poll_link(access: Access, http: Exchange, hello: Message, pause: Callable[[float], object]) -> Link:
+    try:
+        return PollLink(http, hello)
+    except NotOurs as not_ours:
+        answer = not_ours.answer
+        # One odd answer does not make a server one without our protocol: without it, events of an outage are lost.
+        try:
+            if answer.server is None and answer.status in _MAY_BE_STOCK and is_stock(http):
+                return StockPollLink(http, pause)
+        except Away as away:
+            if away.kind == "login" and access.can_log_in:
+                access.log_in()
+            raise
+        raise stranger(answer) from None
+
+
+def _poll_reply(answer: Answer, *, is_first: bool) -> list[Message] | None:
+    """The messages of a reply to a poll (docs/protocol.md, section 1), if that is what this is."""
+    try:
+        reply = answer.json() if answer.status == 200 and answer.media_type == JSON else None
+    except ValueError:
+        return None
+    messages = reply.get("messages") if isinstance(reply, dict) else None
+    if not isinstance(messages, list) or not all(map(_is_message, messages)):
+        return None
+    opens = any(message["type"] in ("welcome", "close") for message in messages)
+    return messages if opens or not is_first else None
+
+
+def _is_message(message: Any) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    return message["type"] != "welcome" or all(isinstance(message.get(name), str) for name in ("link", "secret"))

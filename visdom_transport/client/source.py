@@ -20,6 +20,7 @@ import requests
 
 from visdom_transport.core.errors import CloseCode
 
+from .errors import Away
 from .links import Access, Link, connect
 from .stream import Backoff, EventStream, LinkLost, Message
 
@@ -86,9 +87,12 @@ class Source:
                 was_alive, self._vis.socket_alive = self._vis.socket_alive, False
                 if self._wanted() and not self._try_again(error, was_alive):
                     self._vis.use_socket = self._released = False
+                asked_s = error.retry_after_s if isinstance(error, Away) else None
+            else:
+                asked_s = None
             self._vis.socket_alive = False
             if self._wanted():
-                self._closing.wait(self._backoff.failed())
+                self._closing.wait(max(self._backoff.failed(), asked_s or 0.0))
 
     def _wanted(self) -> bool:
         return not self._closing.is_set() and (self._vis.use_socket or self._released)
@@ -144,11 +148,11 @@ class Source:
         self._logged_in_again = False
         if self._is_away:
             self._is_away = False
-            logger.warning("events of %s arrive again", self._access.url)
+            logger.warning("events of %s arrive again", self._access.address.shown)
 
     def _try_again(self, error: Exception, was_alive: bool) -> bool:
         """Whether there is hope. Says once for each outage what is wrong."""
-        vis, url = self._vis, self._access.url
+        vis, url = self._vis, self._access.address.shown
         code = error.code if isinstance(error, LinkLost) else None
         if isinstance(error, LinkLost) and not was_alive and not self._may_enter(code):
             logger.error("no events of %s: it asks for a login; Visdom() takes username and password", url)
@@ -162,7 +166,8 @@ class Source:
             vis.use_socket = False
         if not self._is_away:
             self._is_away = True
-            logger.warning("no events of %s for now (%s: %s)", url, type(error).__name__, error)
+            known = isinstance(error, Away | LinkLost)
+            logger.warning("no events of %s for now (%s)", url, error if known else f"{type(error).__name__}: {error}")
         return True
 
     def _may_enter(self, code: int | None) -> bool:
@@ -170,7 +175,7 @@ class Source:
         if self._access.can_log_in and not self._logged_in_again:
             try:
                 self._logged_in_again = self._access.log_in()
-            except (requests.RequestException, RuntimeError):
+            except (Away, requests.RequestException, RuntimeError):
                 return True  # not now
             return self._logged_in_again
         return code != CloseCode.UNAUTHORIZED
@@ -198,10 +203,10 @@ class Source:
     def _announce(self, missed: int | None) -> None:
         if missed is None:
             logger.warning(
-                "%s began anew: events that it had not sent before are lost, nobody can know how many", self._access.url
+                "%s began anew: events that it had not sent before are lost, nobody can know how many", self._access.address.shown
             )
         else:
-            logger.warning("%d events of %s are lost: they are older than what it keeps", missed, self._access.url)
+            logger.warning("%d events of %s are lost: they are older than what it keeps", missed, self._access.address.shown)
         self._handle({"event_type": GAP, "target": GAP, "missed": missed})
 
 
