@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from visdom_transport.core.errors import TransportError
 from visdom_transport.core.window_ids import window_id
 
+from .proof import is_foreign_page
+
 if TYPE_CHECKING:
     from visdom import Visdom
 
@@ -157,9 +159,13 @@ class EmbeddingStream:
         # What Visdom's client returns without a connection is False, what it would have sent, or the window's id.
         if not isinstance(reply, str) or self._vis.offline:
             return False
-        if reply != self.win:
+        if reply == self.win:
+            return True
+        if not is_foreign_page(reply):
             raise _refusal(reply)
-        return True
+        if self._vis.raise_exceptions:
+            raise ConnectionError("something else than a Visdom server answers, with a page of its own")
+        return False
 
 
 def _refusal(reply: str) -> EmbeddingRefused:
