@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import codecs
+import gzip
 import hashlib
 import io
 import os
@@ -20,6 +22,7 @@ import pytest
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import browser_files, seams
 from visdom_transport.visdom.browser_files import downloader, npm
+from visdom_transport.visdom.browser_files.kinds import is_what_it_is_called
 from visdom_transport.visdom.browser_files.packages import PACKAGES, Package
 
 TOYS = (("ball", "1.0.0"), ("kite", "2.1.0"), ("top", "0.3.0"))
@@ -174,7 +177,7 @@ def test_without_npm_visdoms_own_downloader_is_tried(shop: Shop, into: Path, mon
         "assert os.environ['VISDOM_TRANSPORT'] == '0'\n"
         "js = pathlib.Path(json.loads(sys.argv[1])['install_dir'], 'static', 'js')\n"
         "js.mkdir(parents=True)\n"
-        "(js / 'ball.js').write_text('// ball')\n"
+        "(js / 'ball.js').write_text('function ball() {}')\n"
         "(js / 'kite.js').write_text(' <!doctype html><title>404</title>')\n"
         "(js / 'top.js').write_text('')\n"
         "(js / 'other.js').write_text('not asked for')\n"
@@ -182,8 +185,37 @@ def test_without_npm_visdoms_own_downloader_is_tried(shop: Shop, into: Path, mon
     )
     said: list[str] = []
     assert browser_files.ensure("toys", into, say=said.append) == ["js/kite.js", "js/top.js"]
-    assert contents(into) == {"js/ball.js": "// ball"}
+    assert contents(into) == {"js/ball.js": "function ball() {}"}
     assert any("npm is not installed" in line for line in said)
+    assert [line for line in said if "is not what it should be" in line] == [
+        "visdom-transport: js/kite.js is not what it should be; does this network ask for a login?"
+    ]
+
+
+PAGE = b"<!doctype html><title>Welcome to our guest network</title><script>function go() {}</script><style>a {}</style>"
+PORTALS = (
+    PAGE,
+    b"\n  " + PAGE,
+    codecs.BOM_UTF8 + PAGE,
+    PAGE.decode().encode("utf-16"),
+    gzip.compress(PAGE),
+    b'{"error": "log in first"}',
+    b"Please log in.",
+    b"",
+)
+
+
+@pytest.mark.parametrize("path", sorted({path for packages in PACKAGES.values() for each in packages for path in each.required}))
+def test_what_a_network_says_that_wants_a_login_is_no_browser_file(path: str) -> None:
+    assert [content for content in PORTALS if is_what_it_is_called(path, content)] == []
+
+
+def test_every_fetched_file_is_what_it_is_called() -> None:
+    folder = browser_files.static_dir(seams.recognise())
+    paths = [path for package in PACKAGES[seams.recognise()] for path in package.required if (folder / path).is_file()]
+    if not paths:
+        pytest.skip("no browser files were fetched")
+    assert [path for path in paths if not is_what_it_is_called(path, (folder / path).read_bytes())] == []
 
 
 def test_a_downloader_that_hangs_is_stopped(shop: Shop, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:

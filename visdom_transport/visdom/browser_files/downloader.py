@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from visdom_transport.visdom.browser_files.kinds import is_what_it_is_called
 from visdom_transport.visdom.browser_files.packages import Package
 from visdom_transport.visdom.browser_files.store import place
 
@@ -47,9 +48,12 @@ def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] 
             process.wait()
         for path in wanted:
             source = Path(temporary) / "static" / path
-            # The downloader stores whatever a server answers, error pages too.
-            if source.is_file() and source.stat().st_size and not source.read_bytes().lstrip().startswith(b"<"):
-                place(source.read_bytes(), into / path, Path(temporary))
+            # The downloader stores whatever is answered.
+            content = source.read_bytes() if source.is_file() else b""
+            if is_what_it_is_called(path, content):
+                place(content, into / path, Path(temporary))
+            elif content:
+                say(f"visdom-transport: {path} is not what it should be; does this network ask for a login?")
 
 
 def _wait_while_busy(process: subprocess.Popen[bytes], folder: Path) -> None:
