@@ -158,6 +158,9 @@ class Settings:
     journal_interval_s: float = _seconds(2.0)
     """What has changed is written to disk this often."""
 
+    journal_bytes_per_s: int = _count(2_000_000)
+    """Bytes per second that are written of large windows, on average. Those that a publisher feeds are written always."""
+
     browser_files_dir: Path | None = _setting(None, _path, "a directory")
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""
 
