@@ -152,8 +152,8 @@ class Settings:
     readonly_http: str = _choice("allow", "refuse")
     """What a server started with `-readonly` does with HTTP requests that change something. Visdom allows them."""
 
-    journal: str = _choice("fed", "all", "off")
-    """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""
+    journal: str = _choice("all", "fed", "off")
+    """Which environments are kept on disk while they change: all, those that a publisher feeds, or none."""
 
     journal_interval_s: float = _seconds(2.0)
     """What has changed is written to disk this often."""
