@@ -152,11 +152,14 @@ class Settings:
     readonly_http: str = _choice("allow", "refuse")
     """What a server started with `-readonly` does with HTTP requests that change something. Visdom allows them."""
 
-    journal: str = _choice("fed", "all", "off")
-    """Which environments are kept on disk while they change: those that a publisher feeds, all, or none."""
+    journal: str = _choice("all", "fed", "off")
+    """Which environments are kept on disk while they change: all, those that a publisher feeds, or none."""
 
     journal_interval_s: float = _seconds(2.0)
     """What has changed is written to disk this often."""
+
+    journal_bytes_per_s: int = _count(2_000_000)
+    """Bytes per second that are written of large windows, on average. Those that a publisher feeds are written always."""
 
     browser_files_dir: Path | None = _setting(None, _path, "a directory")
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""

@@ -61,7 +61,7 @@ def held(transport: Any) -> dict[str, int]:
         "comparisons": len(transport._comparisons),
         "undoable": len(transport.undoable),
         "environments": len(transport.app.state),
-        "journaled environments": len(transport.keeper._lives),
+        "journaled environments": len(transport.keeper._tracking.tracked),
     }
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 Kind = Literal["stock", "ours", "bare"]
 
@@ -26,23 +26,63 @@ class BenchError(Exception):
     """Something without which nothing can be measured."""
 
 
+class Written(NamedTuple):
+    """Bytes handed to `write`, and bytes of the pages that have to reach the disk for them."""
+
+    given: int
+    to_disk: int
+
+
+class Connection:
+    """One HTTP connection that stays open."""
+
+    def __init__(self, kind: Kind, port: int) -> None:
+        self._kind = kind
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_TIMEOUT_S)
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """POST, and return the reply. Raises BenchError when it is not 200."""
+        return self.request("POST", path, body)
+
+    def request(self, method: str, path: str, body: bytes | None) -> bytes:
+        """Raises as `post` does."""
+        self._http.request(method, path, body)
+        with self._http.getresponse() as response:
+            answer = response.read()
+        if response.status != 200:
+            raise BenchError(f"{self._kind}: {method} {path} was answered {response.status}: {answer[:200]!r}")
+        return answer
+
+    def close(self) -> None:
+        self._http.close()
+
+
 class Server:
     """One server in a process of its own, with a temporary home. A context manager: it runs inside the `with` block.
 
     ``settings`` become `VISDOM_TRANSPORT_<NAME>` of its environment. ``page_files`` is where stock finds what its page needs.
+    ``home`` is a directory that outlives the server, for the next one to start on.
     """
 
-    def __init__(self, kind: Kind, settings: Mapping[str, object] | None = None, *, page_files: Path | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        settings: Mapping[str, object] | None = None,
+        *,
+        page_files: Path | None = None,
+        home: Path | None = None,
+    ) -> None:
         self.kind = kind
+        self._home = home
         self._options = [] if page_files is None else ["--page-files", str(page_files)]
         self.port = 0
         self.pid = 0
         self._settings = settings or {}
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="visdom-bench-")
-        home = Path(self._directory.name)
+        home = self._home or Path(self._directory.name)
         self._log = home / "log"
         script = "bare_server.py" if self.kind == "bare" else "visdom_server.py"
         with self._log.open("wb") as log:
@@ -102,6 +142,11 @@ class Server:
             self._process.stdout.close()
         self._directory.cleanup()
 
+    def kill(self) -> None:
+        """End the process at once (SIGKILL), whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+
     # --- what it costs ---
 
     def cpu_s(self) -> float:
@@ -113,6 +158,11 @@ class Server:
         """Resident memory of the process, in bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def written(self) -> Written:
+        """What the process has written to files so far. Sockets do not count."""
+        counts = dict(line.split(": ") for line in Path(f"/proc/{self.pid}/io").read_text().splitlines())
+        return Written(int(counts["wchar"]), int(counts["write_bytes"]))
 
     # --- what it is told ---
 
@@ -130,13 +180,12 @@ class Server:
 
     def _request(self, method: str, path: str, body: bytes | None) -> bytes:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_TIMEOUT_S)
-        self._connection.request(method, path, body)
-        with self._connection.getresponse() as response:
-            answer = response.read()
-        if response.status != 200:
-            raise BenchError(f"{self.kind}: {method} {path} was answered {response.status}: {answer[:200]!r}")
-        return answer
+            self._connection = self.another_connection()
+        return self._connection.request(method, path, body)
+
+    def another_connection(self) -> Connection:
+        """For another client, in a thread of its own."""
+        return Connection(self.kind, self.port)
 
     def status(self) -> dict[str, Any]:
         """Our transport's own report."""

@@ -148,7 +148,7 @@ def changed_journal(data: bytes, places: list[int], value: Any) -> bytes:
     written = []
     for lines in content if isinstance(content, list) else [content]:
         head, *records = lines if isinstance(lines, list) and lines else [lines]
-        written.append(write_block(head, [text_of(record).encode() for record in records]))
+        written.append(b"".join(write_block(head, [[text_of(record).encode()] for record in records])))
     return b"".join(written)
 
 

@@ -147,7 +147,7 @@ HEADS = st.one_of(
     VALUES,
 )
 BLOCKS = st.builds(
-    lambda head, records: write_block(head, [encode(each) for each in records]), HEADS, st.lists(RECORDS, max_size=4)
+    lambda head, records: b"".join(write_block(head, [[encode(each)] for each in records])), HEADS, st.lists(RECORDS, max_size=4)
 )
 JOURNALS = st.lists(
     st.one_of(BLOCKS, BLOCKS, RAW.map(lambda raw: raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")))

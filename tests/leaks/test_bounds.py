@@ -59,7 +59,7 @@ def test_news_of_publishers_that_are_forgotten_is_forgotten() -> None:
 
 
 def test_environments_that_publishers_only_name_are_not_remembered(server: LocalServer, records: Records) -> None:
-    records.ignore("is not kept on disk: its id cannot be a file's name")
+    records.ignore("has no file and is kept in the journal: its id cannot be the name of a file")
 
     def publish(number: int, endpoint: str, **body: Any) -> None:
         request = {"producer": "p", "first": number, "messages": [{"endpoint": endpoint, "body": body}]}
@@ -73,7 +73,7 @@ def test_environments_that_publishers_only_name_are_not_remembered(server: Local
     assert long in server.app.state
     server.run(server.app.state.clear)
     keeper = server.app.transport.keeper
-    assert (keeper._fed, keeper._nameless) == (set(), set())
+    assert (keeper._tracking.fed, keeper._environments._strangers) == (set(), {})
 
 
 def test_a_comparison_goes_with_its_last_reader(server: LocalServer) -> None:

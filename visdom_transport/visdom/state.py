@@ -92,6 +92,8 @@ class Environment(_Dict):
 
     def __init__(self, content: Mapping[str, Any], eid: str, observer: Observer) -> None:
         super().__init__(content)
+        self.file: list[int] | None = None
+        """Size and time of change of the file that was read, if this is what it says."""
         self._eid = eid
         self._observer = observer
         dict.__setitem__(self, "jsons", Windows(content["jsons"], eid, observer))
@@ -156,6 +158,7 @@ class Unread(Mapping[str, Any]):
         self._environments = environments
         self._eid = eid
         self._raw_dict: dict[str, Any] | None = None
+        self._file: list[int] | None = None
         self._observer: Observer | None = None
         self._failed = False
 
@@ -168,6 +171,7 @@ class Unread(Mapping[str, Any]):
         self._observer = observer
         if self._raw_dict is not None:
             self._raw_dict = Environment(self._raw_dict, self._eid, observer)
+            self._raw_dict.file = self._file
 
     def lazy_load_data(self) -> None:
         """Read it, unless that was done.
@@ -178,7 +182,7 @@ class Unread(Mapping[str, Any]):
         if self._raw_dict is not None:
             return
         try:
-            self._raw_dict = self._environments.read(self._eid)
+            self._raw_dict, self._file = self._environments.read_with_file(self._eid)
         except Unreadable:
             self._failed = True
             raise

@@ -85,6 +85,15 @@ class ServerProcess:
         windows: dict[str, Any] = self.post("/win_data", {"win": None, "eid": eid}).json()
         return windows
 
+    def read_bytes(self) -> int:
+        """What the process has read from files so far."""
+        counts = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
+        return int(counts[0].removeprefix("rchar: "))
+
+    def environments(self) -> list[str]:
+        environments: list[str] = self.post("/env_state", {}).json()
+        return environments
+
     def durability(self) -> dict[str, Any]:
         durability: dict[str, Any] = self.http.get(self.url("/transport/status"), timeout=TIMEOUT_S).json()["durability"]
         return durability

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
+import errno
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,10 +30,12 @@ PRODUCER = "p"
 class World:
     """One application's state and its keeper, in one directory. Nothing is written but when a test says so.
 
-    Each step is one message of one publisher: `snapshots[n]` is the state after the n-th.
+    Each step is one message of one publisher: `snapshots[n]` is the state after the n-th. Without a ``publisher`` the steps are
+    those of clients that do not wait for anything.
     """
 
-    def __init__(self, folder: Path, *, write: Callable[..., int] | None = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, write: Callable[..., int] | None = None, publisher: bool = True, **settings: Any) -> None:
+        self._publisher = publisher
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.producers = Producers()
@@ -67,6 +73,7 @@ class World:
     # --- steps ---
 
     def set_window(self, eid: str, win: str, value: Any) -> None:
+        self._feed(eid)
         if eid not in self.app.state or not self._is_readable(eid):
             self.app.state[eid] = {"jsons": {}, "reload": {}}
         self.app.state[eid]["jsons"][win] = value
@@ -74,6 +81,7 @@ class World:
 
     def update(self, eid: str, win: str, delta: Delta) -> None:
         """Nothing happens to a window that is not there."""
+        self._feed(eid)
         windows = self.app.state[eid]["jsons"] if eid in self.app.state else {}
         if win in windows:
             apply(windows[win], delta)
@@ -81,16 +89,19 @@ class World:
         self._done()
 
     def close(self, eid: str, win: str) -> None:
+        self._feed(eid)
         if eid in self.app.state:
             self.app.state[eid]["jsons"].pop(win, None)
         self._done()
 
     def replace(self, eid: str, environment: Any) -> None:
+        self._feed(eid)
         self.app.state[eid] = environment
         self._done()
 
     def place(self, eid: str, win: str, item: Any) -> None:
         """Change something inside of `reload`, as a command does."""
+        self._feed(eid)
         if eid in self.app.state:
             self.app.state[eid]["reload"][win] = item
             self.member_set(eid, "reload")
@@ -101,6 +112,10 @@ class World:
         self.app.state.pop(eid, None)
         (self.folder / f"{eid}.json").unlink(missing_ok=True)
         self._done()
+
+    def _feed(self, eid: str) -> None:
+        if self._publisher:
+            self.keeper.feed(eid)
 
     def _done(self) -> None:
         producer = self.producers.find(PRODUCER, len(self.snapshots))
@@ -134,6 +149,9 @@ class World:
         shutil.copytree(self.folder, to, ignore=shutil.ignore_patterns("lock"), copy_function=copy_if_there)
         return to
 
+    async def fold(self) -> None:
+        await self.keeper._folding.fold()
+
     def stop(self) -> None:
         """Let go of the directory, saving nothing."""
         self.keeper._files.release()
@@ -142,6 +160,40 @@ class World:
 def copy_if_there(source: str, target: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # a temporary file that was just renamed
         shutil.copy2(source, target)
+
+
+def window(n: int, size: int = 0) -> dict[str, Any]:
+    """A window of more than ``size`` bytes."""
+    return {"content": {"data": [{"x": [n], "y": [n]}], "text": "é" + "x" * size}, "n": n}
+
+
+class Inline(ThreadPoolExecutor):
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def inline_executor() -> None:
+    """Without threads: the copy of a directory that changes meanwhile is nothing that a crash could leave."""
+    asyncio.get_running_loop().set_default_executor(Inline())
+
+
+class Disk:
+    """Stands in for os.write; takes so many bytes."""
+
+    def __init__(self, room: float = float("inf")) -> None:
+        self.room = room
+
+    def write(self, descriptor: int, data: Any) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count = os.write(descriptor, bytes(data[: int(min(self.room, len(data)))]))
+        self.room -= count
+        return count
 
 
 def loaded(folder: Path, **settings: Any) -> tuple[Environments, int | None]:

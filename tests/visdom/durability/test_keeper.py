@@ -9,25 +9,20 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
-from durability_world import World, loaded
+from durability_world import Disk, World, inline_executor, loaded, window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from visdom_transport.visdom.durability import keeper as keeper_module
+from visdom_transport.visdom.durability import folding, writer
 from visdom_transport.visdom.durability.environments import EnvironmentFile
 
 ENVIRONMENTS = ["a", "b"]
 WINDOWS = ["u", "v", "w"]
-
-
-def window(n: int) -> dict[str, Any]:
-    return {"content": {"data": [{"x": [n], "y": [n]}], "text": "é"}, "n": n}
 
 
 def step(world: World, kind: int, eid: str, win: str) -> None:
@@ -70,7 +65,7 @@ async def follow(plan: list[Any], folder: Path) -> None:
             assert world.durable == len(world.snapshots) - 1
         elif each == "fold":
             await world.keeper.write()
-            await world.keeper.fold()
+            await world.fold()
         elif each == "delete a":
             world.delete("a")
             await world.keeper.write()
@@ -101,24 +96,13 @@ def test_random_histories(plan: list[Any]) -> None:
         shutil.rmtree(folder)
 
 
-class Inline(ThreadPoolExecutor):
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int) -> None:
     """Steps go on while environments are folded one window at a time; every turn of the loop is a moment to crash."""
     rng = random.Random(seed)
 
     async def run() -> None:
-        # Without threads: the copy of a directory that changes meanwhile is nothing that a crash could leave.
-        asyncio.get_running_loop().set_default_executor(Inline())
+        inline_executor()
         world = World(tmp_path / "envs")
         for number in range(25):
             for _ in range(rng.randrange(6)):
@@ -136,9 +120,9 @@ def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int)
 
     async def fold(world: World) -> None:
         await world.keeper.write()
-        await world.keeper.fold()
+        await world.fold()
 
-    with mock.patch.object(keeper_module, "STEP_BYTES", 1):
+    with mock.patch.object(writer, "STEP_BYTES", 1), mock.patch.object(folding, "STEP_BYTES", 1):
         asyncio.run(run())
 
 
@@ -284,13 +268,13 @@ def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
 
 def test_environments_that_no_publisher_feeds_are_not_journaled(tmp_path: Path) -> None:
     async def run() -> None:
-        world = World(tmp_path / "envs", journal="fed")
+        world = World(tmp_path / "envs", journal="fed", publisher=False)
         world.set_window("stock", "w", window(1))
         world.keeper.feed("fed")
         world.set_window("fed", "w", window(2))
         await world.keeper.write()
         assert world.keeper.status()["environments"] == ["fed"]
-        assert not world.keeper._changes
+        assert not world.keeper._tracking.changes
         assert set(loaded(world.image(tmp_path / "image"), journal="fed")[0]) == {"fed"}
         world.keeper.feed("stock")
         await world.keeper.write()
@@ -299,7 +283,7 @@ def test_environments_that_no_publisher_feeds_are_not_journaled(tmp_path: Path) 
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("what", ["write", "fold"])
+@pytest.mark.parametrize("what", ["write", "fold", "replace"])
 def test_others_have_their_turn_while_a_large_environment_is_written(tmp_path: Path, what: str) -> None:
     """Counts windows per turn rather than seconds: at most one above the budget of a step."""
     encoded: list[int] = []
@@ -307,12 +291,15 @@ def test_others_have_their_turn_while_a_large_environment_is_written(tmp_path: P
 
     async def run() -> None:
         nonlocal turns
-        world = World(tmp_path / "envs")
+        world = World(tmp_path / "envs", publisher=what != "replace")
         for n in range(60):
             world.set_window("a", f"w{n}", {"content": "x" * 100_000, "n": n})
+        if what == "replace":
+            await world.keeper.write()
+            world.replace("a", world.now()["a"])
         if what == "fold":
             await world.keeper.write()
-        changes = world.keeper._changes
+        changes = world.keeper._tracking.changes
         original = changes.encoded
 
         def counted(part: Any) -> bytes | None:
@@ -320,13 +307,13 @@ def test_others_have_their_turn_while_a_large_environment_is_written(tmp_path: P
             return original(part)
 
         with mock.patch.object(changes, "encoded", counted):
-            busy = asyncio.create_task(world.keeper.write() if what == "write" else world.keeper.fold())
+            busy = asyncio.create_task(world.fold() if what == "fold" else world.keeper.write())
             while not busy.done():
                 turns += 1
                 await asyncio.sleep(0)
             await busy
 
-    with mock.patch.object(keeper_module, "STEP_BYTES", 500_000):
+    with mock.patch.object(writer, "STEP_BYTES", 500_000), mock.patch.object(folding, "STEP_BYTES", 500_000):
         asyncio.run(run())
     assert len(encoded) >= 60
     assert max(encoded.count(turn) for turn in set(encoded)) <= 6
@@ -345,7 +332,7 @@ def test_a_journal_that_has_outgrown_what_it_describes_is_folded(tmp_path: Path)
         assert len(list((tmp_path / "envs" / ".transport").glob("journal-*"))) == 1
         check(world.image(tmp_path / "image"), world)
 
-    with mock.patch.object(keeper_module, "MIN_FOLD_BYTES", 20_000):
+    with mock.patch.object(folding, "MIN_FOLD_BYTES", 20_000):
         asyncio.run(run())
 
 
@@ -374,7 +361,7 @@ def test_a_file_that_somebody_else_has_changed_is_not_touched(
         world.set_window("b", "w", window(1))
         await world.keeper.write()
         if folded:
-            await world.keeper.fold()
+            await world.fold()
             world.update("a", "w", [["set", ["n"], 2]])
             world.update("b", "w", [["set", ["n"], 2]])
             await world.keeper.write()
@@ -425,20 +412,6 @@ def test_switched_off_it_still_takes_up_what_an_earlier_server_has_left(tmp_path
 # --- when the disk does not take it ---
 
 
-class Disk:
-    """Stands in for os.write; takes so many bytes."""
-
-    def __init__(self, room: float = float("inf")) -> None:
-        self.room = room
-
-    def write(self, descriptor: int, data: Any) -> int:
-        if self.room <= 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        count = os.write(descriptor, bytes(data[: int(min(self.room, len(data)))]))
-        self.room -= count
-        return count
-
-
 @pytest.mark.parametrize("room", [0, 1, 30, 200])
 def test_a_full_disk_is_told_once_and_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture, room: int) -> None:
     async def run() -> None:
@@ -459,6 +432,27 @@ def test_a_full_disk_is_told_once_and_survived(tmp_path: Path, caplog: pytest.Lo
         assert world.durable == len(world.snapshots) - 1
         assert world.keeper.status()["last_error"] is None
         check(world.image(tmp_path / "image"), world)
+
+    asyncio.run(run())
+
+
+def test_a_save_that_the_journal_cannot_follow_is_refused(tmp_path: Path) -> None:
+    """The file would be ahead of what the publisher was told, which would send the rest again."""
+
+    async def run() -> None:
+        disk = Disk()
+        world = World(tmp_path / "envs", write=disk.write)
+        world.set_window("a", "w", window(1))
+        await world.keeper.write()
+        disk.room = 10
+        world.update("a", "w", [["extend", ["content", "data", 0, "x"], [1, 2, 3]]])
+        with pytest.raises(OSError, match="No space left"):
+            world.keeper.save("a", world.app.state["a"])
+        check(world.image(tmp_path / "image"), world)
+        disk.room = float("inf")
+        world.keeper.save("a", world.app.state["a"])
+        assert world.durable == len(world.snapshots) - 1
+        check(world.image(tmp_path / "image-2"), world)
 
     asyncio.run(run())
 
@@ -534,7 +528,7 @@ def test_an_environment_whose_file_cannot_be_written_stays_in_the_journal(
 
     with (
         mock.patch.object(EnvironmentFile, "commit", commit_unless_broken),
-        mock.patch.object(keeper_module, "MIN_FOLD_BYTES", 20_000),
-        mock.patch.object(keeper_module, "FOLD_RETRY_S", 0.0),
+        mock.patch.object(folding, "MIN_FOLD_BYTES", 20_000),
+        mock.patch.object(folding, "FOLD_RETRY_S", 0.0),
     ):
         asyncio.run(run())

@@ -136,7 +136,7 @@ def test_a_journal_of_a_version_that_did_not_write_the_time_is_of_unknown_age(tm
     (journal,) = (tmp_path / ".transport").glob("journal-*.log")
     lines = [decode(line) for line in journal.read_bytes().splitlines()[1:]]
     head = {name: value for name, value in lines[0].items() if name != "time"}
-    journal.write_bytes(write_block(head, map(encode, lines[1:])))
+    journal.write_bytes(b"".join(write_block(head, [[encode(line)] for line in lines[1:]])))
     assert restored(tmp_path, "main") == {"state": state, "age_s": None}
 
 

@@ -229,13 +229,16 @@ def test_a_corrupt_file_stays_and_so_does_what_is_published(envs: Path, content:
     assert sorted(path.name for path in envs.glob("*.*")) == [".transport", "main.json"]
 
 
-def test_an_empty_directory_stays_clean_when_nobody_publishes(envs: Path) -> None:
-    with ServerProcess(envs) as server:
-        server.post("/events", {"win": "t", "data": [{"type": "text", "content": "a"}]})
-        assert not (envs / ".transport").exists()
+@pytest.mark.parametrize("journal", ["all", "fed"])
+def test_a_directory_stays_clean_when_nothing_changes_that_is_kept(envs: Path, journal: str) -> None:
+    with ServerProcess(envs, journal=journal, journal_interval_s=0.05) as server:
+        if journal == "fed":
+            server.post("/events", {"win": "t", "data": [{"type": "text", "content": "a"}]})
+        server.windows("main")
+        assert server.durability()["on_disk"]
         assert server.end(signal.SIGTERM) == 0
     assert not (envs / ".transport").exists()
-    assert set(json.loads((envs / "main.json").read_bytes())["jsons"]) == {"t"}
+    assert set(json.loads((envs / "main.json").read_bytes())["jsons"]) == ({"t"} if journal == "fed" else set())
 
 
 GUEST = """

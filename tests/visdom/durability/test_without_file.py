@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 from durability_world import World, loaded
 
-from visdom_transport.visdom.durability import keeper as keeper_module
+from visdom_transport.visdom.durability import folding
 
 WINDOW = '{"content": "theirs", "n": 0}'
 
@@ -98,7 +98,7 @@ def test_what_is_in_the_way_stays_and_the_environment_is_durable(
         assert (envs / "a.json").stat().st_size > 5_000, "as soon as it can, it has a file"
         assert loaded(envs)[0] == again.now()
 
-    with mock.patch.object(keeper_module, "MIN_FOLD_BYTES", 20_000):
+    with mock.patch.object(folding, "MIN_FOLD_BYTES", 20_000):
         asyncio.run(run())
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_becomes_whole_later_is_not_overwritten(tmp_path: Path, ours
             first = World(envs)
             first.set_window("a", "w", {"content": "theirs", "n": 0})
             await first.keeper.write()
-            await first.keeper.fold()
+            await first.fold()
             first.set_window("b", "w", {"n": 0})
             await first.keeper.write()
             first.stop()
@@ -127,7 +127,7 @@ def test_a_file_that_becomes_whole_later_is_not_overwritten(tmp_path: Path, ours
         (envs / "a.json").write_text(whole)
         world.set_window("a", "mine", {"n": 2})
         await world.keeper.write()
-        await world.keeper.fold()
+        await world.fold()
         with pytest.raises(OSError, match="there before this environment"):
             world.keeper.save("a", world.app.state["a"])
         assert await world.keeper.close()
@@ -213,7 +213,7 @@ def test_what_is_not_journaled_is_journaled_at_the_end(tmp_path: Path) -> None:
         envs = tmp_path / "envs"
         envs.mkdir()
         (envs / "a.json").write_text("[]")
-        world = World(envs, journal="fed")
+        world = World(envs, journal="fed", publisher=False)
         world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
         assert world.keeper.status()["environments"] == []
@@ -289,7 +289,7 @@ def test_a_damaged_file_does_not_take_what_the_journal_has(tmp_path: Path, damag
         (envs / "a.json").write_text('{"jsons": {"old": {"n": 0}}, "reload": {}}')
         world = World(envs)
         assert world.app.state["a"]["jsons"]
-        world.set_window("a", "w", {"n": 1})
+        world.replace("a", {"jsons": {"old": {"n": 0}, "w": {"n": 1}}, "reload": {}})
         await world.keeper.write()
         expected = world.now()
         world.stop()
@@ -305,14 +305,20 @@ def test_a_damaged_file_does_not_take_what_the_journal_has(tmp_path: Path, damag
     asyncio.run(run())
 
 
-def test_records_that_continue_a_damaged_file_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("how", ["folded", "read"])
+def test_records_that_continue_a_damaged_file_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str) -> None:
     async def run() -> None:
         envs = tmp_path / "envs"
+        if how == "read":
+            envs.mkdir()
+            (envs / "a.json").write_text('{"jsons": {"w": {"n": 1}}, "reload": {}}')
         world = World(envs)
-        world.set_window("a", "w", {"n": 1})
+        if how == "folded":
+            world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
         await world.keeper.write()
-        await world.keeper.fold()
+        if how == "folded":
+            await world.fold()
         world.set_window("a", "w", {"n": 2})
         await world.keeper.write()
         world.stop()
@@ -350,7 +356,7 @@ def test_a_file_that_cannot_be_opened_now_loses_nothing(tmp_path: Path, caplog: 
         world = World(envs)
         world.set_window("a", "w", {"n": 1})
         await world.keeper.write()
-        await world.keeper.fold()
+        await world.fold()
         world.set_window("a", "v", {"n": 2})
         (envs / "b.json").write_text('{"jsons": {}, "reload": {}}')
         world.replace("b", {"jsons": {"w": {"n": 1}}, "reload": {}})
@@ -381,7 +387,7 @@ def test_a_journal_that_continues_a_file_that_cannot_be_opened_waits_for_it(tmp_
         world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
         await world.keeper.write()
-        await world.keeper.fold()
+        await world.fold()
         world.set_window("a", "w", {"n": 2})
         world.set_window("b", "w", {"n": 2})
         await world.keeper.write()

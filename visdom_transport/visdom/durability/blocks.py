@@ -7,12 +7,13 @@ arrays (its records).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 from zlib import crc32
 
+from ...core.delta import fold
 from ...core.encoding import decode, encode
 
 _FIRST_LINE = re.compile(rb"([0-9a-f]{8}) ([0-9]{1,15})\n")
@@ -32,10 +33,52 @@ class Block:
     records: list[list[Any]]
 
 
-def write_block(head: dict[str, Any], records: Iterable[bytes]) -> bytes:
-    """The bytes of a block; ``records`` are encoded already."""
-    body = b"\n".join((encode(head), *records))
-    return b"%08x %d\n%b\n" % (crc32(body), len(body), body)
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record on its way: an array in JSON without its end, and what is to stand last in it, encoded.
+
+    Of an update these are the deltas, which are folded when the record is written.
+    """
+
+    start: bytes
+    last: tuple[bytes, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.start) + sum(map(len, self.last))
+
+    def chunks(self) -> tuple[bytes, ...]:
+        """The record in pieces, of which no large one is copied."""
+        last = self.last if len(self.last) < 2 else (encode(fold(map(decode, self.last))),)
+        return (self.start, *last, b"]")
+
+
+COPIED_BYTES = 65_536
+"""Smaller pieces are put together for writing."""
+
+
+def write_block(head: dict[str, Any], records: Iterable[Iterable[bytes]]) -> list[bytes]:
+    """The bytes of a block, in pieces, of records in pieces."""
+    pieces = [encode(head), *_joined(chunk for record in records for chunk in (b"\n", *record))]
+    checksum = 0
+    for piece in pieces:
+        checksum = crc32(piece, checksum)
+    return list(_joined([b"%08x %d\n" % (checksum, sum(map(len, pieces))), *pieces, b"\n"]))
+
+
+def _joined(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    small = bytearray()
+    for chunk in chunks:
+        is_large = len(chunk) >= COPIED_BYTES
+        if small and (is_large or len(small) >= COPIED_BYTES):
+            yield bytes(small)
+            small.clear()
+        if is_large:
+            yield chunk
+        else:
+            small += chunk
+    if small:
+        yield bytes(small)
 
 
 def read_blocks(data: bytes) -> tuple[list[Block], Damage | None]:

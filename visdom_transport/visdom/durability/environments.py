@@ -93,6 +93,13 @@ class Environments:
         """
         return self._read(eid)[0]
 
+    def read_with_file(self, eid: str) -> tuple[dict[str, Any], list[int] | None]:
+        """The same, and what tells the file that was read. None if it may have changed meanwhile."""
+        path = self._names.existing(eid)
+        before = self._fingerprint(path) if path is not None else None
+        environment = self.read(eid)
+        return environment, before if path is not None and before == self._fingerprint(path) else None
+
     def _read(self, eid: str) -> tuple[dict[str, Any], Any]:
         path = self._names.existing(eid)
         if path is None:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
-from .blocks import Block, Damage, read_blocks
+from .blocks import Block, Damage, Record, read_blocks, write_block
 from .environments import sync_folder
 from .history import is_sound
 
@@ -31,7 +32,8 @@ _GENERATION = re.compile(r"journal-(\d+)\.log")
 class Piece:
     """A block on its way to the disk."""
 
-    data: bytes
+    head: dict[str, Any]
+    records: list[Record]
     begins_generation: bool
     producers: dict[str, int] = field(default_factory=dict)
 
@@ -171,25 +173,26 @@ class JournalFiles:
             self.old_bytes = 0
 
     def _write_piece(self, piece: Piece) -> None:
+        block = write_block(piece.head, (record.chunks() for record in piece.records))
         if piece.begins_generation:
-            self._write_generation(piece.data)
+            self._write_generation(block)
             return
         assert self._descriptor is not None, "a generation was begun"
         os.lseek(self._descriptor, self._size, os.SEEK_SET)
         try:
-            self._write_all(self._descriptor, piece.data)
+            self._write_all(self._descriptor, block)
         except OSError:
             # Half a block would end the journal for its reader.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
             raise
-        self._size += len(piece.data)
+        self._size += sum(map(len, block))
 
-    def _write_generation(self, data: bytes) -> None:
+    def _write_generation(self, block: list[bytes]) -> None:
         path = self.folder / f"journal-{self._generation + 1:06}.log"
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
-            self._write_all(descriptor, data)
+            self._write_all(descriptor, block)
             sync_folder(self.folder)
         except OSError:
             os.close(descriptor)
@@ -200,13 +203,14 @@ class JournalFiles:
             os.close(self._descriptor)
             self.old.append(self.folder / f"journal-{self._generation:06}.log")
             self.old_bytes += self._size
-        self._descriptor, self._size = descriptor, len(data)
+        self._descriptor, self._size = descriptor, sum(map(len, block))
         self._generation += 1
 
-    def _write_all(self, descriptor: int, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._write(descriptor, rest) :]
+    def _write_all(self, descriptor: int, block: list[bytes]) -> None:
+        for piece in block:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[self._write(descriptor, rest) :]
         os.fsync(descriptor)
 
 

@@ -89,9 +89,9 @@ def _is_journal(value: Any) -> bool:
 
 def _is_record(record: Any) -> bool:
     match record:
-        case ["end", str()] | ["begin", str(), None | list()] | ["closed", str(), str()] | ["window", str(), str(), _]:
+        case ["end", str()] | ["begin", str(), None | list()] | ["base", str(), list()] | ["closed", str(), str()]:
             return True
-        case ["update", str(), str(), list()]:
+        case ["window", str(), str(), _] | ["update", str(), str(), list()]:
             return True
         case ["member", str(), str(name), value]:
             # Windows have records of their own, and visdom relies on what their positions are.
@@ -110,6 +110,8 @@ class Log:
     begun: int | None = None
     file: list[int] | None = None
     """What was on disk when it began."""
+    continues_file: bool = False
+    """The records say what has changed in that file, not all there is."""
     records: list[tuple[int, list[Any]]] = field(default_factory=list)
     last: int = 0
 
@@ -159,10 +161,10 @@ class History:
             self.logs.pop(eid, None)
             self._bases.pop(eid, None)
             return
-        if kind == "begin":
-            self.logs[eid] = Log(self.last, record[2])
+        if kind in ("begin", "base"):
+            self.logs[eid] = Log(self.last, record[2], continues_file=kind == "base")
         log = self.logs.setdefault(eid, Log())
-        if kind != "begin":
+        if kind not in ("begin", "base"):
             log.records.append((self.last, record))
         log.last = self.last
 
@@ -177,28 +179,37 @@ class History:
         stamp = base.stamp if base.stamp is not None and (base.stamp.journal, base.stamp.eid) == (self.id, eid) else None
         if stamp is not None and max(stamp.number, *stamp.windows.values(), *stamp.members.values(), 0) > self.last:
             self.whole = False
-        if log.begun is not None:
-            if stamp is None or stamp.number < log.begun:
-                _check_begin(log, base, stamp)
-                stamp = None
-                start: dict[str, Any] = {"jsons": {}, "reload": {}}
-            else:
-                assert base.environment is not None
-                start = base.environment
+        if log.begun is not None and not log.continues_file and (stamp is None or stamp.number < log.begun):
+            _check_begin(log, base, stamp)
+            start: dict[str, Any] = {"jsons": {}, "reload": {}}
+            stamp = None
         elif base.error is not None:
             raise base.error
         elif base.environment is None:
             raise Foreign("its file is gone" if base.file is None else "its file cannot be read")
-        elif stamp is None or stamp.number < min(self.first - 1, self._bases.get(eid, self.last)):
-            raise Foreign("its file was written by somebody else")
         else:
             start = base.environment
+            stamp = self._continued(eid, log, base, stamp)
         try:
             for number, record in log.records:
                 _apply(start, record, number, stamp)
         except (GapError, KeyError) as error:
             raise Foreign(f"its records do not fit its file: {error!r}") from error
         return start
+
+    def _continued(self, eid: str, log: Log, base: Base, stamp: Stamp | None) -> Stamp | None:
+        """What the file says of the records that it has, if it has any.
+
+        Raises:
+            Foreign: the records do not continue this file.
+        """
+        if log.continues_file and (stamp is None or stamp.number < (log.begun or 0)):
+            if base.file != log.file:
+                raise Foreign("its file is not the one that was there")
+            return None
+        if log.begun is None and (stamp is None or stamp.number < min(self.first - 1, self._bases.get(eid, self.last))):
+            raise Foreign("its file was written by somebody else")
+        return stamp
 
 
 def _check_begin(log: Log, base: Base, stamp: Stamp | None) -> None:

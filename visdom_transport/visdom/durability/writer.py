@@ -1,0 +1,155 @@
+"""Makes blocks of what has changed, and has a thread write them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ..producers import Producers
+from .changes import Part
+from .files import JournalFiles, Piece
+from .pace import SMALL_BYTES, Pace
+from .tracking import Tracking
+
+STEP_BYTES = 1_000_000
+"""So much is encoded before others have their turn; a single larger window goes alone."""
+
+STEP_PARTS = 200
+"""Likewise, so many parts are looked at."""
+
+
+class Writer:
+    """Brings changes to the journal's files, in order. All methods are for the event loop; the files are written by a thread."""
+
+    def __init__(self, files: JournalFiles, tracking: Tracking, producers: Producers, pace: Pace) -> None:
+        self.journal_id = secrets.token_hex(8)
+        self.is_fresh = True
+        """Nothing in the journal counts: the next generation begins with everything."""
+        self._files = files
+        self._tracking = tracking
+        self._changes = tracking.changes
+        self._producers = producers
+        self._pace = pace
+        self._has_generation = False
+        """This process has begun a generation."""
+
+    def go_on(self, journal_id: str, number: int) -> None:
+        """The journal that was read, up to record ``number``, counts."""
+        self.journal_id = journal_id
+        self.is_fresh = False
+        self._changes.number = number
+
+    def has_work(self) -> bool:
+        """Whether there is something that is not on disk, or not where it belongs."""
+        return bool(self._changes) or self._producers.has_news() or bool(self._files.old)
+
+    def give_up(self) -> None:
+        """Forget what is not written: all of it is in the state, which is written anew when that is possible again."""
+        self.is_fresh = True
+        self._has_generation = False
+        self._files.forget_waiting()
+        self._tracking.begin_anew()
+
+    async def flush(self, *, everything: bool = False, rotate: bool = False) -> None:
+        """Make durable what has changed until the last moment before this returns to the loop for good.
+
+        Of large values only those whose turn it is, unless ``everything``; in a block of their own, behind the small ones.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        waiting = await self._seal_small(everything=everything)
+        await self._write(rotate=rotate)
+        due = self._pace.due(waiting, time.monotonic())
+        if due:
+            await self._seal(due)
+            await self._write()
+
+    async def _seal_small(self, *, everything: bool) -> dict[Part, int]:
+        """Make records of all that does not wait. Returns the parts that may have to, with their sizes."""
+        waiting: dict[Part, int] = {}
+        step = _Step(self._changes.sealed_bytes)
+        for part in self._changes.unsealed():
+            at_once = everything or self._tracking.is_owed(part[0]) or self._changes.must_be_whole(part[0])
+            size = 0 if at_once else self._changes.size(part)
+            if size > SMALL_BYTES:
+                waiting[part] = size
+            else:
+                self._changes.seal(part)
+            if step.is_over(self._changes.sealed_bytes):
+                await asyncio.sleep(0)
+        return waiting
+
+    async def _seal(self, parts: Iterable[Part]) -> None:
+        step = _Step(self._changes.sealed_bytes)
+        for part in parts:
+            self._changes.seal(part)
+            if step.is_over(self._changes.sealed_bytes):
+                await asyncio.sleep(0)
+
+    async def _write(self, *, rotate: bool = False) -> None:
+        """Have what is sealed written."""
+        loop = asyncio.get_running_loop()
+        was_fresh = self.is_fresh
+        self._cut(rotate=rotate)
+        try:
+            await loop.run_in_executor(None, self._files.drain)
+        finally:
+            self._settle()
+        if was_fresh:
+            await loop.run_in_executor(None, self._files.remove, list(self._files.old))
+
+    def write_now(self) -> None:
+        """Have what is sealed and owed written, without a turn for others.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        self._cut()
+        try:
+            self._files.drain()
+        finally:
+            self._settle()
+
+    def _cut(self, *, rotate: bool = False) -> None:
+        """Put a block with everything that is sealed, and all that is owed, on its way."""
+        first, records = self._changes.take(self._is_owed)
+        rotate = rotate or self.is_fresh or not self._has_generation
+        producers = self._producers.numbers() if rotate else self._producers.news()
+        if not (records or producers or rotate):
+            return
+        head: dict[str, Any] = {"first": first, "producers": producers, "time": round(time.time(), 3)}
+        if rotate:
+            self._producers.news()
+            tracked = self._tracking.tracked
+            clean = {eid: each.base for eid, each in tracked.items() if not self._tracking.is_dirty(eid)}
+            head["journal"] = {"id": self.journal_id, "fresh": self.is_fresh, "bases": clean}
+        self._has_generation, self.is_fresh = True, False
+        self._files.put(Piece(head, records, rotate, producers))
+
+    def _is_owed(self, eid: str) -> bool:
+        """Whether this block has to have everything that has changed in the environment."""
+        return self._tracking.is_owed(eid) or (self.is_fresh and self._changes.must_be_whole(eid))
+
+    def _settle(self) -> None:
+        """Take note of what has become durable."""
+        for piece in self._files.take_done():
+            self._producers.durable(piece.producers)
+
+
+class _Step:
+    """The work between two turns of the event loop."""
+
+    def __init__(self, sealed_bytes: int) -> None:
+        self._sealed_bytes = sealed_bytes
+        self._parts = 0
+
+    def is_over(self, sealed_bytes: int) -> bool:
+        self._parts += 1
+        if self._parts < STEP_PARTS and abs(sealed_bytes - self._sealed_bytes) <= STEP_BYTES:
+            return False
+        self._sealed_bytes, self._parts = sealed_bytes, 0
+        return True
