@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from . import processes
 from .address import Address
 from .calls import Message, Window
 from .connection import Connection
@@ -35,8 +32,6 @@ QUESTION_INTERVAL_S = 0.5
 SAVED_WITHIN_S = 15.0
 """How long somebody waits for environments to be saved."""
 MAX_CAUSES = 100
-MULTIPROCESSING = ("multiprocessing", "multiprocess")
-"""The standard library's, and the copy of it that pathos, trixi and Hugging Face's datasets use."""
 TOO_LARGE_TIMES = 3
 """A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
 LARGER_AFTER_REQUESTS = 50
@@ -84,7 +79,7 @@ class Sender:
         self.options = options
         self.windows = Windows()
         self._begin()
-        _senders.add(self)
+        processes.senders.add(self)
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
@@ -258,7 +253,7 @@ class Sender:
             # The process waits for what is left when it ends, but not for ever.
             self._thread = threading.Thread(target=self._run, name="visdom-publisher", daemon=True)
             self._thread.start()
-            _exit_hooks()
+            processes.hook_into_end()
         elif self._idle:
             self._changed.notify_all()
 
@@ -412,41 +407,3 @@ class Sender:
             logger.warning(
                 "the Visdom server at %s is back after %.1f s; what was held is being sent.", self.address.shown, lasted
             )
-
-
-# --- the end of a process, and its children ---
-
-_senders: weakref.WeakSet[Sender] = weakref.WeakSet()
-_hooked_in: int | None = None
-
-
-def _exit_hooks() -> None:
-    """Have what is left sent when this process ends."""
-    global _hooked_in
-    if _hooked_in == os.getpid():
-        return
-    if _hooked_in is None:
-        atexit.register(finish_all)
-    _hooked_in = os.getpid()
-    # Children of multiprocessing end without the hooks of atexit.
-    for package in MULTIPROCESSING:
-        util = sys.modules.get(f"{package}.util")
-        process = sys.modules.get(f"{package}.process")
-        if util is not None and process is not None and process.parent_process() is not None:
-            util.Finalize(None, finish_all, exitpriority=10)
-
-
-def finish_all() -> None:
-    """Wait until the servers have everything for good, as long as the options allow."""
-    began = time.monotonic()
-    for sender in list(_senders):
-        sender.finish_at_exit(max(0.0, began + sender.options.exit_timeout_s - time.monotonic()))
-
-
-def _after_fork() -> None:
-    for sender in list(_senders):
-        sender.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
