@@ -23,6 +23,7 @@ BUDGETS_S = {
     "startup": 40,
     "publisher": 60,
     "journal": 240,
+    "callbacks": 120,
 }
 """The benchmarks, and for how long each begins new rounds."""
 

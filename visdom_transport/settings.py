@@ -95,8 +95,12 @@ class Settings:
     event_count: int = _count(10_000)
     """At most this many events are kept by each event feed."""
 
-    event_bytes: int = _count(16_000_000)
-    """At most this many bytes of events are kept by each event feed."""
+    event_bytes: int = _count(64_000_000)
+    """At most this many bytes of events are kept by each event feed. Of the windows that events carry, each version counts once
+    and the largest one not at all."""
+
+    answer_wait_s: float = _seconds(0.5)
+    """A page's event about a pane waits this long for handlers that are still at the one before it."""
 
     max_tombstones: int = _count(10_000)
     """At most this many deletions are remembered by each state feed."""

@@ -77,19 +77,22 @@ class Server:
         self._options = [] if page_files is None else ["--page-files", str(page_files)]
         self.port = 0
         self.pid = 0
+        self.environment: dict[str, str] = {}
+        """That of the process, and of clients of the same kind."""
         self._settings = settings or {}
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="visdom-bench-")
         home = self._home or Path(self._directory.name)
+        self.environment = self._environment(home)
         self._log = home / "log"
         script = "bare_server.py" if self.kind == "bare" else "visdom_server.py"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *self._options],
                 cwd=home,
-                env=self._environment(home),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

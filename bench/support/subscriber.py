@@ -24,7 +24,7 @@ class OwnSubscriber:
         self._server = server
         self._socket: Any = None
         self._session: dict[str, Any] = {"session": None, "secret": None}
-        self._batches = 0
+        self._batches = self._commands = 0
         self.position: dict[str, Any] | None = None
         self.recovered = False
         self.received_bytes = 0
@@ -52,6 +52,11 @@ class OwnSubscriber:
     @property
     def offset(self) -> int:
         return self.position["offset"] if self.position is not None else -1
+
+    def command(self, command: dict[str, Any]) -> None:
+        """Give one of Visdom's commands. The reply is not waited for."""
+        self._commands += 1
+        self._say({"type": "command", "id": self._commands, "command": command})
 
     def take_batch(self) -> dict[str, Any]:
         """Wait for one batch, apply its position and acknowledge it."""
@@ -97,6 +102,10 @@ class StockSubscriber:
     def cut(self) -> None:
         """Drop the connection without a word."""
         self._socket.shutdown()
+
+    def command(self, command: dict[str, Any]) -> None:
+        """Give one of Visdom's commands."""
+        self._socket.send(json.dumps(command))
 
     def take(self, *commands: str) -> dict[str, Any]:
         """Wait for one of ``commands``."""

@@ -11,6 +11,7 @@ import { Closes } from "./bundle/closes.js";
 import { Panes } from "./bundle/panes.js";
 import { LastPicture } from "./bundle/picture.js";
 import { BundleSocket } from "./bundle/socket.js";
+import { withoutPane } from "./bundle/event.js";
 import { envView } from "./bundle/requests.js";
 import { Alarm, browserTime } from "./time.js";
 
@@ -136,7 +137,7 @@ export class Bundle {
 
   /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url @returns {BundleSocket} */
   connect(url) {
-    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(JSON.parse(text)) }));
+    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(withoutPane(JSON.parse(text))) }));
   }
 
   /**

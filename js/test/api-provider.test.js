@@ -146,6 +146,8 @@ test("what is asked for at mount is subscribed to before there is a session id",
 });
 
 const SENT = [
+  ["sendPaneMessage", [{ event_type: "Click", pane_data: { content: "x" } }, "w", "main"],
+    { cmd: "forward_to_vis", data: { target: "w", eid: "main", event_type: "Click" } }],
   ["sendPaneMessage", [{ event_type: "KeyPress", key: "a" }, "w", "main"],
     { cmd: "forward_to_vis", data: { target: "w", eid: "main", event_type: "KeyPress", key: "a" } }],
   ["sendEmbeddingPop", [{}, "w", "main"], { cmd: "pop_embeddings_pane", data: { target: "w", eid: "main" } }],

@@ -345,6 +345,19 @@ test("in a compare view commands aim at the window behind the pane, or go nowher
   );
 });
 
+test("an event goes to the server without the pane, which the server adds", async () => {
+  const page = new FakePage();
+  await page.open({ a: win("a", "0") });
+  const event = { target: "a", eid: "main", event_type: "Click" };
+  for (const pane_data of [win("a", "0"), false]) {
+    page.socket.send(JSON.stringify({ cmd: "forward_to_vis", data: { ...event, pane_data } }));
+  }
+  assert.deepEqual(
+    page.session.commands.map(({ command }) => command.data),
+    [event, { ...event, pane_data: false }],
+  );
+});
+
 test("what is drawn is acknowledged after the bundle has processed and drawn it, not before", async () => {
   const page = new BundlePage();
   await page.open({ a: win("a", "0") });

@@ -94,3 +94,25 @@ def test_keys_pressed_during_an_outage(dash: Dashboard, listener: Listener) -> N
     until(lambda: len(listener.keys) >= 6, "every key", seen=lambda: listener.keys)
     assert listener.keys == list("visdom")
     assert listener.vis.socket_alive
+
+
+def test_keys_typed_fast_are_all_in_the_pane_that_a_handler_writes(dash: Dashboard, listener: Listener) -> None:
+    """Visdom's demo: the handler appends each key to what the event brings, and writes that back."""
+    text, vis = "how vexingly quick daft zebras jump", listener.vis
+
+    def write_back(event: dict[str, Any]) -> None:
+        vis.text(event["pane_data"]["content"] + event["key"], win="typed", opts={"title": "Typed"})
+
+    vis.text("", win="typed", opts={"title": "Typed"})
+    vis.register_event_handler(write_back, "typed")
+    tab = dash.watch()
+    tab.show()
+    tab.browser.driver.find_element(By.XPATH, "//*[text()='Typed']").click()
+    ActionChains(dash.browser.driver).send_keys(text).perform()
+
+    def content() -> str:
+        return str(dash.server.windows(dash.env)["typed"]["content"])
+
+    until(lambda: len(content()) >= len(text), "every key is in the pane", seen=content)
+    assert content() == text
+    dash.assert_current(tab)

@@ -288,6 +288,15 @@ class EventOrder(Network):
         for _ in range(times):
             self.world.publish(padding)
 
+    @rule(padding=st.sampled_from([0, 50, 150, 500, 1_500]))
+    def redraw(self, padding: int) -> None:
+        self.world.redraw(padding)
+
+    @rule(times=st.integers(1, 4))
+    def publish_about_pane(self, times: int) -> None:
+        for _ in range(times):
+            self.world.publish_about_pane()
+
     @rule(key=KEYS, padding=PADDINGS)
     def set(self, key: str, padding: int) -> None:
         self.world.set("env/a", key, padding)

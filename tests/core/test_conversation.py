@@ -56,6 +56,14 @@ def world() -> World:
     return World(Limits(max_subscriptions=3, window_batches=2))
 
 
+@pytest.fixture
+def answers(world: World) -> list[None]:
+    """Grows when a source may be done with what it was sent."""
+    answers: list[None] = []
+    world.hub.on_answer = lambda: answers.append(None)
+    return answers
+
+
 # --- opening ---
 
 
@@ -592,3 +600,37 @@ def test_a_poll_is_held_after_credit_0_until_there_is_credit_again(world: World)
     (batch,) = talk.say({"type": "credit", "window": 1})
     assert batch["to"] == 1
     assert talk.conversation.link.window == world.limits.window_batches, "its size is not the client's business"
+
+
+# --- what sources are done with ---
+
+
+def test_an_acknowledgement_may_be_an_answer_and_so_may_the_end_of_a_link(world: World, answers: list[None]) -> None:
+    source = Talk(world, role="source", feeds={"events": None})
+    world.publish()
+    source.heard()
+    assert not answers
+    source.say({"type": "ack", "batches": 1})
+    assert len(answers) == 1
+    world.hub.detach(source.link, world.now)
+    assert len(answers) == 2
+
+
+def test_a_poll_may_be_an_answer(world: World, answers: list[None]) -> None:
+    source = Talk(world, "poll", role="source", feeds={"events": None})
+    position = {"epoch": world.hub.feeds["events"].epoch, "offset": 0}
+    assert source.present({"events": position}) == []
+    assert len(answers) == 1
+
+
+def test_an_answer_that_makes_room_for_more_events_is_no_end_of_work(world: World) -> None:
+    busy = []
+    world.hub.on_answer = lambda: busy.append(world.hub.awaits_answer("events"))
+    source = Talk(world, role="source", window=1, feeds={"events": None})
+    world.publish()
+    source.heard()
+    world.publish()
+    source.heard()
+    source.say({"type": "ack", "batches": 1})
+    source.say({"type": "ack", "batches": 2})
+    assert busy == [True, False]

@@ -9,7 +9,7 @@ from core.machine import THOROUGH, EventOrder
 from core.replica import EventReplica
 
 from visdom_transport.core.encoding import decode
-from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.event_feed import EventFeed, SharedMember
 
 TestEventOrder = EventOrder.TestCase
 TestEventOrder.settings = THOROUGH
@@ -95,6 +95,87 @@ def test_the_ring_is_bounded_in_bytes_but_keeps_the_newest_event() -> None:
     assert read(feed, {"epoch": feed.epoch, "offset": 10}) == ("resumed", ["x" * 500])
     feed.publish("y")
     assert feed.retained_bytes == 3
+
+
+# --- what events share ---
+
+
+def pane(size: int) -> SharedMember:
+    """A member whose JSON has so many bytes."""
+    return SharedMember("pane", "p" * (size - 2))
+
+
+def missed_by_a_reader_from_the_start(feed: EventFeed) -> int:
+    cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
+    batch = feed.collect(cursor, BUDGET)
+    assert batch is not None
+    return batch.missed
+
+
+@pytest.mark.parametrize("own", [{}, {"n": 1}, {"n": 1, "other": [{"pane": "}"}]}])
+def test_an_event_has_its_own_members_and_the_shared_one(own: dict[str, Any]) -> None:
+    feed = feed_of(0)
+    feed.publish(own, SharedMember("pane", {"content": 'a "text"'}))
+    assert read(feed, {"epoch": feed.epoch, "offset": 0}) == ("resumed", [own | {"pane": {"content": 'a "text"'}}])
+
+
+def test_an_event_carries_what_was_shared_when_it_was_published() -> None:
+    feed, window = feed_of(0), {"content": "before"}
+    feed.publish({"n": 1}, SharedMember("pane", window))
+    window["content"] = "after"
+    feed.publish({"n": 2}, SharedMember("pane", window))
+    _, events = read(feed, {"epoch": feed.epoch, "offset": 0})
+    assert [event["pane"]["content"] for event in events] == ["before", "after"]
+
+
+def test_what_events_share_is_kept_and_counted_once() -> None:
+    feed, shared = feed_of(0), pane(5_000)
+    for number in range(100):
+        feed.publish({"n": number}, shared)
+    assert 5_000 < feed.retained_bytes < 5_000 + 100 * 30
+    assert all(event.parts[1] is shared.value for event in feed._ring)
+
+
+def test_a_member_larger_than_the_ring_keeps_all_events_that_carry_it_and_those_in_between() -> None:
+    feed, large = feed_of(0, max_bytes=1_000), pane(50_000)
+    for number in range(9):
+        feed.publish({"n": number}, large)
+    feed.publish({"n": 9}, pane(100))
+    feed.publish({"n": 10}, large)
+    feed.publish("without")
+    assert missed_by_a_reader_from_the_start(feed) == 0
+
+
+def test_the_newest_event_stays_whatever_it_carries() -> None:
+    feed = feed_of(0, max_bytes=1_000)
+    for number in range(5):
+        feed.publish({"n": number}, pane(50_000 + number))
+        assert missed_by_a_reader_from_the_start(feed) == number
+        assert 50_000 < feed.retained_bytes < 50_100
+
+
+def test_a_large_member_that_is_gone_leaves_the_ring_its_bound() -> None:
+    feed = feed_of(0, max_count=3, max_bytes=1_000)
+    feed.publish({"n": 0}, pane(50_000))
+    for number in range(5):
+        feed.publish({"n": number}, pane(600 + number))
+    assert missed_by_a_reader_from_the_start(feed) == 4
+    assert feed.retained_bytes < 1_300
+
+
+def test_a_large_event_goes_alone_and_waits_for_room() -> None:
+    feed, large = feed_of(0), pane(5_000)
+    for shared in (pane(100), large, large):
+        feed.publish({}, shared)
+    cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
+    sizes = []
+    while (batch := feed.collect(cursor, 1_000)) is not None:
+        sizes.append(len(batch.events))
+        assert feed.collect(cursor, 1_000, room_bytes=1_000) is None
+    assert sizes == [1, 1, 1]
+
+
+# --- batches ---
 
 
 @pytest.mark.parametrize("budget_bytes", [1, 2, 3, 1_000])

@@ -44,8 +44,8 @@ class Stage:
         self.hub.attach(session, link, now)
         return link
 
-    def viewer(self, *feeds: str, now: float = 0.0) -> tuple[Session, Link]:
-        session = self.hub.open_session("browser", now)
+    def viewer(self, *feeds: str, now: float = 0.0, role: str = "browser", dialect: str = "own") -> tuple[Session, Link]:
+        session = self.hub.open_session(role, now, dialect=dialect)
         link = self.link(session, now)
         for feed in feeds:
             self.hub.subscribe(session, feed, None)
@@ -106,6 +106,62 @@ def test_a_wake_that_flushes_at_once(stage: Stage) -> None:
         stage.set("env/a", "w")
         assert stage.told == [link]
         stage.told.clear()
+
+
+# --- events ---
+
+
+def test_an_event_is_told_to_sources_at_once_and_to_browsers_with_the_flush(stage: Stage) -> None:
+    _, page = stage.viewer("events")
+    _, source = stage.viewer("events", role="source")
+    stage.hub.publish("events", {"click": 1})
+    assert stage.told == [source]
+    assert len(source.outbox()) == 1
+    stage.hub.flush()
+    assert page in stage.told
+
+
+def test_an_event_that_only_sources_follow_needs_no_flush(stage: Stage) -> None:
+    stage.viewer("events", role="source")
+    stage.viewer("env/a")
+    stage.hub.publish("events", {"click": 1})
+    assert stage.wakes == 0
+
+
+def test_a_source_that_ends_when_it_is_told_keeps_no_other_from_hearing(stage: Stage) -> None:
+    _, first = stage.viewer("events", role="source")
+    away, second = stage.viewer("events", role="source")
+    _, third = stage.viewer("events", role="source")
+    first.on_news = lambda: stage.hub.end_session(away, CloseCode.TOO_SLOW, 1.0)
+    stage.hub.publish("events", 1)
+    assert stage.closed == [(second, CloseCode.TOO_SLOW)]
+    assert stage.told == [third]
+
+
+def test_a_source_is_awaited_until_it_has_acknowledged_what_happened(stage: Stage) -> None:
+    session, source = stage.viewer("events", role="source")
+    assert not stage.hub.awaits_answer("events")
+    stage.hub.publish("events", 1)
+    assert stage.hub.awaits_answer("events"), "not sent yet"
+    source.outbox()
+    assert stage.hub.awaits_answer("events"), "not acknowledged yet"
+    source.acknowledge(1)
+    assert not stage.hub.awaits_answer("events")
+    stage.hub.publish("events", 2)
+    source.outbox()
+    stage.hub.detach(source, 1.0)
+    assert not stage.hub.awaits_answer("events"), "away"
+    assert session.id in stage.hub.sessions
+
+
+def test_nobody_is_awaited_who_does_not_acknowledge_or_is_no_source(stage: Stage) -> None:
+    _, page = stage.viewer("events")
+    _, stock = stage.viewer("events", role="source", dialect="stock")
+    stage.hub.publish("events", 1)
+    for link in (page, stock):
+        link.outbox()
+        assert link.in_flight
+    assert not stage.hub.awaits_answer("events")
 
 
 def test_an_event_feed_is_no_state_feed(stage: Stage) -> None:

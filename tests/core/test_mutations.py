@@ -408,12 +408,38 @@ def an_event_replica_takes_what_it_has(plant: Planter) -> None:
 
 
 def the_event_ring_drops_one_too_many(plant: Planter) -> None:
-    def publish(original: Any, feed: Any, event: Any) -> None:
-        original(feed, event)
+    def publish(original: Any, feed: Any, *event: Any) -> None:
+        original(feed, *event)
         if len(feed._ring) > 5:
             feed._ring.popleft()
 
     plant.wrap(EventFeed, "publish", publish)
+
+
+def what_events_share_counts_for_each(plant: Planter) -> None:
+    def publish(original: Any, feed: Any, event: Any, shared: Any = None) -> None:
+        feed.retained_bytes += len(shared.value) if shared in feed._carried else 0
+        original(feed, event, shared)
+
+    plant.wrap(EventFeed, "publish", publish)
+
+
+def what_events_share_goes_with_the_first(plant: Planter) -> None:
+    def drop(original: Any, feed: Any, event: Any) -> None:
+        if event.shared is not None:
+            feed._carried[event.shared] = 1
+        original(feed, event)
+
+    plant.wrap(EventFeed, "_drop", drop)
+
+
+def what_is_gone_is_still_the_largest(plant: Planter) -> None:
+    def drop(original: Any, feed: Any, event: Any) -> None:
+        largest = feed._largest_bytes
+        original(feed, event)
+        feed._largest_bytes = largest
+
+    plant.wrap(EventFeed, "_drop", drop)
 
 
 IN_STATE = [
@@ -468,6 +494,9 @@ IN_EVENTS = [
     a_reader_begins_one_event_too_late,
     an_event_replica_takes_what_it_has,
     the_event_ring_drops_one_too_many,
+    what_events_share_counts_for_each,
+    what_events_share_goes_with_the_first,
+    what_is_gone_is_still_the_largest,
 ]
 
 

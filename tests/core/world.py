@@ -15,7 +15,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.delta import apply
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, MessageError
-from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
@@ -82,6 +82,7 @@ class World:
         self.life += 1
         self.applied: dict[str, list[int]] = {}
         self.published.clear()
+        self.pane = SharedMember("pane", None)
         self.sources = {name: DictSource(name, windows) for name, windows in self.state.items()}
         self.links: list[Link] = []
         self.hub = Hub(self.limits, self.source, event_feeds=("events",))
@@ -144,6 +145,16 @@ class World:
         self.published.append(event)
         self.hub.publish("events", event)
 
+    def redraw(self, padding: int) -> None:
+        """What the next events carry in common."""
+        self.pane = SharedMember("pane", {"version": self.count(), "padding": "p" * padding})
+
+    def publish_about_pane(self) -> None:
+        """Publish an event that carries the pane."""
+        event = {"number": self.count()}
+        self.published.append(event | {"pane": decode(self.pane.value)})
+        self.hub.publish("events", event, self.pane)
+
     # --- what must hold at all times ---
 
     def flush(self) -> None:
@@ -158,6 +169,8 @@ class World:
         assert hub.feeds.keys() - {"events"} == subscribed - {"events"}, "a feed without readers, or readers without a feed"
         for feed in hub.feeds.values():
             assert feed.retained_bytes == recount(feed), f"{feed.name} miscounts what it retains"
+            if isinstance(feed, EventFeed):
+                check_ring(feed, limits)
             if isinstance(feed, StateFeed):
                 tombstones = [change for change in feed._changes.values() if change.deleted]
                 assert len(tombstones) <= limits.max_tombstones, "too many tombstones"
@@ -189,12 +202,24 @@ class World:
 def recount(feed: StateFeed | EventFeed) -> int:
     """The bytes a feed really keeps."""
     if isinstance(feed, EventFeed):
-        return sum(map(len, feed._ring))
+        return sum(event.own_bytes for event in feed._ring) + sum(shared_sizes(feed))
     total = 0
     for change in feed._changes.values():
         total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"") + sum(map(len, change.pieces or ()))
         total += len(change.folded[1]) if change.folded else 0
     return total + sum(len(entry.fragment) for batch in feed._batches.values() for entry in batch.entries)
+
+
+def shared_sizes(feed: EventFeed) -> list[int]:
+    """Of everything that the events in the ring share, in bytes."""
+    return [len(shared.value) for shared in {event.shared for event in feed._ring} if shared is not None]
+
+
+def check_ring(feed: EventFeed, limits: Limits) -> None:
+    counted = feed.retained_bytes - max(shared_sizes(feed), default=0)
+    assert len(feed._ring) <= limits.event_count, "too many events"
+    assert len(feed._ring) <= 1 or counted <= limits.event_bytes, "the events exceed their bound"
+    assert feed._ring or not feed.offset, "the newest event was not kept"
 
 
 class Client:

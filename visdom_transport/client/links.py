@@ -30,6 +30,7 @@ SUBPROTOCOL: Final = "visdom-transport.v1"
 CONNECT_TIMEOUT_S: Final = 10.0
 REPLY_MARGIN_S: Final = 10.0
 """A poll's reply may come this much later than it was asked for."""
+RECEIVE_BYTES: Final = 65_536
 STOCK_POLL_INTERVAL_S: Final = 0.1
 """As Visdom's client does it."""
 
@@ -67,7 +68,7 @@ class Access:
         """Connections of its own for polls, with what Visdom's session has."""
         return Exchange(self.address, copy_of(self._vis.session))
 
-    def open_socket(self) -> websocket.WebSocket:
+    def open_socket(self) -> BufferedSocket:
         """A WebSocket to the server, wherever it has moved.
 
         Raises:
@@ -75,7 +76,8 @@ class Access:
         """
         base = self.address.url
         for _ in range(MAX_MOVES + 1):
-            connection = websocket.WebSocket(sslopt=self._certificates())
+            # Parsing a message checks it too. The library's own check is in Python, and takes a second for 3 MB.
+            connection = BufferedSocket(sslopt=self._certificates(), skip_utf8_validation=True)
             try:
                 self._connect(connection, base)
             except websocket.WebSocketException as error:
@@ -124,6 +126,21 @@ def _handshake_answer(connection: websocket.WebSocket, error: websocket.WebSocke
     if response is None or response.status == 101:
         return None
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()})
+
+
+class BufferedSocket(websocket.WebSocket):
+    """Takes whatever has arrived at once. The library asks for two bytes of a message, then for some more."""
+
+    has_moved = False
+    """Whether a part of the next message has arrived."""
+    _arrived = memoryview(b"")
+
+    def _recv(self, bufsize: int) -> bytes:
+        if not self._arrived:
+            self._arrived = memoryview(super()._recv(RECEIVE_BYTES))  # type: ignore[no-untyped-call]
+        self.has_moved = True
+        part, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
+        return bytes(part)
 
 
 class NotOurs(Exception):
@@ -183,10 +200,12 @@ class SocketLink:
     def receive(self, wait_s: float, feeds: Mapping[str, Any]) -> list[Message] | None:
         # Zero would mean not to block at all.
         self._socket.settimeout(max(wait_s, 0.001))
+        self._socket.has_moved = False
         try:
             opcode, frame = self._socket.recv_data_frame(control_frame=True)
         except websocket.WebSocketTimeoutException:
-            return None
+            # A large message may take longer, and nothing can be said behind it.
+            return [] if self._socket.has_moved else None
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
             raise LinkLost(f"closed by the server: {frame.data[2:].decode(errors='replace') or code}", code)

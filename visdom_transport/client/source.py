@@ -7,7 +7,6 @@ attributes of the client: `socket_alive`, `socket_connection_achieved`, `use_soc
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import threading
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import requests
 
+from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 
 from .errors import Away
@@ -31,6 +31,9 @@ GAP: Final = "gap"
 
 ATTENTION_S: Final = 1.0
 """How soon a WebSocket's thread notices that `use_socket` was set to False."""
+
+ANSWER_S: Final = 1.0
+"""How long an event waits, at most, until what the handlers of the one before it have published is there."""
 
 HOPELESS: Final = frozenset({CloseCode.PROTOCOL, CloseCode.ORIGIN})
 """Close codes of a server that would say the same again."""
@@ -189,10 +192,22 @@ class Source:
             hash((event.get("eid"), event["target"]))
         except TypeError:
             return  # any page can send one; nobody can have a handler for it
+        published = self._published()
+        self._call_handlers(event)
+        if self._published() > published:
+            # It is an answer to this event, and the next one carries what it makes of the pane.
+            self._vis.flush(ANSWER_S)
+
+    def _published(self) -> int:
+        """How many calls were left to the background of a `Publisher`."""
+        counters = getattr(self._vis, "counters", None)
+        return counters.calls if counters is not None else 0
+
+    def _call_handlers(self, event: dict[str, Any]) -> None:
         vis = self._vis
         if hasattr(vis, "_handle_incoming_message"):
             # 0.3.0 looks handlers up by environment as well.
-            vis._handle_incoming_message(json.dumps(event))
+            vis._handle_incoming_message(encode(event).decode())
             return
         for handler in list(vis.event_handlers.get(event["target"], ())):
             try:

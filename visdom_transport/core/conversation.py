@@ -87,6 +87,7 @@ class Conversation:
         """
         self.link.hear(now)
         self.link.acknowledge_all()
+        self._hub.on_answer()
         session = self.link.session
         assert session is not None
         session.take_message(now)
@@ -177,6 +178,7 @@ class Conversation:
         # What changed since is collected with the next flush, for everybody at once.
         if self.link.held_back:
             self.link.on_news()
+        self._hub.on_answer()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
         self._grant(message, poll=self._hub.limits.window_batches if message.get("window") else 0)

@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from .encoding import encode
 from .state_feed import Verdict
+
+
+class SharedMember:
+    """A member that several events carry, such as what a window held when each of them happened: encoded once, kept once."""
+
+    __slots__ = ("__weakref__", "name", "value")
+
+    def __init__(self, name: str, value: Any) -> None:
+        self.name = encode(name)
+        self.value = encode(value)
+
+
+class Event:
+    """An event as it is kept: encoded, and not joined with what it shares with others."""
+
+    __slots__ = ("parts", "shared")
+
+    def __init__(self, event: Any, shared: SharedMember | None) -> None:
+        encoded = encode(event)
+        self.shared = shared
+        self.parts: tuple[bytes, ...] = (encoded,)
+        """Its JSON."""
+        if shared is not None:
+            comma = b"," if encoded != b"{}" else b""
+            self.parts = (b"%b%b%b:" % (encoded[:-1], comma, shared.name), shared.value, b"}")
+
+    def __len__(self) -> int:
+        """Bytes of its JSON."""
+        return sum(map(len, self.parts))
+
+    @property
+    def data(self) -> bytes:
+        """Its JSON."""
+        return b"".join(self.parts)
+
+    @property
+    def own_bytes(self) -> int:
+        """What is kept for this event alone."""
+        return len(self) - (len(self.shared.value) if self.shared is not None else 0)
 
 
 @dataclass(slots=True)
@@ -28,7 +66,7 @@ class EventBatch:
     conflated = 0
     piece_bytes = 0
 
-    def __init__(self, feed: str, epoch: str, start: int, end: int, complete: bool, missed: int, events: list[bytes]) -> None:
+    def __init__(self, feed: str, epoch: str, start: int, end: int, complete: bool, missed: int, events: list[Event]) -> None:
         self.feed = feed
         self.epoch = epoch
         self.start = start
@@ -49,29 +87,65 @@ class EventBatch:
             "complete": self.complete,
             "missed": self.missed,
         }
-        return b'%b,"events":[%b]}' % (encode(head)[:-1], b",".join(self.events))
+        parts = [encode(head)[:-1], b',"events":[']
+        for number, event in enumerate(self.events):
+            parts += (b",", *event.parts) if number else event.parts
+        parts.append(b"]}")
+        return b"".join(parts)
 
 
 class EventFeed:
-    """One life of an ordered feed. Keeps the newest events, at most ``max_count`` and ``max_bytes`` of them."""
+    """One life of an ordered feed. Keeps the newest events: at most ``max_count`` of them, and ``max_bytes`` besides the largest
+    of the shared members.
 
-    def __init__(self, name: str, *, max_count: int = 10_000, max_bytes: int = 16_000_000) -> None:
+    That one is not counted because it may be larger than the bound by itself: a few events about a large window, and those about
+    others in between, must not push each other out.
+    """
+
+    def __init__(self, name: str, *, max_count: int = 10_000, max_bytes: int = 64_000_000) -> None:
         self.name = name
         self.epoch = secrets.token_hex(8)
         self.offset = 0
         self.retained_bytes = 0
-        self._ring: deque[bytes] = deque()
+        """Of all events that are kept; what they share counts once."""
+        self._ring: deque[Event] = deque()
+        self._carried: Counter[SharedMember] = Counter()
+        """How many events in the ring carry each shared member."""
+        self._largest_bytes = 0
+        """The size of the largest of those."""
         self._max_count = max_count
         self._max_bytes = max_bytes
 
-    def publish(self, event: Any) -> None:
-        """Append ``event``. The oldest events go when the ring is full; the newest always stays."""
-        encoded = encode(event)
+    def publish(self, event: Any, shared: SharedMember | None = None) -> None:
+        """Append ``event``, an object when it also has a ``shared`` member. The oldest events go when the ring is full; the
+        newest always stays."""
+        added = Event(event, shared)
         self.offset += 1
-        self._ring.append(encoded)
-        self.retained_bytes += len(encoded)
-        while len(self._ring) > 1 and (len(self._ring) > self._max_count or self.retained_bytes > self._max_bytes):
-            self.retained_bytes -= len(self._ring.popleft())
+        self._ring.append(added)
+        self.retained_bytes += added.own_bytes
+        if shared is not None:
+            self._carried[shared] += 1
+            if self._carried[shared] == 1:
+                self.retained_bytes += len(shared.value)
+                self._largest_bytes = max(self._largest_bytes, len(shared.value))
+        while len(self._ring) > 1 and self._is_full:
+            self._drop(self._ring.popleft())
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._ring) > self._max_count or self.retained_bytes - self._largest_bytes > self._max_bytes
+
+    def _drop(self, event: Event) -> None:
+        self.retained_bytes -= event.own_bytes
+        shared = event.shared
+        if shared is None:
+            return
+        self._carried[shared] -= 1
+        if not self._carried[shared]:
+            del self._carried[shared]
+            self.retained_bytes -= len(shared.value)
+            if len(shared.value) == self._largest_bytes:
+                self._largest_bytes = max((len(each.value) for each in self._carried), default=0)
 
     def begin(
         self, position: Mapping[str, Any] | None, *, values_only: bool = False, live_only: bool = False
@@ -105,9 +179,11 @@ class EventFeed:
         oldest = self.offset - len(self._ring)
         missed = max(0, oldest - cursor.offset)
         first = cursor.offset + missed - oldest
-        events: list[bytes] = []
+        events: list[Event] = []
         size = 0
-        for event in islice(self._ring, first, None):
+        # By index, which a deque finds from the nearer end: most readers are at the newest.
+        for index in range(first, len(self._ring)):
+            event = self._ring[index]
             if not events and room_bytes is not None and len(event) > room_bytes:
                 return None
             if events and size + len(event) > budget_bytes:

@@ -8,9 +8,9 @@ from typing import Any
 
 from .delta import Delta
 from .errors import CloseCode, LinkClosed, MessageError
-from .event_feed import EventFeed
+from .event_feed import EventFeed, SharedMember
 from .limits import Limits
-from .link import Link
+from .link import Link, nothing
 from .places import Places
 from .rate import Rate
 from .session import Session, Subscription
@@ -49,6 +49,8 @@ class Hub:
         self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
         self.tally = Tally()
         self.wake = wake
+        self.on_answer: Callable[[], None] = nothing
+        """Called when a source may be done with the events it was sent."""
         self._sources = sources
         self._waiting: dict[Link, float] = {}
         """Links that have not said hello yet, and since when."""
@@ -81,12 +83,28 @@ class Hub:
                 self.tally.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
             self._mark(feed)
 
-    def publish(self, feed: str, event: Any) -> None:
-        """Append ``event`` to an event feed."""
+    def publish(self, feed: str, event: Any, shared: SharedMember | None = None) -> None:
+        """Append ``event``, with a ``shared`` member if given, to an event feed. Sources are told at once, browsers with the next
+        flush.
+
+        A source's handler answers an event by changing what the next one will carry. The later it is told, the more events
+        happen before its answer.
+        """
         found = self.feeds[feed]
         assert isinstance(found, EventFeed)
-        found.publish(event)
-        self._mark(feed)
+        found.publish(event, shared)
+        readers = list(self._readers.get(feed, ()))
+        if any(session.role != "source" for session in readers):
+            self._mark(feed)
+        for session in readers:
+            # Telling one may end another.
+            if session.role == "source" and session.link is not None:
+                session.link.on_news()
+
+    def awaits_answer(self, feed: str) -> bool:
+        """Whether a source has not acknowledged all events of ``feed``: its handlers are still busy. Those of the stock dialect
+        do not say."""
+        return any(session.role == "source" and session.is_busy for session in self._readers.get(feed, ()))
 
     def _mark(self, feed: str) -> None:
         if feed not in self._readers:
@@ -187,6 +205,7 @@ class Hub:
             return
         session.link = None
         session.detached_at = now
+        self.on_answer()
         for subscription in session.subscriptions.values():
             subscription.cursor = None
         if session.grace_s <= 0:

@@ -27,8 +27,8 @@ class Limits:
     """What all state feeds together keep: deltas and encoded values."""
     event_count: int = 10_000
     """Events an event feed keeps."""
-    event_bytes: int = 16_000_000
-    """Bytes an event feed keeps."""
+    event_bytes: int = 64_000_000
+    """Bytes an event feed keeps, besides the largest member that its events share."""
     max_tombstones: int = 10_000
     """Tombstones one state feed keeps."""
     max_subscriptions: int = 64

@@ -85,6 +85,14 @@ class Session:
         return sum(subscription.behind for subscription in self.subscriptions.values())
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a client that acknowledges what it has dealt with is there, and still to do so."""
+        link = self.link
+        if link is None or self.dialect != "own":
+            return False
+        return bool(link.in_flight) or any(subscription.has_news for subscription in self.subscriptions.values())
+
+    @property
     def client(self) -> str:
         """Who this is, as a log tells it."""
         return f"{self.role} at {self.address}" if self.address else self.role

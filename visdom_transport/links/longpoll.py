@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..core.conversation import Conversation
 from ..core.encoding import encode
 from ..core.errors import CloseCode, LinkClosed
 from ..core.hub import Hub
+from ..core.link import Link
 from ..core.tally import closed
 from .pump import clock
 
@@ -29,11 +30,21 @@ class Client:
     """Empty where none is needed; None when it is not logged in, and must be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a poll is answered, over which link if there is one."""
+
+    messages: list[bytes]
+    link: Link | None = None
+
+
 class Chain:
     """One client's polls."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
+        self.line = asyncio.Lock()
+        """What is sent is acted on in order, also when something has to wait."""
         self._waiter: asyncio.Future[None] | None = None
         self._newest = 0
         conversation.link.on_news = self.wake
@@ -43,6 +54,18 @@ class Chain:
         """End the wait of the poll that is being held, if any."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def answers_to(self, message: Any) -> list[bytes]:
+        """Act on ``message`` and take the direct answers. Raises `LinkClosed` when the link must end."""
+        control = self.conversation.link.control
+        waiting = list(control)
+        control.clear()
+        self.conversation.act(message, clock())
+        answers = list(control)
+        control.clear()
+        # What was queued before belongs to the poll.
+        control.extend(waiting)
+        return answers
 
     def begin_poll(self) -> int:
         """A poll takes over from those before it, whose client is gone: they must not take what it is there for."""
@@ -61,15 +84,24 @@ class Chain:
 
 
 class Chains:
-    """All chains of one hub. `poll` and `send` answer the two kinds of requests with messages."""
+    """All chains of one hub. `poll` and `send` answer the two kinds of requests with messages.
 
-    def __init__(self, hub: Hub, converse: Callable[[Client], Conversation]) -> None:
+    ``turn`` returns what to wait for before acting on a message that is sent, if anything.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        converse: Callable[[Client], Conversation],
+        turn: Callable[[Any], Awaitable[None] | None] = lambda message: None,
+    ) -> None:
         self._hub = hub
         self._converse = converse
+        self._turn = turn
         self._chains: dict[str, Chain] = {}
         self._ended: OrderedDict[str, CloseCode] = OrderedDict()
 
-    async def poll(self, request: Any, client: Client) -> list[bytes]:
+    async def poll(self, request: Any, client: Client) -> Answer:
         """Answer a poll: at once when there is news, else when there is or ``wait_s`` is over."""
         try:
             check(request)
@@ -77,7 +109,7 @@ class Chains:
                 return self._open(request, client)
             chain = self._find(request, client)
         except LinkClosed as why:
-            return self._turn_away(request, client, why)
+            return Answer(self._turn_away(request, client, why))
         conversation = chain.conversation
         link_id = conversation.link.id
         this_poll = chain.begin_poll()
@@ -94,13 +126,13 @@ class Chains:
             outbox = conversation.link.outbox()
             remaining_s = deadline - clock()
             if outbox or remaining_s <= 0:
-                return outbox
+                return Answer(outbox, conversation.link)
             await chain.wait(remaining_s)
             if not chain.is_newest(this_poll):
-                return []
-        return [close_message(self._ended[link_id])]
+                return Answer([])
+        return Answer([close_message(self._ended[link_id])])
 
-    def send(self, request: Any, client: Client) -> list[bytes]:
+    async def send(self, request: Any, client: Client) -> list[bytes]:
         """Answer a request that carries messages: with the direct answers to them."""
         try:
             check(request)
@@ -108,18 +140,21 @@ class Chains:
         except LinkClosed as why:
             return self._turn_away(request, client, why)
         link = chain.conversation.link
-        waiting = list(link.control)
-        link.control.clear()
-        try:
+        session = link.session
+        assert session is not None
+        answers: list[bytes] = []
+        async with chain.line:
             for message in request.get("messages") or []:
-                chain.conversation.act(message, clock())
-        except LinkClosed as why:
-            self._hub.end(link, why.code, clock(), str(why))
-            return [close_message(why.code)]
-        answers = list(link.control)
-        link.control.clear()
-        # What was queued before belongs to the poll.
-        link.control.extend(waiting)
+                turn = self._turn(message) if session.role == "browser" else None
+                if turn is not None:
+                    await turn
+                if link.id in self._ended:
+                    return [close_message(self._ended[link.id])]
+                try:
+                    answers += chain.answers_to(message)
+                except LinkClosed as why:
+                    self._hub.end(link, why.code, clock(), str(why))
+                    return [close_message(why.code)]
         chain.wake()
         return answers
 
@@ -130,7 +165,7 @@ class Chains:
             self._hub.tally.count(closed(why.code), client.address, str(why))
         return [close_message(why.code)]
 
-    def _open(self, request: dict[str, Any], client: Client) -> list[bytes]:
+    def _open(self, request: dict[str, Any], client: Client) -> Answer:
         conversation = self._converse(client)
         link = conversation.link
         chain = self._chains[link.id] = Chain(conversation)
@@ -151,8 +186,8 @@ class Chains:
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
         except LinkClosed as why:
             self._hub.end(link, why.code, clock(), str(why))
-            return [close_message(why.code)]
-        return link.outbox()
+            return Answer([close_message(why.code)])
+        return Answer(link.outbox(), link)
 
     def _find(self, request: dict[str, Any], client: Client) -> Chain:
         link_id = request.get("link")

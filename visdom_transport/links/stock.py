@@ -30,7 +30,7 @@ class StockBrowser:
 
     def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
         if isinstance(batch, EventBatch):
-            return [b'{"command":"notification","data":%b}' % event for event in batch.events]
+            return [b'{"command":"notification","data":%b}' % event.data for event in batch.events]
         if batch.feed == "shared":
             return [message for entry in batch.entries for message in self._shared(entry.key, entry.value)]
         return self._windows(batch)
@@ -110,7 +110,7 @@ class StockSource:
     values_only = True
 
     def batch(self, batch: StateBatch | EventBatch) -> list[bytes]:
-        return list(batch.events) if isinstance(batch, EventBatch) else []
+        return [event.data for event in batch.events] if isinstance(batch, EventBatch) else []
 
     def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
         return []

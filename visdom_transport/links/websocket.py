@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tornado.iostream import StreamClosedError
@@ -103,10 +103,8 @@ class SocketLink:
             # Without a stream the peer has gone, and on_close is on its way.
             return
         try:
-            data = b"".join([part for message in messages for part in (text_head(len(message)), message)])
             count = len(messages)
-            for start in range(0, len(data), SLICE_BYTES):
-                part = data[start : start + SLICE_BYTES] if len(data) > SLICE_BYTES else data
+            for part in slices(messages):
                 future = stream.write(part)
                 if stream.writing():
                     self._unwritten_bytes += len(part)
@@ -123,9 +121,8 @@ class SocketLink:
             # A write that failed is followed by on_close.
             if future.cancelled() or future.exception() is not None:
                 return
-            if self._stock:
-                # It cannot answer a ping that waits behind a large window.
-                self.heard()
+            # It cannot answer a ping that waits behind a large window or event.
+            self.heard()
             if not self._unwritten_bytes:
                 if self._stock:
                     self._peer.link.acknowledge_all()
@@ -151,6 +148,26 @@ class SocketLink:
             connection = self._handler.ws_connection
             if connection is not None:
                 connection._abort()
+
+
+def slices(messages: Sequence[bytes]) -> Iterator[memoryview]:
+    """What the frames of ``messages`` are made of, `SLICE_BYTES` at a time. A large message is not copied."""
+    small: list[bytes] = []
+    for message in messages:
+        small.append(text_head(len(message)))
+        if len(message) <= SLICE_BYTES:
+            small.append(message)
+            continue
+        yield from sliced(b"".join(small))
+        yield from sliced(message)
+        small.clear()
+    yield from sliced(b"".join(small))
+
+
+def sliced(data: bytes) -> Iterator[memoryview]:
+    """``data``, `SLICE_BYTES` at a time."""
+    view = memoryview(data)
+    return (view[start : start + SLICE_BYTES] for start in range(0, len(data), SLICE_BYTES))
 
 
 def text_head(size: int) -> bytes:

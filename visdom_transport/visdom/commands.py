@@ -101,8 +101,9 @@ class Commands:
         window = windows.get(win)
         if window is None:
             return  # closed before, by somebody else: what was asked for holds
+        pane_data = self._transport.panes.pane_data(eid, win, window)
         del windows[win]
-        self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid, "pane_data": window})
+        self._transport.hub.publish("events", {"event_type": "close", "target": win, "eid": eid}, pane_data)
         self._transport.window_closed(eid, win, window)
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
@@ -252,12 +253,15 @@ class Commands:
 
     def _forward_to_vis(self, session: Session, command: dict[str, Any]) -> None:
         event = dict(self._object(command.get("data"), "data"))
-        eid = event.get("eid")
+        eid, win, pane_data = event.get("eid"), event.get("target"), None
         if event.get("pane_data") is False:
             self._environment(eid, "data.eid")
         else:
-            event["pane_data"] = self._window(eid, event.get("target"), "data.target")
-        self._transport.hub.publish("events", event)
+            # Whatever the page sent: what the pane holds now, which a later change must not touch.
+            event.pop("pane_data", None)
+            window = self._window(eid, win, "data.target")
+            pane_data = self._transport.panes.pane_data(str(eid), str(win), window)
+        self._transport.hub.publish("events", event, pane_data)
 
     def _echo(self, session: Session, command: dict[str, Any]) -> None:
         if session.role != "source":

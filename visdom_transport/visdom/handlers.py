@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler, BaseWebSocketHandler
 
@@ -14,7 +17,8 @@ from ..core.tally import Cause
 from ..links.longpoll import Client, reply
 from ..links.pump import clock
 from ..links.stock import StockBrowser, StockSource, parse
-from ..links.websocket import MAX_WAITING_MESSAGES, SUBPROTOCOL, SocketLink
+from ..links.websocket import MAX_WAITING_MESSAGES, SLICE_BYTES, SUBPROTOCOL, SocketLink, sliced
+from .line import Line
 from .logins import COOKIE, login_of
 from .publishing import post_embedding
 from .transport import Transport
@@ -55,6 +59,8 @@ class StockPeer:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
         transport.pump.start()
         self._transport = transport
+        self.line = asyncio.Lock()
+        """What a poller sends is acted on in order, also when something has to wait."""
         hub = transport.hub
         dialect = StockBrowser() if role == "browser" else StockSource()
         self.link = Link(kind, dialect, hub.limits, clock())
@@ -100,6 +106,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
 
     role = ""
     _socket: SocketLink | None = None
+    _line: Line | None = None
 
     def initialize(self, app: Any) -> None:
         self.app = app
@@ -125,6 +132,8 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             return
         self.set_nodelay(True)
         self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes, stock=not own)
+        if self.role == "browser":
+            self._line = Line(transport.turns, self._socket.receive, stock=not own)
         if not own:
             peer.link.on_ping = self._ping
             peer.greet()
@@ -133,18 +142,23 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
         if self.ws_connection is not None and not self.ws_connection.is_closing():
             self.ping()
 
-    def on_message(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        if self._line is not None:
+            return self._line.take(message)
         if self._socket is not None:
             self._socket.receive(message)
+        return None
 
     def on_pong(self, data: bytes) -> None:
         if self._socket is not None:
             self._socket.heard()
 
     def on_close(self) -> None:
-        if self._socket is not None:
-            self._socket.gone()
-            self._socket = None
+        socket, line, self._socket, self._line = self._socket, self._line, None, None
+        if line is not None and socket is not None:
+            line.end(socket.gone)
+        elif socket is not None:
+            socket.gone()
 
 
 class BrowserSocket(TransportSocket):
@@ -188,6 +202,20 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
             self.finish(encode({"error": {"code": "bad_message", "message": f"not JSON: {error}", "field": None}}))
             return None
 
+    async def finish_slowly(self, body: bytes, link: Link | None) -> None:
+        """Finish with ``body``. A peer that takes a large one slowly says nothing meanwhile, and is not dead."""
+        if link is not None and len(body) > SLICE_BYTES:
+            self.set_header("Content-Length", str(len(body)))
+            for part in sliced(body):
+                self.write(bytes(part))
+                try:
+                    await self.flush()
+                except StreamClosedError:
+                    return
+                link.hear(clock())
+            body = b""
+        self.finish(body)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         RequestHandler.write_error(self, status_code, **kwargs)
 
@@ -201,9 +229,9 @@ class OwnHandler(TransportHandler):
     def refuse_stranger(self) -> None:
         """Nothing yet: if it is somebody who has logged out, the session ends as well."""
 
-    def finish(self, chunk: Any = None) -> Any:
+    def prepare(self) -> None:
         self.set_header("Content-Type", "application/json")
-        return super().finish(chunk)
+        super().prepare()
 
 
 class PollHandler(OwnHandler):
@@ -215,9 +243,9 @@ class PollHandler(OwnHandler):
         request = self.body()
         if self._finished:
             return
-        messages = await self.transport.chains.poll(request, self.client)
+        answer = await self.transport.chains.poll(request, self.client)
         if not self._gone:
-            self.finish(reply(messages))
+            await self.finish_slowly(reply(answer.messages), answer.link)
 
     def on_connection_close(self) -> None:
         # The next poll presents its positions, so what this reply would have carried is not lost.
@@ -227,10 +255,10 @@ class PollHandler(OwnHandler):
 class SendHandler(OwnHandler):
     """``/transport/send``"""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         request = self.body()
         if not self._finished:
-            self.finish(reply(self.transport.chains.send(request, self.client)))
+            self.finish(reply(await self.transport.chains.send(request, self.client)))
 
 
 class StatusHandler(TransportHandler):
@@ -302,7 +330,7 @@ class StockPollHandler(TransportHandler):
         peer.greet()
         self.finish(encode({"success": True, "sid": session_id}))
 
-    def _exchange(self, request: Any) -> None:
+    async def _exchange(self, request: Any) -> None:
         if not isinstance(request, dict):
             self._fail("invalid")
             return
@@ -314,19 +342,26 @@ class StockPollHandler(TransportHandler):
             # The query says that the last reply is done with: stock has no other acknowledgement.
             peer.link.acknowledge_all()
             messages = [message.decode() for message in peer.link.outbox()]
-            self.finish(encode({"success": True, "messages": messages}))
+            await self.finish_slowly(encode({"success": True, "messages": messages}), peer.link)
         elif request.get("message_type") != "send":
             self._fail("invalid")
         elif not isinstance(request.get("message"), str):
             self._fail("no msg")
         else:
-            try:
-                peer.receive(request["message"], clock())
-            except LinkClosed as closed:
-                self.transport.hub.end(peer.link, closed.code, clock(), str(closed))
-                self._fail("closed", closed.code.reason)
-                return
-            self.finish(encode({"success": True}))
+            async with peer.line:
+                await self._take(peer, request["message"])
+
+    async def _take(self, peer: StockPeer, message: str) -> None:
+        turn = self.transport.turns.before(message) if self.role == "browser" else None
+        if turn is not None:
+            await turn
+        try:
+            peer.receive(message, clock())
+        except LinkClosed as closed:
+            self.transport.hub.end(peer.link, closed.code, clock(), str(closed))
+            self._fail("closed", closed.code.reason)
+            return
+        self.finish(encode({"success": True}))
 
     def _fail(self, reason: str, detail: str | None = None) -> None:
         self.finish(encode({"success": False, "reason": reason, "detail": detail or REASONS[reason]}))
@@ -340,10 +375,10 @@ class BrowserPollHandler(StockPollHandler):
     def get(self) -> None:
         self._open()
 
-    def post(self) -> None:
+    async def post(self) -> None:
         request = self.body()
         if not self._finished:
-            self._exchange(request)
+            await self._exchange(request)
 
 
 class SourcePollHandler(StockPollHandler):
@@ -351,11 +386,11 @@ class SourcePollHandler(StockPollHandler):
 
     role = "source"
 
-    def post(self) -> None:
+    async def post(self) -> None:
         request = self.body()
         if self._finished:
             return
         if isinstance(request, dict) and request.get("sid") is None:
             self._open()
         else:
-            self._exchange(request)
+            await self._exchange(request)

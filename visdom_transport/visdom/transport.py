@@ -34,9 +34,11 @@ from .durability.environments import environments_of
 from .durability.keeper import Keeper
 from .durability.reading import Unreadable
 from .logins import Logins
+from .panes import Panes
 from .producers import Producers
 from .sources import SharedSource, WindowSource
 from .state import State, Unread, is_unread
+from .turns import Turns
 from .updates import Caps, Memo, rules_for
 
 logger = logging.getLogger("visdom_transport")
@@ -59,8 +61,10 @@ class Transport:
         self.logins = Logins()
         self.pump = Pump(self.hub, settings.flush_interval_ms / 1000)
         self.commands = Commands(self)
+        self.panes = Panes()
         self.producers = Producers()
-        self.chains = Chains(self.hub, lambda client: self.converse("poll", client))
+        self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
+        self.chains = Chains(self.hub, lambda client: self.converse("poll", client), self.turns.before)
         self.stock_polls: dict[str, Any] = {}
         self.rules = rules_for(web_handlers.UpdateHandler, server_utils, app)
         self.caps = Caps(**{field.name: getattr(settings, field.name) for field in fields(Caps)})
@@ -182,6 +186,8 @@ class Transport:
                 self.hub.delete(feed, win)
             for win in windows:
                 self.hub.set(feed, win)
+        self.panes.environment_replaced(eid)
+        self.turns.look()
         self.keeper.environment_replaced(eid, begins=before is None)
         self._compare_later(eid)
 
@@ -193,11 +199,13 @@ class Transport:
         self._compare_later(eid)
 
     def window_set(self, eid: str, win: str) -> None:
+        self._pane_changed(eid, win)
         self.hub.set(f"env/{eid}", win)
         self.keeper.part_replaced(eid, "window", win)
         self._compare_later(eid)
 
     def window_removed(self, eid: str, win: str) -> None:
+        self._pane_changed(eid, win)
         self.hub.delete(f"env/{eid}", win)
         self.keeper.part_replaced(eid, "window", win)
         self._compare_later(eid)
@@ -210,9 +218,14 @@ class Transport:
 
     def window_updated(self, eid: str, win: str, delta: Delta) -> None:
         """``delta`` has been applied to the window."""
+        self._pane_changed(eid, win)
         self.hub.update(f"env/{eid}", win, delta)
         self.keeper.window_updated(eid, win, delta)
         self._compare_later(eid)
+
+    def _pane_changed(self, eid: str, win: str) -> None:
+        self.panes.window_changed(eid, win)
+        self.turns.look()
 
     def member_set(self, eid: str, name: str) -> None:
         """What an environment holds besides its windows, such as their saved positions, has changed."""

@@ -1,6 +1,7 @@
 /** What a bundle that is built with our ApiProvider has in the place of a WebSocket. */
 
 import { copyJson } from "../copy.js";
+import { withoutPane } from "./event.js";
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -42,7 +43,7 @@ export class Receiver {
 
   /** The command is kept until it is confirmed, hence the copy. @param {object} command */
   send(command) {
-    if (this.readyState === OPEN) this.#owner.onsend(copyJson(command));
+    if (this.readyState === OPEN) this.#owner.onsend(copyJson(withoutPane(command)));
   }
 
   close() {

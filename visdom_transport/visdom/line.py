@@ -1,0 +1,73 @@
+"""What a page says over a WebSocket, while some of it has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..core.encoding import decode
+from .turns import Turns
+
+MAX_WAITING_BYTES = 65_536
+"""So much may wait of one page before nothing more is read of it."""
+
+
+class Line:
+    """Acts on the messages of one page: on commands in order, each when it is its turn, and on all else at once.
+
+    What a page has drawn, and that it is there, must not wait behind a command that does.
+
+    Args:
+        act: deals with a message.
+        stock: the page speaks stock's dialect, in which everything is a command.
+    """
+
+    def __init__(self, turns: Turns, act: Callable[[str | bytes], None], *, stock: bool) -> None:
+        self._turns = turns
+        self._act = act
+        self._stock = stock
+        self._waiting: deque[str | bytes] = deque()
+        self._moving: asyncio.Task[None] | None = None
+
+    def take(self, message: str | bytes) -> Awaitable[None] | None:
+        """Act on ``message``, now or when it is its turn. Return what to wait for before reading more, if anything."""
+        if self._moving is None:
+            turn = self._turns.before(message)
+            if turn is None:
+                self._act(message)
+                return None
+            self._moving = asyncio.get_running_loop().create_task(self._move(turn))
+        elif not self._stock and not is_command(message):
+            self._act(message)
+            return None
+        self._waiting.append(message)
+        return self._moving if sum(map(len, self._waiting)) > MAX_WAITING_BYTES else None
+
+    def end(self, gone: Callable[[], None]) -> None:
+        """The page says no more. ``gone`` is called when all that it has said is dealt with."""
+        if self._moving is None:
+            gone()
+        else:
+            self._moving.add_done_callback(lambda moving: gone())
+
+    async def _move(self, turn: Awaitable[None] | None) -> None:
+        try:
+            while turn is not None:
+                await turn
+                turn = None
+                while self._waiting and turn is None:
+                    self._act(self._waiting.popleft())
+                    turn = self._turns.before(self._waiting[0]) if self._waiting else None
+        finally:
+            self._moving = None
+
+
+def is_command(message: str | bytes) -> bool:
+    """Whether a message of our protocol is a command."""
+    try:
+        parsed: Any = decode(message)
+    except ValueError:
+        return False
+    return isinstance(parsed, dict) and parsed.get("type") == "command"
