@@ -11,29 +11,40 @@ from visdom_transport.patching import Patches, Seam
 VISDOM: Final = "visdom"
 EVENTS: Final = "visdom_transport.client.events"
 POSTING: Final = "visdom_transport.client.posting"
+APPENDS: Final = "visdom_transport.client.appends"
+
+_SENDING: Final = (
+    "visdom:Visdom.scatter(self, X, Y, win, env, opts, update, name)",
+    "visdom:Visdom.image(self, img, win, env, opts)",
+    "visdom:Visdom._send(self, msg, endpoint, quiet, from_log, create)",
+    "visdom:Visdom._log(self, msg, endpoint)",
+    "visdom:Visdom._handle_post(self, url, data)",
+)
 
 KNOWN: Final[dict[str, patching.Features]] = {
     "0.2.4": (
         (
+            *_SENDING,
             "visdom:Visdom.setup_socket(self, polling)",
             "visdom:Visdom.setup_polling(self)",
             "visdom:Visdom.register_event_handler(self, handler, target)",
-            "visdom:Visdom._handle_post(self, url, data)",
         ),
         ("visdom:Visdom._handle_incoming_message", "visdom:Visdom._start_session_reaper"),
     ),
     "0.3.0": (
         (
+            *_SENDING,
             "visdom:Visdom.setup_socket(self, polling)",
             "visdom:Visdom.setup_polling(self)",
             "visdom:Visdom.register_event_handler(self, handler, target, env)",
-            "visdom:Visdom._handle_post(self, url, data)",
             "visdom:Visdom._handle_incoming_message(self, raw_message)",
             "visdom:Visdom._start_session_reaper(self)",
         ),
         (),
     ),
 }
+
+_AT_ONCE: Final = "clients that begin a window at once replace what the others had sent"
 
 TABLE: Final = (
     Seam(
@@ -63,6 +74,10 @@ TABLE: Final = (
         replacement=f"{EVENTS}:reap_session",
         versions=("0.3.0",),
     ),
+    Seam(VISDOM, "Visdom.scatter", _AT_ONCE, wrapper=f"{APPENDS}:scatter_in_both_forms"),
+    Seam(VISDOM, "Visdom.image", _AT_ONCE, wrapper=f"{APPENDS}:image_in_both_forms"),
+    Seam(VISDOM, "Visdom._send", _AT_ONCE, wrapper=f"{APPENDS}:send_in_both_forms"),
+    Seam(VISDOM, "Visdom._log", "a log that is replayed replaces, as it did before", wrapper=f"{APPENDS}:log_in_one_form"),
 )
 
 IN_BACKGROUND: Final = (

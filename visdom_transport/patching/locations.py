@@ -54,6 +54,13 @@ class Replacement:
     locations: list[tuple[Location, bool]]
     """With whether the location held the original itself, rather than inheriting or lacking it."""
 
+    def holds_at(self, location: Location) -> bool:
+        """Whether it is in place at this location, or in the class that the class there was made of."""
+        first = self.locations[0][0]
+        owners = (location.owner, first.owner)
+        is_derived = all(isinstance(owner, type) for owner in owners) and issubclass(*owners)
+        return first.get() is self.new and (location.owner is first.owner or is_derived)
+
     def put(self) -> None:
         for location, _ in self.locations:
             location.put(self.new)

@@ -68,7 +68,7 @@ class Patches:
         if original is None and not location.is_item:
             raise SeamError(f"{seam} is not there")
         previous = self.replacements.get(str(seam))
-        if previous is not None and original is previous.new:
+        if previous is not None and previous.holds_at(location):
             return previous
         locations = [location, *self._aliases(seam, original)]
         return Replacement(seam, original, replace(seam, original), [(each, each.holds()) for each in locations])

@@ -14,6 +14,7 @@ BUILD: Final = "visdom.server.build"
 RUN: Final = "visdom.server.run_server"
 STORE: Final = "visdom.data_model.json_store"
 SOCKET: Final = "visdom.server.handlers.socket_handlers"
+SHARED: Final = "visdom.utils.shared_utils"
 UTILS: Final = "visdom.utils.server_utils"
 WEB: Final = "visdom.server.handlers.web_handlers"
 
@@ -46,6 +47,19 @@ TABLE: Final = (
         "crashes without a CDN, and writes into the installation",
         wrapper="visdom_transport.visdom.page.browser_files:instead_of_download_scripts",
         aliases=(RUN,),
+    ),
+    Seam(
+        SHARED,
+        "ensure_dir_exists",
+        "where no directory can be made, 0.2.4 does not start",
+        wrapper="visdom_transport.visdom.durability.starting:make_folder",
+        aliases=(APP, STORE),
+    ),
+    Seam(
+        APP,
+        "Application.load_user_settings",
+        "a style that cannot be read keeps the server from starting",
+        wrapper="visdom_transport.visdom.durability.starting:load_user_settings",
     ),
     setting("autoreload", "debug mode restarts the server, without its state, when any source file changes", value=False),
     # Serving the page
@@ -124,8 +138,22 @@ TABLE: Final = (
     Seam(
         APP,
         "Application.save_layouts",
-        "a file of saved views that could not be read is overwritten",
+        "a file of saved views that could not be read is overwritten; a save that is cut leaves half a file",
         wrapper="visdom_transport.visdom.durability.views:save_layouts",
+    ),
+    Seam(
+        STORE,
+        "JSONStore.save_undo",
+        "where files cannot be renamed, no closed window can be brought back",
+        replacement="visdom_transport.visdom.durability.other_files:save_undo",
+        versions=("0.3.0",),
+    ),
+    Seam(
+        UTILS,
+        "set_cookie",
+        "a save that is cut leaves half a secret; it fails when there is no default directory",
+        replacement="visdom_transport.visdom.durability.other_files:set_cookie",
+        aliases=(RUN,),
     ),
     Seam(
         UTILS,

@@ -9,6 +9,7 @@ from typing import Any
 from visdom.utils import server_utils
 
 from visdom_transport.visdom import flavour
+from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport")
 
@@ -69,7 +70,9 @@ class StoreStorage(Storage):
     def push_closed(self, eid: str, win: str, window: Any) -> None:
         try:
             server_utils.push_deleted(self._store, eid, win, window)
-        except (OSError, ValueError) as error:  # an id that cannot be a file's name is a ValueError
+        except OSError as error:
+            unwritable.log(error, "window %.200r cannot be brought back: %s", win)
+        except (ValueError, TypeError) as error:  # an id that cannot be a file's name, a window that is nested too deeply
             logger.error("window %.200r of environment %.200r cannot be brought back: %s", win, eid, error)
 
     def pop_closed(self, eid: str) -> tuple[str, Any] | None:

@@ -27,6 +27,7 @@ from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.state.environments import CannotShow
 from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.updates import UpdateRefused
+from visdom_transport.writing import unwritable
 
 if TYPE_CHECKING:
     from visdom_transport.visdom.transport import Transport
@@ -57,6 +58,10 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
             _not_found(handler, str(error))
         except MessageError as error:
             _say(handler, CONFLICT, error.message)
+        except OSError as error:
+            unwritable.log(error, "%s failed: %s", handler.request.path)
+            message = f"could not be written: {unwritable.cause(error)}"
+            answer_error(handler, 500, {"code": "failed", "message": message, "field": None})
 
     return checked_post
 

@@ -21,6 +21,7 @@ from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.storage import Storage
 from visdom_transport.visdom.updates import UpdateRefused, pop_embeddings
+from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport.commands")
 
@@ -88,6 +89,9 @@ class Commands:
             return action(session, command)
         except MessageError:
             raise
+        except OSError as error:
+            unwritable.log(error, "command %s failed: %s", str(name))
+            raise MessageError("failed", f"could not be written: {unwritable.cause(error)}") from error
         except Exception as error:
             logger.exception("command %s failed", name)
             raise MessageError("failed", f"{type(error).__name__}: {error}") from error
@@ -189,7 +193,7 @@ class Commands:
         try:
             self._save_environment(str(eid))
         except OSError as error:
-            logger.error("environment %.200r could not be saved: %s", eid, error)
+            unwritable.log(error, "environment %.200r could not be saved: %s", str(eid))
 
     # --- environments ---
 
