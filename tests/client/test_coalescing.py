@@ -84,12 +84,16 @@ def calls(odd: bool) -> st.SearchStrategy[Call]:
     image = st.builds(lambda src: [{"type": "image", "content": {"src": src, "caption": None}}], lines)
     history = st.builds(lambda src: [{"type": "image_history", "content": {"src": src, "caption": None}}], lines)
     point = st.builds(lambda x: {"type": "embedding", "x": x, "y": 1, "cluster": "c"}, numbers)
+    additions = st.one_of(st.none(), st.builds(lambda name: {"append": True, "layout": {}, "name": name}, names))
     append = body(data=data, layout=st.just({}), opts=any_opts, name=names, append=st.just(True))
     choices: list[st.SearchStrategy[Call]] = [
         st.tuples(st.just("events"), body(data=data, layout=layouts, opts=any_opts)),
         st.tuples(st.just("events"), body(data=st.one_of(text, image, history), opts=any_opts)),
         st.tuples(st.just("update"), append),
         st.tuples(st.just("update"), append),
+        st.tuples(st.just("update"), st.builds(lambda body, layout: body | {"otherwise": {"layout": layout}}, append, layouts)),
+        st.tuples(st.just("events"), body(data=data, layout=layouts, opts=any_opts, otherwise=additions)),
+        st.tuples(st.sampled_from(["events", "update"]), body(data=history, opts=any_opts, otherwise=st.just({}))),
         st.tuples(st.just("update"), body(data=data, layout=layouts, opts=any_opts, name=names, append=st.just(False))),
         st.tuples(st.just("update"), body(data=text, opts=any_opts)),
         st.tuples(st.just("update"), body(data=text, opts=any_opts)),
@@ -229,6 +233,32 @@ def test_appends_become_one_with_every_point() -> None:
     (message,) = sent(*(append(x) for x in range(1000)))
     assert message["endpoint"] == "update"
     assert message["body"] == append(0)[1] | {"data": [append(0)[1]["data"][0] | {"x": [*range(1000)], "y": [*range(1000)]}]}
+
+
+@pytest.mark.parametrize("legend", [["a"], ["a", "b"], []])
+def test_appends_whose_legend_says_what_they_are_called_become_one(legend: list[str]) -> None:
+    made = [("update", append(x)[1] | {"name": None, "opts": {"legend": legend}}) for x in range(3)]
+    (message,) = sent(*made)
+    assert message["body"]["data"][0]["x"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("legend", [["b"], "a"])
+def test_appends_whose_legend_renames_them_do_not(legend: Any) -> None:
+    """A plot without traces is given new ones, which the next update renames."""
+    made = [("update", append(x)[1] | {"name": None, "opts": {"legend": legend}}) for x in range(3)]
+    assert len(sent(*made)) == 3
+
+
+def test_appends_in_both_forms_become_one() -> None:
+    other = {"otherwise": {"layout": {"title": "T"}}}
+    (message,) = sent(*(("update", append(x)[1] | other) for x in range(1000)))
+    assert message["body"]["otherwise"] == other["otherwise"]
+    assert message["body"]["data"][0]["x"] == [*range(1000)]
+
+
+def test_what_begins_a_window_replaces_nothing_that_waits() -> None:
+    begun: Call = ("events", plot("2")[1] | {"otherwise": {"append": True, "layout": {}, "name": "a"}})
+    assert [message["endpoint"] for message in sent(append(1), begun, append(2))] == ["update", "events", "update"]
 
 
 def test_lines_become_one() -> None:

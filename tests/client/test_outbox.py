@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ def point(x: int, win: str = "w") -> Message:
 def plot(title: str, win: str = "w") -> Message:
     trace = {"x": [], "y": [], "type": "scatter"}
     return capture("events", {"data": [trace], "win": win, "eid": "e", "layout": {}, "opts": {"title": title}})
+
+
+def begin(*x: int, win: str = "w") -> Message:
+    """Points that make their window, if there is none by then."""
+    trace = {"x": x, "y": x, "type": "scatter"}
+    added = {"append": True, "layout": {}, "name": None}
+    body = {"data": [trace], "win": win, "eid": "e", "layout": {}, "opts": {"title": "begun"}, "otherwise": added}
+    return capture("events", body)
 
 
 def event(x: int, size: int = 0) -> Message:
@@ -65,7 +74,9 @@ class Server:
             self.events.append(body["x"])
             return
         points = body["data"][0]["x"]
-        if endpoint == "events":
+        if "otherwise" in body and body["win"] in self.windows:
+            self.windows[body["win"]][1].extend(points if body["otherwise"] else [])
+        elif endpoint == "events":
             self.windows[body["win"]] = (body["opts"]["title"], list(points))
         else:
             self.windows.setdefault(body["win"], ("", []))[1].extend(points)
@@ -113,7 +124,7 @@ class Publisher:
             self.windows.confirmed(item.message, creation_of(item.message))
         if not receipt.known:
             missing = [each for each in self.windows.creations() if each.window[1] not in self.server.windows]
-            self.outbox.begin_again(missing)
+            self.outbox.begin_again([each.if_missing() for each in missing])
 
     def settle(self) -> None:
         for _ in range(1000):
@@ -130,7 +141,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     wins = Bundle("wins")
 
     @initialize(batch_bytes=st.sampled_from([1, 300, 10_000]))
-    def begin(self, batch_bytes: int) -> None:
+    def start(self, batch_bytes: int) -> None:
         self.server = Server()
         self.publisher = Publisher(self.server, batch_bytes=batch_bytes)
         self.count = 0
@@ -141,6 +152,13 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.count += 1
         self.publisher.put(plot(f"title {self.count}", win))
         self.expected[win] = (f"title {self.count}", [])
+        return win
+
+    @rule(target=wins, win=st.sampled_from(["u", "v"]))
+    def begin_window(self, win: str) -> str:
+        if not self.publisher.windows.exists(("e", win)):
+            self.publisher.put(begin(win=win))
+            self.expected.setdefault(win, ("begun", []))
         return win
 
     @rule(win=wins)
@@ -223,6 +241,39 @@ def test_without_a_disk_applied_is_the_end_and_nothing_is_doubled(steps: list[st
     assert server.events == sent[len(sent) - len(server.events) :]
     if "restart" not in steps:
         assert server.events == sent
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.sampled_from(["begin", "append", "", "request", "reply"])), max_size=60))
+def test_publishers_that_begin_a_window_at_once_replace_nothing(steps: list[tuple[int, str]]) -> None:
+    server = Server()
+    publishers = [Publisher(server, batch_bytes=300) for _ in range(3)]
+    sent: list[list[int]] = [[], [], []]
+    for number, (who, step) in enumerate(steps):
+        if step in ("begin", "append"):
+            sent[who].append(number)
+            publishers[who].put(begin(number) if step == "begin" else point(number))
+        else:
+            publishers[who].exchange(step)
+    for publisher in publishers:
+        publisher.settle()
+    points = server.windows["w"][1] if server.windows else []
+    for who, numbers in enumerate(sent):
+        assert [x for x in points if steps[x][0] == who] == numbers
+
+
+@pytest.mark.parametrize("make", [plot, lambda title: begin(0)])
+def test_windows_made_again_leave_those_that_others_have_made(make: Callable[[str], Message]) -> None:
+    server = Server(keeps=False)
+    publisher, other = Publisher(server), Publisher(server)
+    publisher.put(make("title"))
+    publisher.settle()
+    server.restart()
+    other.put(begin(7))
+    publisher.put(event(1))
+    publisher.exchange()
+    other.settle()
+    publisher.settle()
+    assert server.windows == {"w": ("begun", [7])}
 
 
 def test_windows_are_made_again_with_their_titles() -> None:

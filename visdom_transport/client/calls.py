@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from visdom_transport.core.encoding import encode
+from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.window_ids import window_id
+
+from .appends import OTHERWISE
 
 Window: TypeAlias = tuple[str, str | None]
 """Environment and window id; None stands for all windows of the environment."""
@@ -24,7 +26,7 @@ MAX_FOLDED_BYTES = 256_000
 """A message takes in others up to about this size, so that a batch can hold several and the oldest can be dropped alone."""
 
 _ATOMS = frozenset({float, int, str, bool, type(None)})
-_POINT_UPDATE = frozenset({"data", "win", "eid", "layout", "opts", "name", "append"})
+_POINT_UPDATE = frozenset({"data", "win", "eid", "layout", "opts", "name", "append", OTHERWISE})
 _TEXT_UPDATE = frozenset({"data", "win", "eid", "opts"})
 _WITH_CONTENT = frozenset({"text", "image", "image_history", "properties", "network"})
 _UNSURE = frozenset({"embeddings", "plot_history", "image_compare", "table"})
@@ -45,13 +47,26 @@ class Message:
         window: what it is about.
         size_bytes: about what it takes in memory and on the wire.
         calls: how many calls are in it.
+        has_other_form: whether the server is told what to do if the window is not as the endpoint expects.
         replaces: whether earlier messages for the window need not be sent any more.
         creates: whether it makes the window if there is none, and is not refused.
         makes: whether there surely is a window afterwards.
         alone: whether it stays apart from all other messages for the window.
     """
 
-    __slots__ = ("_body", "alone", "calls", "creates", "eid", "endpoint", "makes", "replaces", "size_bytes", "window")
+    __slots__ = (
+        "_body",
+        "alone",
+        "calls",
+        "creates",
+        "eid",
+        "endpoint",
+        "has_other_form",
+        "makes",
+        "replaces",
+        "size_bytes",
+        "window",
+    )
 
     def __init__(self, endpoint: str, body: Mapping[str, Any], encoded: bytes | None = None) -> None:
         self.endpoint = endpoint
@@ -59,11 +74,13 @@ class Message:
         win = body.get("win")
         self.window = window_of(self.eid, "embedding" if win is None and endpoint == "embedding" else win)
         self.calls = 1
-        self.replaces = endpoint == "events" and is_well_formed(body)
-        self.makes = self.replaces
-        self.creates = endpoint == "events" or bool(body.get("append"))
+        self.has_other_form = OTHERWISE in body
+        self.makes = endpoint == "events" and is_well_formed(body)
+        self.replaces = self.makes and not self.has_other_form
+        appends = bool(body.get("append"))
+        self.creates = endpoint == "events" or appends or body.get(OTHERWISE) is not None
         # Whether a window is made decides on its place among the others, so what may be refused stays where it is.
-        self.alone = not self.replaces and (self.creates or endpoint != "update" or not _is_plain(body.get("opts")))
+        self.alone = not self.replaces and (appends or endpoint != "update" or not _is_plain(body.get("opts")))
         self._body = encode(body) if encoded is None else encoded
         self.size_bytes = len(self._body)
 
@@ -78,6 +95,18 @@ class Message:
     def body(self) -> bytes:
         """What is posted, as JSON. From then on the message takes in no other."""
         return self._body
+
+    def one_form(self, window_exists: bool) -> Message | None:
+        """The form that is right, for a server that knows nothing of the other one. None if there is nothing to tell it."""
+        body = decode(self.body())
+        other = body.pop(OTHERWISE)
+        if window_exists == (self.endpoint == "update"):
+            return Message(self.endpoint, body)
+        return None if other is None else Message("update" if window_exists else "events", body | other)
+
+    def if_missing(self) -> Message:
+        """A message that makes the window as this one does, if there is none by then, and changes nothing otherwise."""
+        return Message("events", decode(self.body()) | {OTHERWISE: None})
 
 
 class Points(Message):
@@ -201,8 +230,12 @@ def _points(body: Mapping[str, Any]) -> Points | None:
         return None
     if not isinstance(opts, dict) or not _is_plain(opts) or not isinstance(body.get("layout"), dict):
         return None
+    if OTHERWISE in body and not _makes_plot(body[OTHERWISE]):
+        return None
     # A legend renames traces, after which a name may mean another one.
     if name is not None and ("legend" in opts or len(data) > 1):
+        return None
+    if "legend" in opts and not _names_anyway(opts["legend"], data):
         return None
     frames, parts = [], []
     for trace in data:
@@ -216,6 +249,16 @@ def _points(body: Mapping[str, Any]) -> Points | None:
         frames.append({key: value for key, value in trace.items() if key != "x" and key != "y"})
         parts.append((orjson.dumps(x)[1:-1], orjson.dumps(y)[1:-1]))
     return Points(body, orjson.dumps({**body, "data": frames}), parts)
+
+
+def _names_anyway(legend: Any, data: list[Any]) -> bool:
+    """Whether traces have the names already that a legend gives those in the window: new ones are renamed by the next update."""
+    names = [trace.get("name") if isinstance(trace, dict) else None for trace in data]
+    return isinstance(legend, list) and names[: len(legend)] == legend[: len(names)]
+
+
+def _makes_plot(other: Any) -> bool:
+    return isinstance(other, dict) and other.keys() == {"layout"} and isinstance(other["layout"], dict)
 
 
 def _is_axis(values: Any) -> bool:

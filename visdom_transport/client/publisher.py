@@ -24,13 +24,13 @@ from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
 from .address import Address
+from .appends import image_in_both_forms, scatter_in_both_forms, with_other_form
 from .calls import ENDPOINTS, capture, window_of
+from .existence import ANSWER_TIMEOUT_S, exists_for_append, exists_for_caller
 from .outbox import Counters
 from .posting import handle_post, session
 from .sender import Options, Sender
 
-ANSWER_TIMEOUT_S = 10.0
-"""How long a call that must know an answer waits for what was published before it."""
 ANSWER_WITHIN_S = 15.0
 """How long the answer may then be silent: with the wait before, no call takes longer than half a minute."""
 
@@ -136,8 +136,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         if endpoint == "save":
             return self._save(sender, msg)
         if endpoint not in ENDPOINTS:
-            if not sender.is_away:
-                sender.flush(ANSWER_TIMEOUT_S)
+            sender.catch_up(ANSWER_TIMEOUT_S)
             answer = super()._send(msg, endpoint, quiet, from_log, create)
             if endpoint in ("delete_env", "win_data"):
                 sender.forget(window_of(msg["eid"], None))
@@ -151,7 +150,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
             msg["win"] = window_id(msg["win"])
         if not from_log:
             self._log(msg, endpoint)
-        sender.put(capture(endpoint, msg))
+        sender.put(capture(endpoint, with_other_form(endpoint, msg)))
         if endpoint == "close":
             return ""
         return "embedding" if msg.get("win") is None else msg["win"]
@@ -159,8 +158,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     def _save(self, sender: Sender, msg: dict[str, Any]) -> str:
         """Save environments now, or as soon as the server is back and has what was published before: training goes on."""
         eids: list[str] = msg["data"]
-        if not sender.is_away:
-            sender.flush(ANSWER_TIMEOUT_S)
+        sender.catch_up(ANSWER_TIMEOUT_S)
         answer = sender.save(eids)
         if answer is None:
             sender.save_later(eids)
@@ -168,19 +166,24 @@ class Publisher(_Visdom):  # type: ignore[misc]
         return answer
 
     def win_exists(self, win: str, env: str | None = None) -> bool | None:
-        """Whether the server has the window; None if it cannot be asked."""
+        """Whether the window exists once all that was published before has arrived; None if nobody knows.
+
+        While the server cannot be asked, the answer is what this publisher knows from its own calls and former answers.
+        """
         sender = self._sender
-        # Visdom's methods ask before each append. What this publisher made or fed itself need not be asked for.
-        if sender is None or sys._getframe(1).f_globals is not _Visdom.__init__.__globals__:
+        if sender is None or win is None:
             exists: bool | None = super().win_exists(win, env)
             return exists
         window = window_of(self.env if env is None else env, win)
-        exists = sender.windows.exists(window) if win else None
-        if exists is None:
-            exists = sender.exists(window)
-            if exists is not None and win:
-                sender.learned(window, exists)
-        return exists
+        if not win:
+            # This is how Visdom asks whether the server is there.
+            return sender.exists(window)
+        if sys._getframe(1).f_globals is _Visdom.__init__.__globals__:
+            return exists_for_append(sender, window)
+        return exists_for_caller(sender, window)
+
+    scatter = scatter_in_both_forms(_Visdom.scatter)
+    image = image_in_both_forms(_Visdom.image)
 
 
 def _made_again(kind: type[Publisher], arguments: dict[str, Any]) -> Publisher:

@@ -31,6 +31,8 @@ QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
 SAVED_WITHIN_S = 15.0
 """How long somebody waits for environments to be saved."""
+MOMENT_S = 1.0
+"""A server that will be asked again sooner, after a first failure, is not away: most often only a connection is gone."""
 MAX_CAUSES = 100
 TOO_LARGE_TIMES = 3
 """A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
@@ -101,6 +103,8 @@ class Sender:
         self._too_large: tuple[Item | None, int] = (None, 0)
         self._batch_bytes = self._outbox.batch_bytes
         self._taken = 0
+        self._is_silent = False
+        self._exchanges_begun = self._exchanges_done = self._exchanges_wanted = 0
         self._warned_full = False
         self._causes: set[tuple[str, ...]] = set()
 
@@ -108,8 +112,13 @@ class Sender:
 
     @property
     def is_away(self) -> bool:
-        """Whether the last request got no answer."""
-        return self._outage.failures > 0
+        """Whether the server cannot be asked: it did not answer twice, or has left a caller waiting since it last did."""
+        return self._outage.failures > 1 or self._is_silent
+
+    @property
+    def mark(self) -> int:
+        """Stands for everything put so far, for `learned`."""
+        return self._outbox.mark
 
     @property
     def counters(self) -> Counters:
@@ -145,20 +154,36 @@ class Sender:
         """Wait until the server has applied, or keeps for good, everything put so far. Returns whether it does."""
         with self._changed:
             mark = self._outbox.mark
-            self._hurry += 1
-            try:
-                self._changed.notify_all()
-                return self._changed.wait_for(
-                    lambda: not self._environments and not self._saves and self._outbox.settled(mark, durable=durable),
-                    timeout_s,
-                )
-            finally:
-                self._hurry -= 1
+            return self._wait_until(lambda: self._is_settled(mark, durable=durable), timeout_s)
 
-    def learned(self, window: Window, exists: bool) -> None:
-        """Note whether a window is there."""
+    def catch_up(self, timeout_s: float, *, afresh: bool = False) -> bool:
+        """As `flush`, but without waiting for a server that is away.
+
+        Args:
+            afresh: first ask the server how far it is, in case that it has lost what it had applied.
+        """
         with self._changed:
+            mark = self._outbox.mark
+            wanted = self._exchanges_begun + 1 if afresh else 0
+            if afresh:
+                self._exchanges_wanted = wanted
+                self._wake()
+
+            def is_settled() -> bool:
+                return self._exchanges_done >= wanted and self._is_settled(mark)
+
+            if not self._wait_until(lambda: self.is_away or is_settled(), timeout_s):
+                self._is_silent = True
+            return is_settled()
+
+    def learned(self, window: Window, exists: bool, since: int) -> bool:
+        """Note whether the server has a window. What was put after the `mark` was ``since`` knows better. Returns what holds."""
+        with self._changed:
+            known = self.windows.exists(window)
+            if known is not None and self._outbox.mark != since:
+                return known
             self.windows.learned(window, exists)
+            return exists
 
     def forget(self, window: Window) -> None:
         """Note that it is not known any more whether the window is there; without an id, all of its environment."""
@@ -224,6 +249,18 @@ class Sender:
 
     # --- under the lock ---
 
+    def _wait_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Wait, with the thread in a hurry. Returns whether the condition holds."""
+        self._hurry += 1
+        try:
+            self._changed.notify_all()
+            return self._changed.wait_for(condition, timeout_s)
+        finally:
+            self._hurry -= 1
+
+    def _is_settled(self, mark: int, *, durable: bool = False) -> bool:
+        return not self._environments and not self._saves and self._outbox.settled(mark, durable=durable)
+
     def _offer(self, message: Message) -> bool:
         try:
             taken = self._outbox.offer(message, window_exists=self.windows.is_sure(message.window))
@@ -264,7 +301,8 @@ class Sender:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._environments or self._saves) or self._outbox.has_news
+        waits = bool(self._environments or self._saves) or self._outbox.has_news
+        return waits or self._exchanges_wanted > self._exchanges_done
 
     # --- the thread ---
 
@@ -305,6 +343,8 @@ class Sender:
 
     def _exchange(self) -> None:
         with self._changed:
+            self._exchanges_begun += 1
+            number = self._exchanges_begun
             request = self._outbox.request()
         try:
             reply = self._connection.publish(request)
@@ -327,6 +367,9 @@ class Sender:
             self._refused(item, error)
         if not receipt.known:
             self._make_again()
+        with self._changed:
+            self._exchanges_done = number
+            self._changed.notify_all()
 
     def _save_what_arrived(self) -> None:
         with self._changed:
@@ -358,7 +401,7 @@ class Sender:
             creations = self.windows.creations()
         missing = [each for each in creations if not self._connection.exists(each.window)]
         with self._changed:
-            count = self._outbox.begin_again(missing)
+            count = self._outbox.begin_again([each.if_missing() for each in missing])
             self._environments |= self._made
         if count:
             logger.warning(
@@ -389,14 +432,20 @@ class Sender:
             )
 
     def _unreachable(self, away: Away) -> None:
-        if self._outage.failed(away, time.monotonic()):
+        is_told = self._outage.failed(away, time.monotonic())
+        wait_s = self._outage.wait_s(away)
+        with self._changed:
+            # It may have said itself when to come back.
+            self._is_silent |= wait_s > MOMENT_S
+            self._changed.notify_all()
+        if is_told:
             logger.warning(
                 "the Visdom server at %s cannot be reached (%s). Nothing is lost yet: up to %d bytes are held until it is back.",
                 self.address.shown,
                 away,
                 self.options.max_bytes,
             )
-        until = time.monotonic() + self._outage.wait_s(away)
+        until = time.monotonic() + wait_s
         with self._changed:
             while (left := until - time.monotonic()) > 0:
                 self._wait(left)
@@ -407,3 +456,4 @@ class Sender:
             logger.warning(
                 "the Visdom server at %s is back after %.1f s; what was held is being sent.", self.address.shown, lasted
             )
+        self._is_silent = False

@@ -66,7 +66,8 @@ class StockVisdom:
         applied = request.first - 1
         for item in request.items:
             try:
-                refusal = self._refusal(item.message)
+                message = self._in_one_form(item.message)
+                refusal = self._refusal(message) if message is not None else None
             except (Away, TooLarge):
                 if applied < request.first:
                     raise
@@ -76,6 +77,10 @@ class StockVisdom:
             if refusal is not None:
                 refused.append({"number": applied, "error": refusal})
         return {"server": "stock", "applied": applied, "durable": None, "refused": refused}
+
+    def _in_one_form(self, message: Message) -> Message | None:
+        """The message as Visdom's own client sends it, which asks whether the window exists. None if there is nothing to say."""
+        return message.one_form(self._exists(message.window)) if message.has_other_form else message
 
     def _refusal(self, message: Message) -> dict[str, Any] | None:
         """Send one message. Returns the error, if the server does not take it."""
@@ -124,15 +129,19 @@ class StockVisdom:
     def _is_closed(self, window: Window) -> bool:
         eid, win = window
         if win is not None:
-            answer = _ask(self._exchange, "win_exists", {"eid": eid, "win": win}, QUESTION_TIMEOUT_S)
-            exists = existence(answer)
-        else:
-            answer = _ask(self._exchange, "win_data", {"eid": eid, "win": None}, REPLY_TIMEOUT_S)
-            held = windows(answer)
-            exists = None if held is None else bool(held)
+            return not self._exists(window)
+        answer = _ask(self._exchange, "win_data", {"eid": eid, "win": None}, REPLY_TIMEOUT_S)
+        held = windows(answer)
+        if held is None:
+            raise stranger(answer)
+        return not held
+
+    def _exists(self, window: Window) -> bool:
+        answer = _ask(self._exchange, "win_exists", {"eid": window[0], "win": window[1]}, QUESTION_TIMEOUT_S)
+        exists = existence(answer)
         if exists is None:
             raise stranger(answer)
-        return not exists
+        return exists
 
     def _post(self, message: Message) -> Answer:
         answer = self._exchange.ask(f"/{message.endpoint}", message.body(), within_s=REPLY_TIMEOUT_S)

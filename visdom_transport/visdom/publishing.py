@@ -37,6 +37,9 @@ Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
 """Windows whose content is not a plot. Everything else needs a layout."""
 
+OTHER_MEMBERS = frozenset({"append", "layout", "name"})
+"""What may differ between a body that makes a window and the one that adds to it."""
+
 POINT_MEMBERS = frozenset({"data", "name", "append", "delete"})
 """What makes an update more than one of layout and options."""
 
@@ -107,21 +110,28 @@ def as_json(refusal: UpdateRefused) -> dict[str, str | None]:
 
 
 def events(transport: Transport, args: dict[str, Any]) -> str:
-    """Create a window, or replace the one of the same id."""
+    """Create a window, or replace the one of the same id. With `otherwise` in the body, one that exists is not replaced."""
     if args.get("func") is not None:
         raise refuse("func", "Lua Torch is not supported")
-    return create_window(transport, args, environment_id(args))
+    eid = environment_id(args)
+    if "otherwise" in args:
+        other, win = other_form(args), args.get("win")
+        environment = transport.readable(eid)
+        if environment is not None and isinstance(win, str) and win in environment["jsons"]:
+            return update(transport, other) if other is not None else win
+    return create_window(transport, args, eid)
 
 
 def update(transport: Transport, args: dict[str, Any]) -> str:
-    """Change a window. An append to one that does not exist creates it."""
+    """Change a window. One that does not exist is created by an append, or by what `otherwise` in the body makes of it."""
     win = name("win", args.get("win"), "window id")
     eid = environment_id(args)
-    environment = transport.readable(eid) if args.get("append") else transport.environment(eid)
+    other = other_form(args) if "otherwise" in args else args if args.get("append") else None
+    environment = transport.environment(eid) if other is None else transport.readable(eid)
     if eid not in transport.app.state and hasattr(transport.app, "storage"):
         environment = transport.begin(eid)
     if environment is None or win not in environment["jsons"]:
-        return create_window(transport, args, eid) if args.get("append") else "win does not exist"
+        return create_window(transport, other, eid) if other is not None else "win does not exist"
     window = environment["jsons"][win]
     if not isinstance(window, dict):
         raise refuse("win", "is no window: something else was put in its place through /win_data")
@@ -136,6 +146,22 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
         return _left_to_visdom(transport, args)
     transport.window_updated(eid, win, delta)
     return str(window.get("id", win))
+
+
+def other_form(args: dict[str, Any]) -> dict[str, Any] | None:
+    """What a body with `otherwise` means if the window is not as its endpoint expects. None: nothing is to be done then.
+
+    Raises:
+        UpdateRefused: `otherwise` is neither null nor an object of members that may differ.
+    """
+    other = args["otherwise"]
+    if other is None:
+        return None
+    if not isinstance(other, dict):
+        raise refuse("otherwise", f"must be an object or null, not {other!r:.80}")
+    for key in other.keys() - OTHER_MEMBERS:
+        raise refuse(f"otherwise.{key}", f"must be one of {', '.join(sorted(OTHER_MEMBERS))}")
+    return {key: value for key, value in args.items() if key != "otherwise"} | other
 
 
 def _left_to_visdom(transport: Transport, args: dict[str, Any]) -> str:
