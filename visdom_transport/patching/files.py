@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..writing import write_atomically
 
 
 class PatchError(Exception):
@@ -59,11 +60,4 @@ def _put(root: Path, path: str, content: bytes | None) -> None:
                 break
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    half = file.with_name(f".{file.name}.visdom-transport")
-    try:
-        half.write_bytes(content)
-        if file.exists():
-            half.chmod(file.stat().st_mode)
-        os.replace(half, file)
-    finally:
-        half.unlink(missing_ok=True)
+    write_atomically(file, content)

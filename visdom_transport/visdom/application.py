@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from visdom.server.defaults import DEFAULT_ENV_PATH
-from visdom.utils.shared_utils import ensure_dir_exists
 
 from ..settings import Settings
+from ..writing import unwritable
 from .durability.environments import Environments, Refused, environments_of
 from .durability.reading import Unreadable
+from .starting import prepare, tell_unreadable
 from .state import State, Unread, is_unread
 
 logger = logging.getLogger("visdom_transport")
@@ -31,6 +33,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from .transport import Transport
 
         settings = Settings.from_env()
+        prepare(inspect.signature(init).bind(self, *args, **kwargs).arguments.get("env_path", DEFAULT_ENV_PATH))
         init(self, *args, **kwargs)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
@@ -52,7 +55,7 @@ def load_state(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
     def load_or_list(app: Any) -> dict[str, Any]:
         if app.env_path is None:
             return load(app)
-        ensure_dir_exists(app.env_path)
+        tell_unreadable(app.env_path)
         environments = environments_of(app)
         state: dict[str, Any] = {eid: Unread(environments, eid) for eid in environments.listed()}
         if app.eager_data_loading:
@@ -107,7 +110,7 @@ def save_first(environments: Environments, eid: str, content: Any) -> None:
     try:
         environments.save(eid, content)
     except OSError as error:
-        logger.error("environment %s could not be saved: %s", eid, error)
+        unwritable.log(error, "environment %.200r could not be saved: %s", eid)
 
 
 def load_from_store(_: Any) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ import visdom.utils.server_utils as server_utils
 
 from ..core.errors import MessageError
 from ..core.session import Session
+from ..writing import unwritable
 from .state import is_unread
 from .updates import UpdateRefused, pop_embeddings
 
@@ -63,6 +64,9 @@ class Commands:
             return action(session, command)
         except MessageError:
             raise
+        except OSError as error:
+            unwritable.log(error, "command %s failed: %s", str(name))
+            raise MessageError("failed", f"could not be written: {unwritable.cause(error)}") from error
         except Exception as error:
             logger.exception("command %s failed", name)
             raise MessageError("failed", f"{type(error).__name__}: {error}") from error
@@ -163,7 +167,7 @@ class Commands:
         try:
             self._save_environment(str(eid))
         except OSError as error:
-            logger.error("environment %.200r could not be saved: %s", eid, error)
+            unwritable.log(error, "environment %.200r could not be saved: %s", str(eid))
 
     # --- environments ---
 

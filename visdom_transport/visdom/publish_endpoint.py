@@ -52,7 +52,7 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
         {
             "server": SERVER_ID,
             "applied": producer.applied if producer is not None else None,
-            "durable": producer.durable if producer is not None and transport.keeper.on else None,
+            "durable": producer.durable if producer is not None and transport.keeper.keeps else None,
             "refused": refused,
         }
     ).decode()

@@ -24,6 +24,7 @@ BUILD: Final = "visdom.server.build"
 RUN: Final = "visdom.server.run_server"
 STORE: Final = "visdom.data_model.json_store"
 SOCKET: Final = "visdom.server.handlers.socket_handlers"
+SHARED: Final = "visdom.utils.shared_utils"
 UTILS: Final = "visdom.utils.server_utils"
 WEB: Final = "visdom.server.handlers.web_handlers"
 
@@ -92,6 +93,19 @@ TABLE: Final = (
         "crashes without a CDN, and writes into the installation",
         wrap="visdom_transport.visdom.browser_files:instead_of_download_scripts",
         also=(RUN,),
+    ),
+    Seam(
+        SHARED,
+        "ensure_dir_exists",
+        "where no directory can be made, 0.2.4 does not start",
+        wrap="visdom_transport.visdom.starting:make_folder",
+        also=(APP, STORE),
+    ),
+    Seam(
+        APP,
+        "Application.load_user_settings",
+        "a style that cannot be read keeps the server from starting",
+        wrap="visdom_transport.visdom.starting:load_user_settings",
     ),
     setting("autoreload", "debug mode restarts the server, without its state, when any source file changes", value=False),
     # Serving the page
@@ -170,8 +184,22 @@ TABLE: Final = (
     Seam(
         APP,
         "Application.save_layouts",
-        "a file of saved views that could not be read is overwritten",
+        "a file of saved views that could not be read is overwritten; a save that is cut leaves half a file",
         wrap="visdom_transport.visdom.views:save_layouts",
+    ),
+    Seam(
+        STORE,
+        "JSONStore.save_undo",
+        "where files cannot be renamed, no closed window can be brought back",
+        by="visdom_transport.visdom.other_files:save_undo",
+        only=("0.3.0",),
+    ),
+    Seam(
+        UTILS,
+        "set_cookie",
+        "a save that is cut leaves half a secret; it fails when there is no default directory",
+        by="visdom_transport.visdom.other_files:set_cookie",
+        also=(RUN,),
     ),
     Seam(
         UTILS,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from visdom.utils import server_utils
 
 from ..core.errors import MessageError
+from ..writing import unwritable
 from .delivery import CannotShow, transport_of
 from .publishing import CONFLICT, answer_error, as_json, count_refused, environment_id, name, parsed_body, refuse
 from .state import is_unread
@@ -47,6 +48,10 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
             _not_found(handler, str(error))
         except MessageError as error:
             _say(handler, CONFLICT, error.message)
+        except OSError as error:
+            unwritable.log(error, "%s failed: %s", handler.request.path)
+            message = f"could not be written: {unwritable.cause(error)}"
+            answer_error(handler, 500, {"code": "failed", "message": message, "field": None})
 
     return checked_post
 

@@ -26,6 +26,7 @@ from ..links.longpoll import Chains, Client
 from ..links.pump import Pump, clock
 from ..links.stock import StockBrowser
 from ..settings import Settings
+from ..writing import unwritable
 from .advice import tell
 from .commands import Commands
 from .compare import REFRESH_AFTER_S, Comparison
@@ -246,7 +247,9 @@ class Transport:
             return
         try:
             server_utils.push_deleted(self.app.storage, eid, win, window)
-        except (OSError, ValueError) as error:  # an id that cannot be a file's name is a ValueError
+        except OSError as error:
+            unwritable.log(error, "window %.200r cannot be brought back: %s", win)
+        except (ValueError, TypeError) as error:  # an id that cannot be a file's name, a window that is nested too deeply
             logger.error("window %.200r of environment %.200r cannot be brought back: %s", win, eid, error)
         self.undo_changed(eid)
 

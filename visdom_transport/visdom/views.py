@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import locale
 import logging
 import os
 import stat
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from visdom.server.defaults import LAYOUT_FILE
+
+from ..writing import write_atomically
 
 logger = logging.getLogger("visdom_transport")
 
@@ -44,7 +47,10 @@ def save_layouts(save: Callable[..., None]) -> Callable[..., None]:
             if _has_content(path) and getattr(app, "foreign_layouts", False):
                 raise OSError(errno.EEXIST, "could not be read and is left as it is until somebody moves it away", str(path))
             path.parent.mkdir(parents=True, exist_ok=True)
-        save(app)
+            # Visdom reads it in the encoding of the locale.
+            write_atomically(path, app.layouts.encode(locale.getpreferredencoding(False)))
+        else:
+            save(app)  # says that this has no effect
         app.foreign_layouts = False
 
     return save_unless_foreign

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,18 +27,38 @@ TIMEOUT_S = 30.0
 
 
 class ServerProcess:
-    """One server on a directory. `stock` is Visdom without us, `file_bytes` the largest file it may write."""
+    """One server on a directory. `stock` is Visdom without us, `file_bytes` the largest file it may write.
 
-    def __init__(self, envs: Path, *, stock: bool = False, file_bytes: int = 0, **settings: object) -> None:
+    `odd` is a program that its interpreter runs at its start: to take from it what a file system may not have. `home` is where
+    its log and its user's files are, `started_by` a program that starts it.
+    """
+
+    def __init__(
+        self,
+        envs: Path,
+        *,
+        stock: bool = False,
+        file_bytes: int = 0,
+        odd: str = "",
+        home: Path | None = None,
+        started_by: Sequence[str] = (),
+        **settings: object,
+    ) -> None:
         self.envs = envs
         self.port = free_port()
         self.http = requests.Session()
-        self._log = envs.with_name(f"{envs.name}.log").open("ab")
+        self.home = home or envs.parent
+        self._log = (self.home / f"{envs.name[:100]}.log").open("ab")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VISDOM")}
         environment |= {f"VISDOM_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
-        environment |= {"HOME": str(envs.parent), "VISDOM_TRANSPORT": "0" if stock else "1"}
+        environment |= {"HOME": str(self.home), "VISDOM_TRANSPORT": "0" if stock else "1"}
+        if odd:
+            folder = self.home / "odd"
+            folder.mkdir(exist_ok=True)
+            (folder / "sitecustomize.py").write_text(odd)
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), environment.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.port), f"{envs}/", str(file_bytes)],
+            [*started_by, sys.executable, "-c", PROGRAM, str(self.port), f"{envs}/", str(file_bytes)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -71,7 +92,7 @@ class ServerProcess:
         return self.process.wait(TIMEOUT_S)
 
     def log(self) -> str:
-        return self.envs.with_name(f"{self.envs.name}.log").read_text()
+        return (self.home / f"{self.envs.name[:100]}.log").read_text()
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"

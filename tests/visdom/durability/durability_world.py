@@ -107,6 +107,11 @@ class World:
             self.member_set(eid, "reload")
         self._done()
 
+    def save(self, eid: str) -> None:
+        """Somebody saves the environment by hand."""
+        if eid in self.app.state:
+            self.keeper.save(eid, self.app.state[eid])
+
     def delete(self, eid: str) -> None:
         """Visdom removes the file at once: the journal has to follow before anything else happens."""
         self.app.state.pop(eid, None)

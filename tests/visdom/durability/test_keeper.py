@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visdom_transport.visdom.durability import folding, writer
-from visdom_transport.visdom.durability.environments import EnvironmentFile
 
 ENVIRONMENTS = ["a", "b"]
 WINDOWS = ["u", "v", "w"]
@@ -519,15 +518,15 @@ def test_an_environment_whose_file_cannot_be_written_stays_in_the_journal(
         assert await world.keeper.close()
 
     broken = {"a.json"}
-    commit = EnvironmentFile.commit
+    replace = os.replace
 
-    def commit_unless_broken(file: EnvironmentFile) -> None:
-        if file._path.name in broken:
+    def replace_unless_broken(source: Path, target: Path) -> None:
+        if target.name in broken:
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
-        commit(file)
+        replace(source, target)
 
     with (
-        mock.patch.object(EnvironmentFile, "commit", commit_unless_broken),
+        mock.patch.object(os, "replace", replace_unless_broken),
         mock.patch.object(folding, "MIN_FOLD_BYTES", 20_000),
         mock.patch.object(folding, "FOLD_RETRY_S", 0.0),
     ):

@@ -236,8 +236,11 @@ def test_a_directory_stays_clean_when_nothing_changes_that_is_kept(envs: Path, j
             server.post("/events", {"win": "t", "data": [{"type": "text", "content": "a"}]})
         server.windows("main")
         assert server.durability()["on_disk"]
+        assert not (envs / ".transport").exists()
         assert server.end(signal.SIGTERM) == 0
-    assert not (envs / ".transport").exists()
+    left = [path.stat().st_size for path in envs.glob(".transport/*")]
+    assert sum(left) < 200, "nothing is left in the journal, where what was not saved has passed through"
+    assert bool(left) == (journal == "fed")
     assert set(json.loads((envs / "main.json").read_bytes())["jsons"]) == ({"t"} if journal == "fed" else set())
 
 

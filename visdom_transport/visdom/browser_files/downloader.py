@@ -51,7 +51,7 @@ def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] 
             # The downloader stores whatever is answered.
             content = source.read_bytes() if source.is_file() else b""
             if is_what_it_is_called(path, content):
-                place(content, into / path, Path(temporary))
+                place(content, into / path)
             elif content:
                 say(f"visdom-transport: {path} is not what it should be; does this network ask for a login?")
 

@@ -36,7 +36,7 @@ def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] 
 
     def fetch_one(package: Package, timeout_s: float) -> None:
         nonlocal fetched
-        _unpack(_pack(npm, package, Path(temporary), timeout_s, proxies), package, into, Path(temporary))
+        _unpack(_pack(npm, package, Path(temporary), timeout_s, proxies), package, into)
         fetched += 1
         say(f"  {fetched} of {len(packages)}: {package}")
 
@@ -81,10 +81,10 @@ def _pack(npm: str, package: Package, folder: Path, timeout_s: float, proxies: M
     return tarball
 
 
-def _unpack(tarball: Path, package: Package, into: Path, temporary: Path) -> None:
+def _unpack(tarball: Path, package: Package, into: Path) -> None:
     with tarfile.open(tarball) as archive:
         for member in archive:
             target = package.target(member.name) if member.isfile() else None
             content = archive.extractfile(member) if target else None
             if target and content:
-                place(content.read(), into / target, temporary)
+                place(content.read(), into / target)

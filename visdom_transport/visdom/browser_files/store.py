@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
 from pathlib import Path
+
+from visdom_transport.writing import write_atomically
 
 
 class FetchError(Exception):
     """Why one way of fetching did not work."""
 
 
-def place(content: bytes, target: Path, temporary: Path) -> None:
-    """Write a file so that no reader ever sees half of it, whoever else writes it now.
-
-    `temporary` is a folder on the same file system.
-    """
+def place(content: bytes, target: Path) -> None:
+    """Write a file so that no reader ever sees half of it, whoever else writes it now."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=temporary)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(name).chmod(0o644)
-    Path(name).replace(target)
+    write_atomically(target, content)
+    with contextlib.suppress(OSError):  # where modes cannot be changed, it has the one that all files have
+        target.chmod(0o644)

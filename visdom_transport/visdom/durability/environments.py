@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import errno
 import itertools
 import logging
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ...core.encoding import encode
+from ...writing import Replacement, remove_abandoned, sync_folder
 from .history import NO_ENVIRONMENT, Base, Stamp
 from .names import SUFFIX, Names
 from .reading import Reader, Unreadable
+from .saved import MARK, Saved, take_mark
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -26,8 +26,6 @@ STAMP = "transport"
 
 NAMED = 10
 """So many files that are no environments are named in the log."""
-
-TEMPORARY = ".visdom-transport-*.tmp"
 
 
 class Refused(OSError):
@@ -44,6 +42,7 @@ class Environments:
 
     def __init__(self, folder: Path, storage: Any = None) -> None:
         self.folder = folder
+        self.saved = Saved()
         self._names = Names(folder, storage)
         self._reader = Reader()
         self._strangers: dict[str, str] = {}
@@ -106,6 +105,7 @@ class Environments:
             raise Unreadable(f"{eid}{SUFFIX} is gone")
         environment = self._reader.read(path)
         environment.pop("name", None)
+        self.saved.found(eid, take_mark(environment))
         return environment, environment.pop(STAMP, None)
 
     def base(self, eid: str) -> Base:
@@ -119,6 +119,26 @@ class Environments:
         except Unreadable as unreadable:
             return Base(file=NO_ENVIRONMENT, error=unreadable.error)
         return Base(environment, Stamp.parse(stamp), file)
+
+    def saved_windows(self, eid: str) -> frozenset[str]:
+        """The windows that somebody has saved. May read the file, so it is for threads."""
+        known = self.saved.known(eid)
+        if known is None:
+            self._in_file(eid)
+            known = self.saved.found(eid, frozenset())
+        return known
+
+    def saved_besides(self, eid: str, wins: Iterable[str]) -> dict[str, Any]:
+        """What somebody has saved and is not among these windows, as the file has it. May read that, so it is for threads."""
+        besides = self.saved_windows(eid).difference(wins)
+        return {win: window for win, window in self._in_file(eid).items() if win in besides} if besides else {}
+
+    def _in_file(self, eid: str) -> dict[str, Any]:
+        try:
+            windows: dict[str, Any] = self._read(eid)[0]["jsons"]
+        except Unreadable:
+            return {}
+        return windows
 
     def file(self, eid: str) -> list[int] | None:
         """What tells whether the environment's file is still the same; None when there is none."""
@@ -152,6 +172,7 @@ class Environments:
         Returns why it has no file, if so.
         """
         self._strangers.pop(eid, None)
+        self.saved.forget(eid)
         path = self._names.existing(eid)
         if path is not None and (unreadable := self._reader.check(path, quiet=True)) is not None:
             self._strangers[eid] = str(unreadable)
@@ -160,6 +181,7 @@ class Environments:
     def ended(self, eid: str) -> None:
         """An environment is gone."""
         self._strangers.pop(eid, None)
+        self.saved.forget(eid)
 
     def refusal(self, eid: str) -> str | None:
         """Why the environment must not, or cannot, be written to its file; None if it may be."""
@@ -177,15 +199,18 @@ class Environments:
 
     # --- writing ---
 
-    def open(self, eid: str) -> EnvironmentFile:
+    def open(self, eid: str, saved: Collection[str] | None = None) -> EnvironmentFile:
         """Begin to write an environment.
+
+        Args:
+            saved: the windows that somebody has saved before, if nobody asks for this; None: somebody does.
 
         Raises:
             OSError: it cannot be written.
         """
         path = self._check(eid)
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = EnvironmentFile(path, self._names.target(eid)[1])
+        file = EnvironmentFile(path, self.folder, self._names.target(eid)[1], saved)
         file.on_commit = lambda: self._written(eid, path)
         return file
 
@@ -199,30 +224,48 @@ class Environments:
         self._strangers.pop(eid, None)
         self._reader.written(path)
 
-    def save(self, eid: str, environment: Mapping[str, Any]) -> None:
+    def save(self, eid: str, environment: Mapping[str, Any], *, asked: bool = True) -> None:
         """Write an environment.
+
+        Args:
+            asked: somebody wants it saved as it is. Otherwise what was saved before stays in the file.
 
         Raises:
             OSError: it cannot be written. The old file is as it was.
         """
-        with self.open(eid) as file:
-            for win, window in environment["jsons"].items():
+        for attempt in itertools.count():
+            try:
+                self._save(eid, environment, asked)
+                return
+            except OSError as error:
+                # The server of a network file system was restarted: what is opened anew is found again.
+                if error.errno != errno.ESTALE or attempt:
+                    raise
+
+    def _save(self, eid: str, environment: Mapping[str, Any], asked: bool) -> None:
+        windows = environment["jsons"] if asked else {**environment["jsons"], **self.saved_besides(eid, environment["jsons"])}
+        with self.open(eid, None if asked else self.saved_windows(eid)) as file:
+            for win, window in windows.items():
                 file.add_window(win, encode(window))
-            for name in environment:
-                if name not in ("jsons", STAMP):
-                    file.add_member(name, encode(environment[name]))
+            for name in encoded_members(environment):
+                file.add_member(name, encode(environment[name]))
             file.write()
             file.commit()
+        if asked:
+            self.saved.set(eid, windows)
 
-    def save_somewhere(self, eid: str, environment: Mapping[str, Any]) -> None:
+    def save_somewhere(self, eid: str, environment: Mapping[str, Any], *, asked: bool = False) -> None:
         """Write an environment that is kept nowhere else: under another name if it must not be written under its own.
+
+        Args:
+            asked: as in `save`.
 
         Raises:
             OSError: it cannot be written.
         """
         refusal = self.refusal(eid)
         if refusal is None:
-            self.save(eid, environment)
+            self.save(eid, environment, asked=asked)
             return
         other = next(name for n in itertools.count(2) if not self.exists(name := f"{eid} ({n})"))
         self.save(other, environment)
@@ -239,9 +282,15 @@ class Environments:
 
     def remove_temporary(self) -> None:
         """Remove what killed processes have left. Only for the one process that may write here."""
-        for path in self.folder.glob(TEMPORARY):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        remove_abandoned(self.folder)
+
+    def sync(self) -> None:
+        """Make durable which files there are.
+
+        Raises:
+            OSError: that is not possible now.
+        """
+        sync_folder(self.folder)
 
 
 def is_empty(path: Path) -> bool:
@@ -253,20 +302,18 @@ def is_empty(path: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
-_counter = itertools.count()
-
-
 class EnvironmentFile:
     """A file that takes the place of an environment's when it is committed. Leaving the context without that abandons it."""
 
-    def __init__(self, path: Path, members: Mapping[str, Any]) -> None:
-        self._path = Path(os.path.realpath(path))
-        # Without ".json" in its name, which is what Visdom looks for, and beside its target: a rename must not cross devices.
-        self._temporary = self._path.with_name(TEMPORARY.replace("*", f"{os.getpid()}-{next(_counter)}"))
-        self._file: BinaryIO | None = self._temporary.open("xb")
+    def __init__(self, path: Path, folder: Path, members: Mapping[str, Any], saved: Collection[str] | None) -> None:
+        self._replacement = Replacement(path)
+        self._is_elsewhere = self._replacement.folder != Path(os.path.realpath(folder))
         self._parts: list[bytes] = [b'{"jsons":{']
-        self._separator = b""
-        self._members: list[bytes] = [b"%b:%b" % (encode(name), encode(value)) for name, value in members.items()]
+        self._members = [b"%b:%b" % (encode(name), encode(value)) for name, value in members.items()]
+        if saved is not None:
+            self.add_member(MARK, encode(sorted(saved)))
+        self.windows: set[str] = set()
+        """Those that were added."""
         self.waiting_bytes = 0
         self.written_bytes = 0
         self.on_commit: Callable[[], None] = lambda: None
@@ -275,16 +322,11 @@ class EnvironmentFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            with contextlib.suppress(OSError):
-                file.close()
-            with contextlib.suppress(OSError):
-                self._temporary.unlink()
+        self._replacement.abandon()
 
     def add_window(self, win: str, encoded: bytes) -> None:
-        self._parts.append(b"%b%b:%b" % (self._separator, encode(win), encoded))
-        self._separator = b","
+        self._parts.append(b"%b%b:%b" % (b"," if self.windows else b"", encode(win), encoded))
+        self.windows.add(win)
         self.waiting_bytes += len(encoded)
 
     def add_member(self, name: str, encoded: bytes) -> None:
@@ -292,26 +334,26 @@ class EnvironmentFile:
 
     def write(self) -> None:
         """Write what was added so far."""
-        assert self._file is not None
         parts, self._parts = self._parts, []
         self.waiting_bytes = 0
         for part in parts:
-            self.written_bytes += self._file.write(ascii_json(part))
+            self.written_bytes += self._replacement.write(ascii_json(part))
 
-    def commit(self) -> None:
-        """Put it in the place of the old file, for good."""
-        assert self._file is not None
+    def commit(self, *, sync_name: bool = True) -> bool:
+        """Put it in the place of the old file, for good. Returns whether it did: what was begun later may be there already.
+
+        Args:
+            sync_name: False leaves `Environments.sync` to the caller, who has many files.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         self._parts.append(b"}%b}" % b"".join(b"," + member for member in self._members))
         self.write()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copymode(self._path, self._temporary)
-        file, self._file = self._file, None
-        file.close()
-        os.replace(self._temporary, self._path)
-        sync_folder(self._path.parent)
-        self.on_commit()
+        placed = self._replacement.commit(sync_name=sync_name or self._is_elsewhere)
+        if placed:
+            self.on_commit()
+        return placed
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -328,20 +370,9 @@ def ascii_json(data: bytes) -> bytes:
     return data if data.isascii() else data.decode().encode("ascii", "visdom_transport.json")
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def encoded_members(environment: Mapping[str, Any]) -> Iterable[str]:
     """The names of what an environment holds besides its windows."""
-    return [name for name in environment if name not in ("jsons", STAMP)]
+    return [name for name in environment if name not in ("jsons", STAMP, MARK)]
 
 
 def environments_of(app: Any) -> Environments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -16,9 +17,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from ...writing import sync_file, sync_folder
 from .blocks import Block, Damage, Record, read_blocks, write_block
-from .environments import sync_folder
 from .history import is_sound
+from .locks import FolderLock
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -51,7 +53,7 @@ class JournalFiles:
         self._waiting: deque[Piece] = deque()
         self._done: list[Piece] = []
         self._lock = threading.Lock()
-        self._owner: int | None = None
+        self._owned: FolderLock | None = None
         self._descriptor: int | None = None
         self._size = 0
         self._generation = 0
@@ -62,34 +64,48 @@ class JournalFiles:
     # --- who may use it ---
 
     def acquire(self) -> bool:
-        """Keep other processes from using the folder. False when another one does.
+        """Keep other processes from using the folder. False when another one does. Takes some seconds where there are no locks.
 
         Raises:
             OSError: the folder cannot be made or written.
         """
-        if self._owner is not None:
+        if self._owned is not None:
             return True
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
-        if not _lock(descriptor):
-            os.close(descriptor)
+        lock = FolderLock(self.folder)
+        if not lock.acquire():
             return False
-        self._owner = descriptor
+        self._owned = lock
         return True
+
+    @property
+    def is_acquired(self) -> bool:
+        """Whether no other process may use the folder."""
+        return self._owned is not None and not self.is_lost()
+
+    def is_lost(self) -> bool:
+        """Whether another process uses the folder now, because this one seemed to be dead."""
+        return self._owned is not None and self._owned.is_lost()
 
     def release(self) -> None:
         """Let go of everything."""
         with self._lock:
-            for descriptor in (self._descriptor, self._owner):
-                if descriptor is not None:
-                    os.close(descriptor)
-            self._descriptor = self._owner = None
+            self._close_generation()
+            if self._owned is not None:
+                self._owned.release()
+            self._owned = None
+
+    def _close_generation(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     # --- reading ---
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
-        return self.folder.is_dir() and bool(self._generations())
+        return os.path.isdir(self.folder) and bool(self._generations())
 
     def _generations(self) -> list[tuple[int, Path]]:
         found = ((_GENERATION.fullmatch(path.name), path) for path in self.folder.iterdir())
@@ -118,7 +134,8 @@ class JournalFiles:
             # A torn file may have a successor: that of a process that found it torn, and went on from there.
             if damage is Damage.CORRUPT:
                 aside = path.with_name(f"{path.stem}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
-                shutil.copyfile(path, aside)
+                with contextlib.suppress(OSError):  # where nothing can be written it stays where it is
+                    shutil.copyfile(path, aside)
                 logger.error("%s is damaged (%s): what can be read is used; it is kept as %s", path, damage.value, aside)
         return generations, damage is not Damage.CORRUPT
 
@@ -150,6 +167,8 @@ class JournalFiles:
             OSError: not everything could be written.
         """
         with self._lock:
+            if self.is_lost():
+                raise OSError(errno.EBUSY, "another server has taken over the journal")
             while self._waiting:
                 self._write_piece(self._waiting[0])
                 self._done.append(self._waiting.popleft())
@@ -189,38 +208,34 @@ class JournalFiles:
         self._size += sum(map(len, block))
 
     def _write_generation(self, block: list[bytes]) -> None:
-        path = self.folder / f"journal-{self._generation + 1:06}.log"
+        number, path = self._free_number()
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
             self._write_all(descriptor, block)
-            sync_folder(self.folder)
+            sync_folder(self.folder, part_of=self.folder.parent)
         except OSError:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
             with contextlib.suppress(OSError):
                 path.unlink()
             raise
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            self._close_generation()
             self.old.append(self.folder / f"journal-{self._generation:06}.log")
             self.old_bytes += self._size
         self._descriptor, self._size = descriptor, sum(map(len, block))
-        self._generation += 1
+        self._generation = number
+
+    def _free_number(self) -> tuple[int, Path]:
+        """A generation that nobody has begun: not even a process that holds no lock."""
+        number = self._generation + 1
+        while (path := self.folder / f"journal-{number:06}.log").exists():
+            number += 1
+        return number, path
 
     def _write_all(self, descriptor: int, block: list[bytes]) -> None:
         for piece in block:
             rest = memoryview(piece)
             while rest:
                 rest = rest[self._write(descriptor, rest) :]
-        os.fsync(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        sync_file(descriptor, self.folder.parent)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ...core.encoding import encode
+from ...writing import unwritable
 from .changes import Part
 from .environments import STAMP, EnvironmentFile, Environments, Refused
 from .files import JournalFiles
 from .history import Stamp
+from .many import write_all
 from .tracking import Tracked, Tracking
 from .writer import STEP_BYTES, Writer
 
@@ -27,15 +31,29 @@ FOLD_RETRY_S = 60.0
 
 
 class Folding:
-    """Folds the journal, one window at a time. All methods are for the event loop."""
+    """Folds the journal, one window at a time. All methods are for the event loop.
 
-    def __init__(self, app: Any, environments: Environments, files: JournalFiles, tracking: Tracking, writer: Writer) -> None:
+    Args:
+        app: the application; its ``state`` is what is written.
+        ends: whether the server ends, which goes on where folding was.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        environments: Environments,
+        files: JournalFiles,
+        tracking: Tracking,
+        writer: Writer,
+        ends: Callable[[], bool],
+    ) -> None:
         self._app = app
         self._environments = environments
         self._files = files
         self._tracking = tracking
         self._changes = tracking.changes
         self._writer = writer
+        self._ends = ends
         self._not_before = 0.0
         self._kept_bytes = 0
         """What the journal took after it was folded: environments that cannot have a file stay in it."""
@@ -43,7 +61,7 @@ class Folding:
         """Why an environment's file could not be written the last time."""
 
     def is_due(self) -> bool:
-        if asyncio.get_running_loop().time() < self._not_before:
+        if self._ends() or asyncio.get_running_loop().time() < self._not_before:
             return False
         if self._files.old:
             return True
@@ -67,47 +85,56 @@ class Folding:
         if not self._files.old:
             await self._writer.flush(rotate=True)
         old = list(self._files.old)
-        failure: str | None = None
-        for eid in self.dirty():
-            failure = await self._fold_or_keep(eid) or failure
+        left = await write_all(self.dirty(), self.fold_environment, at_once=1, is_over=self._ends)
+        if self._ends():
+            return
+        for eid in left:
+            if eid in self._tracking.tracked:
+                self._tracking.begin(eid)
         # An environment that was replaced meanwhile has begun anew: not its file but its record takes the place of the old ones.
         await self._writer.flush()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._files.remove, old)
+        await self.drop(old)
+        self._tell(left)
+        self._kept_bytes = self._files.size_bytes
+
+    async def drop(self, old: list[Path]) -> None:
+        """Remove generations of the journal of which everything is in files, or in later ones.
+
+        Raises:
+            OSError: that is not possible now.
+        """
+        run = asyncio.get_running_loop().run_in_executor
+        await run(None, self._environments.sync)
+        await run(None, self._files.remove, old)
+
+    def _tell(self, left: Mapping[str, OSError | None]) -> None:
+        # Why one is refused was told when it began.
+        errors = {eid: error for eid, error in left.items() if error is not None and not isinstance(error, Refused)}
+        failure = next((f"environment {eid}: {unwritable.cause(error)}" for eid, error in errors.items()), None)
         if failure is not None and failure != self.error:
             logger.error("the file of an environment cannot be written, so it stays in the journal: %s", failure)
         self.error = failure
-        self._not_before = loop.time() + FOLD_RETRY_S if failure is not None else 0.0
-        self._kept_bytes = self._files.size_bytes
+        self._not_before = asyncio.get_running_loop().time() + FOLD_RETRY_S if failure is not None else 0.0
 
-    async def _fold_or_keep(self, eid: str) -> str | None:
-        """Write an environment into its file, or keep all of it in the journal. Returns what went wrong, if anything did."""
-        failure = None
-        try:
-            await self.fold_environment(eid)
-            return None
-        except Refused:
-            pass  # which was told when it began
-        except OSError as error:
-            failure = f"environment {eid}: {error.strerror or error}"
-        if eid in self._tracking.tracked:
-            self._tracking.begin(eid)
-        return failure
-
-    async def fold_environment(self, eid: str) -> None:
+    async def fold_environment(self, eid: str, *, asked: bool = False) -> None:
         """Write an environment as it is into its file, while it goes on changing. Nothing is done when it is replaced meanwhile.
+
+        Args:
+            asked: somebody wants it saved as it is. Otherwise what was saved before stays in the file.
 
         Raises:
             OSError: it could not be written; its old file is as it was.
         """
         tracked = self._tracking.tracked.get(eid)
-        if tracked is None:
+        if eid not in self._app.state or (tracked is None and not self._ends()):
             return
         if self._changes.is_to_begin(eid):
             # What the file says must count as later than that.
             await self._writer.flush()
         run = asyncio.get_running_loop().run_in_executor
-        with self._environments.open(eid) as file:
+        if asked:
+            self._environments.saved.set(eid, self._app.state[eid]["jsons"])
+        with await run(None, self._open, eid, asked) as file:
             stamp = Stamp(self._writer.journal_id, eid, self._changes.number, {}, {})
             for part in self._tracking.parts(eid):
                 self._add(file, part, stamp)
@@ -115,29 +142,53 @@ class Folding:
                     await run(None, file.write)
                     if self._tracking.tracked.get(eid) is not tracked:
                         return
-            file.add_member(STAMP, encode(stamp.as_json()))
-            # The file may be ahead of the journal on disk. It must not get there first.
-            await self._writer.flush()
-            if self._tracking.tracked.get(eid) is not tracked:
-                return
-            await run(None, file.commit)
-        self._committed(eid, tracked, stamp.number, file)
+            if tracked is not None:
+                file.add_member(STAMP, encode(stamp.as_json()))
+                # The file may be ahead of the journal on disk. It must not get there first.
+                await self._writer.flush()
+                if self._tracking.tracked.get(eid) is not tracked:
+                    return
+            if await run(None, self._commit, eid, file, asked):
+                self._committed(eid, tracked, stamp.number, file)
 
     def fold_now(self, eid: str) -> None:
-        """The same, without a turn for others. The journal must have been written right before (`Writer.write_now`).
+        """The same because somebody asks for it, without a turn for others.
+
+        The journal must have been written right before (`Writer.write_now`).
 
         Raises:
             OSError: it could not be written; its old file is as it was.
         """
         tracked = self._tracking.tracked[eid]
-        with self._environments.open(eid) as file:
+        self._environments.saved.set(eid, self._app.state[eid]["jsons"])
+        with self._open(eid, asked=True) as file:
             stamp = Stamp(self._writer.journal_id, eid, self._changes.number, {}, {})
             for part in self._tracking.parts(eid):
                 _put(file, part, self._changes.encoded(part))
             file.add_member(STAMP, encode(stamp.as_json()))
-            file.commit()
+            self._commit(eid, file, asked=True)
         self._changes.forget(eid)
         self._committed(eid, tracked, stamp.number, file)
+
+    def _open(self, eid: str, asked: bool) -> EnvironmentFile:
+        """Begin to write the file; for threads."""
+        try:
+            return self._environments.open(eid, None if asked else self._environments.saved_windows(eid))
+        except OSError:
+            self._environments.saved.forget(eid)  # the old file can tell
+            raise
+
+    def _commit(self, eid: str, file: EnvironmentFile, asked: bool) -> bool:
+        """Put the file in its place; for threads. Returns whether it is there, and not what was begun later."""
+        try:
+            if not asked:
+                for win, window in self._environments.saved_besides(eid, file.windows).items():
+                    file.add_window(win, encode(window))
+            # Names are synced for all files together where many are written.
+            return file.commit(sync_name=asked and not self._ends())
+        except OSError:
+            self._environments.saved.forget(eid)
+            raise
 
     def _add(self, file: EnvironmentFile, part: Part, stamp: Stamp) -> None:
         """Write a part as it is now, and say in the stamp which records that includes."""
@@ -151,8 +202,10 @@ class Folding:
             numbers[name] = self._changes.last(eid)
         _put(file, part, encoded)
 
-    def _committed(self, eid: str, tracked: Tracked, number: int, file: EnvironmentFile) -> None:
-        if self._tracking.tracked.get(eid) is tracked:
+    def _committed(self, eid: str, tracked: Tracked | None, number: int, file: EnvironmentFile) -> None:
+        if tracked is None:
+            self._tracking.unsaved.discard(eid)
+        elif self._tracking.tracked.get(eid) is tracked:
             tracked.base, tracked.file_bytes = number, file.written_bytes
             if not self._tracking.is_dirty(eid) and not self._changes.has_unsealed(eid):
                 self._tracking.unsaved.discard(eid)

@@ -168,6 +168,13 @@ class History:
             log.records.append((self.last, record))
         log.last = self.last
 
+    def file(self, eid: str, base: Base) -> tuple[int, int] | None:
+        """The number that the environment's file reaches, and its size, if all of the environment's records are in it."""
+        stamp, last = base.stamp, self.logs[eid].last
+        if stamp is None or (stamp.journal, stamp.eid) != (self.id, eid) or stamp.number < last or not base.file:
+            return None
+        return stamp.number, base.file[0]
+
     def restored(self, eid: str, base: Base) -> dict[str, Any]:
         """The environment after all of its records.
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from tornado.ioloop import IOLoop
 
 from ...core.delta import Delta
 from ...settings import Settings
+from ...writing import unwritable
 from ..producers import Producers
-from ..state import is_lazy, is_unread
-from .environments import STAMP, Environments, Refused, environments_of
+from ..state import is_lazy
+from .ending import End
+from .environments import STAMP, Environments, environments_of
 from .files import FOLDER, JournalFiles
 from .folding import Folding
 from .history import History
@@ -62,6 +64,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._closed = False
+        self._asked = False
+        """Somebody wants everything saved as it is at the end."""
         self.error: str | None = None
         """Why nothing can be written now."""
         self._has_folder = app.env_path is not None  # without one, nothing of this is used
@@ -73,12 +77,17 @@ class Keeper:
         self._tracking.on = self._has_folder and self._mode != "off"
         pace = Pace(settings.journal_bytes_per_s, self._interval_s)
         self._writer = Writer(self._files, self._tracking, producers, pace)
-        self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer)
+        self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self._closed)
 
     @property
     def on(self) -> bool:
         """Whether anything is kept while it changes."""
         return self._tracking.on
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what publishers send is kept on disk, now or when a disk that is full has room again."""
+        return self.on and not unwritable.is_lasting(self._environments.folder)
 
     def status(self) -> dict[str, Any]:
         """For people."""
@@ -100,16 +109,21 @@ class Keeper:
         """Bring ``state`` to where the journal ends. Before anybody has seen it."""
         if not self._has_folder:
             return
+        self.error = unwritable.reason(self._environments.folder)
         try:
             if not self._files.exists():
                 return
-            if not self._files.acquire():
+            if unwritable.is_lasting(self._environments.folder):
+                # What is there is shown. When something can be written, everything is written afresh.
+                self._take_up(state, *self._files.load())
+                self._writer.give_up()
+            elif self._files.acquire():
+                self._environments.remove_temporary()
+                self._take_up(state, *self._files.load())
+                if not self.on:
+                    self._fold_for_good(state)
+            else:
                 self._in_use()
-                return
-            self._environments.remove_temporary()
-            self._take_up(state, *self._files.load())
-            if not self.on:
-                self._fold_for_good(state)
         except OSError as error:
             self._tracking.on = False
             self.error = str(error)
@@ -122,6 +136,7 @@ class Keeper:
 
     def _in_use(self) -> None:
         self._tracking.stop()
+        self._files.release()
         logger.warning("another server uses %s: what changes is not kept on disk by this one", self._files.folder.parent)
 
     def _take_up(self, state: dict[str, Any], generations: list[Any], whole: bool) -> None:
@@ -136,8 +151,12 @@ class Keeper:
             state[eid] = recovered.content
             if recovered.is_stranger or not self._environments.can_hold(eid):
                 self._tracking.began(eid)
-            self._tracking.tracked[eid] = Tracked()
+            if recovered.file is None:
+                self._tracking.unsaved.add(eid)
+            self._tracking.tracked[eid] = Tracked(*recovered.file or ())
             self._tracking.changes.set_last(eid, history.logs[eid].last)
+            for win in recovered.besides:
+                self._tracking.changes.replaced((eid, "window", win))
         if whole and history.whole:
             self._producers.restore(history.producers)
             saved = None if self._mode == "all" else {eid: self._environments.written_at(eid) for eid in state}
@@ -148,7 +167,7 @@ class Keeper:
 
     def _fold_for_good(self, state: dict[str, Any]) -> None:
         for eid in self._tracking.tracked:
-            self._environments.save_somewhere(eid, state[eid])
+            self._environments.save_somewhere(eid, state[eid], asked=False)
         self._files.remove(list(self._files.old))
         self._tracking.tracked.clear()
         self._tracking.changes.clear()
@@ -206,7 +225,9 @@ class Keeper:
             return
         began = time.monotonic()
         try:
-            if not self._acquired():
+            run = asyncio.get_running_loop().run_in_executor
+            if not (self._files.is_acquired or await run(None, self._acquired)):
+                self._in_use()
                 return
             await self._writer.flush(everything=everything)
             if self._folding.is_due():
@@ -221,26 +242,18 @@ class Keeper:
         self._retry_s = max(self._interval_s, RETRY_FACTOR * (time.monotonic() - began))
 
     def _acquired(self) -> bool:
-        if self._files.acquire():
-            return True
-        self._in_use()
-        return False
+        """Whether the journal is this process's; for threads, since it takes some seconds where there are no locks."""
+        return not self._files.is_lost() and self._files.acquire()
 
     def _failed(self, error: Exception) -> None:
-        cause = str(getattr(error, "strerror", None) or error)
-        if cause != self.error:
-            logger.error(
-                "%s cannot be written, so what changes is not kept on disk: %s. The server goes on and tries again.",
-                self._files.folder.parent,
-                error,
-            )
-        self.error = cause
+        if isinstance(error, OSError):
+            unwritable.failed(self._environments.folder, error)
+        self.error = str(getattr(error, "strerror", None) or error)
         self._writer.give_up()
 
     def _succeeded(self) -> None:
-        if self.error is not None:
-            logger.warning("%s can be written again", self._files.folder.parent)
-            self.error = None
+        self.error = None
+        unwritable.succeeded(self._environments.folder)
 
     # --- saving ---
 
@@ -258,7 +271,8 @@ class Keeper:
             return  # saved already, and nothing can have changed since
         content = environment._raw_dict if is_lazy(environment) else environment
         if self._closed:
-            self._environments.save_somewhere(eid, content)
+            # Visdom 0.3.0 saves everything at its end.
+            self._environments.save_somewhere(eid, content, asked=self._asked)
             return
         if eid not in self._tracking.tracked or not self._can_write():
             self._save_plainly(eid, content)
@@ -270,7 +284,7 @@ class Keeper:
                 if live.get(name) != content[name]:
                     live[name] = content[name]
         if self._loop is not None and self._loop.is_running() and not self._on_loop():
-            asyncio.run_coroutine_threadsafe(self._folding.fold_environment(eid), self._loop).result(SAVE_TIMEOUT_S)
+            asyncio.run_coroutine_threadsafe(self._folding.fold_environment(eid, asked=True), self._loop).result(SAVE_TIMEOUT_S)
         else:
             self._save_now(eid)
 
@@ -282,9 +296,12 @@ class Keeper:
 
     def _can_write(self) -> bool:
         try:
-            return self._acquired()
+            if self._acquired():
+                return True
+            self._in_use()
         except OSError:
-            return False  # the next attempt to write tells
+            pass  # the next attempt to write tells
+        return False
 
     def _save_plainly(self, eid: str, content: Any) -> None:
         self._environments.save(eid, content)
@@ -305,61 +322,24 @@ class Keeper:
 
     # --- at the end ---
 
-    async def close(self) -> bool:
-        """Write everything for the last time. Returns whether that worked. The state must not change any more."""
+    async def close(self, *, asked: bool = False) -> bool:
+        """Write everything for the last time. Returns whether it is on disk. The state must not change any more.
+
+        Args:
+            asked: somebody wants it saved as it is. Otherwise what was saved before stays in the files.
+        """
+        self._closed, self._asked = True, asked
         self._hurry.set()
-        self._closed = True
         if self._task is not None:
             await self._task
         complete = True
-        if self.on:
-            self._begin_without_files()
-        if self.on and (self._tracking.tracked or self._writer.has_work()):
-            complete = await self._close_journal()
         if self._has_folder and self._mode != "off":
-            complete &= self._save_rest(self._tracking.unsaved.difference(self._tracking.tracked))
-        if self.on:
-            self._files.release()
+            end = End(self._app.state, self._environments, self._files, self._tracking, self._writer, self._folding, asked=asked)
+            complete = await end.write(self._write_journal, self._failed)
+        self._files.release()
         return complete
 
-    def _begin_without_files(self) -> None:
-        """Have the journal keep what has changed and cannot be saved to a file."""
-        for eid in self._tracking.unsaved.difference(self._tracking.tracked):
-            environment = self._app.state.get(eid)
-            if environment is not None and not is_unread(environment) and self.refusal(eid) is not None:
-                self._tracking.begin(eid)
-
-    async def _close_journal(self) -> bool:
+    async def _write_journal(self) -> bool:
+        """Write what is recorded. Returns whether that worked."""
         await self.write(everything=True)
-        if self.error is None and self.on:
-            tracking = self._tracking
-            try:
-                without_file = []
-                for eid in self._folding.dirty():
-                    try:
-                        await self._folding.fold_environment(eid)
-                    except Refused:
-                        without_file.append(eid)
-                # What is left to tell is how far the publishers have come, and what cannot have a file.
-                tracking.unsaved.difference_update(tracking.tracked)
-                tracking.tracked.clear()
-                for eid in without_file:
-                    tracking.begin(eid)
-                await self._writer.flush(everything=True, rotate=True)
-                self._files.remove(list(self._files.old))
-            except OSError as error:
-                self._failed(error)
-        return self.error is None
-
-    def _save_rest(self, eids: Iterable[str]) -> bool:
-        complete = True
-        for eid in eids:
-            environment = self._app.state.get(eid)
-            if environment is None or is_unread(environment):
-                continue
-            try:
-                self._environments.save_somewhere(eid, environment._raw_dict if is_lazy(environment) else environment)
-            except OSError as error:
-                complete = False
-                logger.error("environment %s could not be saved: %s", eid, error)
-        return complete
+        return self.on and self.error is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ class Recovered:
     """None: its records were set aside, because they do not belong to what is on disk."""
     is_stranger: bool
     """What is on disk under its name is something else."""
+    besides: Collection[str] = ()
+    """Windows that the journal says are closed, and that are there: somebody had saved them before."""
+    file: tuple[int, int] | None = None
+    """The records up to this number are all there are, and in its file, which has this size."""
 
 
 def recover(history: History, environments: Environments, folder: Path) -> dict[str, Recovered]:
@@ -39,19 +45,21 @@ def recover(history: History, environments: Environments, folder: Path) -> dict[
         # What cannot be opened now may be its own, unless it was not when the records began.
         is_stranger = base.file == NO_ENVIRONMENT and (base.error is None or log.file == NO_ENVIRONMENT)
         try:
-            found[eid] = Recovered(history.restored(eid, base), is_stranger)
+            content = history.restored(eid, base)
         except Foreign as reason:
             found[eid] = Recovered(None, is_stranger)
             foreign[eid] = reason
+            continue
+        besides = environments.saved_besides(eid, content["jsons"])
+        content["jsons"].update(besides)
+        found[eid] = Recovered(content, is_stranger, besides, history.file(eid, base))
     for eid, why in foreign.items():
         _set_aside(folder, eid, why, [record for _, record in history.logs[eid].records])
     return found
 
 
 def _set_aside(folder: Path, eid: str, reason: object, records: list[Any]) -> None:
-    for n in range(1, 1000):
-        aside = folder / f"set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{n}.log"
-        with contextlib.suppress(FileExistsError), aside.open("xb") as file:
-            file.writelines(encode(record) + b"\n" for record in records)
-            break
+    aside = folder / f"set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.log"
+    with contextlib.suppress(OSError):  # where nothing can be written, they stay in the journal
+        aside.write_bytes(b"".join(encode(record) + b"\n" for record in records))
     logger.error("what the journal holds of environment %s was not used (%s) and is kept in %s", eid, reason, aside)

@@ -95,6 +95,8 @@ class Writer:
         loop = asyncio.get_running_loop()
         was_fresh = self.is_fresh
         self._cut(rotate=rotate)
+        if not self._files.is_behind:
+            return
         try:
             await loop.run_in_executor(None, self._files.drain)
         finally:
