@@ -165,6 +165,23 @@ def trim_without_a_word() -> None:
     wrap(EventFeed, "collect", collect)
 
 
+def believe_everybody(publisher: Any) -> None:
+    """Whatever answers has applied everything, and keeps it for good."""
+    from visdom_transport.client.errors import Away
+
+    def publish(original: Any, request: Any) -> Any:
+        try:
+            reply = original(request)
+        except Away as away:
+            if away.kind != "stranger":
+                raise
+            number = request.first + len(request.items) - 1
+            return {"server": "somebody", "applied": number, "durable": number, "refused": []}
+        return reply
+
+    wrap(publisher._sender._connection, "publish", publish)
+
+
 SERVER_PLANTS: dict[str, Plant] = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
@@ -186,5 +203,6 @@ SERVER_PLANTS: dict[str, Plant] = {
 
 CLIENT_PLANTS: dict[str, str] = {
     "client-acks-before-it-applies": "A client counts a batch as applied when it arrives, and applies it later.",
+    "a-fronts-page-counts-as-an-answer": "A publisher takes the page of a front for the server's answer.",
 }
 PLANTS = (*SERVER_PLANTS, *CLIENT_PLANTS)

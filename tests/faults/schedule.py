@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from .files import LASTING, PASSING
+from .fronts import KINDS
+
 OWN_PAGES = ("own-socket", "own-poll", "own-switch", "own-slow")
 STOCK_PAGES = ("stock-socket", "stock-poll")
 OWN_SOURCES = ("source-socket", "source-poll", "source-switch")
@@ -193,10 +196,10 @@ class _Generator:
     def _add_network_fault(self, steps: list[Step]) -> None:
         """A fault, and what takes it back."""
         rng = self.rng
-        what = rng.choices(
-            ["cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets"],
-            weights=[5, 3, 3, 2, 2, 4, 2, 3],
-        )[0]
+        weights = {"cut": 5, "refuse": 3, "blackhole": 3, "delay": 2, "throttle": 2, "truncate": 4, "reorder": 2, "websockets": 3}
+        if not self.stock_only:
+            weights["front"] = 5
+        what = rng.choices(list(weights), list(weights.values()))[0]
         args: dict[str, Any] = {"network": rng.randrange(NETWORKS)}
         if what == "blackhole":
             args["directions"] = rng.choice([["up"], ["down"], ["up", "down"]])
@@ -208,6 +211,8 @@ class _Generator:
             args["down_bytes"] = rng.choice([1, 3, 50, 500, 5_000])
         elif what == "websockets":
             args["how"] = rng.choice(["refuse", "swallow", "mute"])
+        elif what == "front":
+            args |= {"kind": rng.choice(KINDS), "late": rng.random() < 0.3}
         begin = rng.randrange(len(steps))
         steps.insert(begin, Step(what, self._pause(), None, args))
         if what != "cut":
@@ -217,7 +222,7 @@ class _Generator:
 
     def _add_server_fault(self, steps: list[Step]) -> None:
         rng = self.rng
-        what = rng.choices([None, "pause", "kill", "clock", "disk"], weights=[62, 14, 9, 8, 7])[0]
+        what = rng.choices([None, "pause", "kill", "clock", "disk", "files"], weights=[53, 14, 9, 8, 7, 9])[0]
         if what is None:
             return
         at = rng.randrange(len(steps) // 4, len(steps))
@@ -228,6 +233,8 @@ class _Generator:
             steps.insert(at, Step(what, self._pause(), None, {"seconds": rng.choice([-7200, -60, 60, 7200])}))
         elif what == "kill":
             steps.insert(at, Step(what, self._pause(), None, {"state": rng.choice(["kept", "kept", "lost"])}))
+        elif what == "files":
+            self._add_odd_files(steps, at)
         else:
             steps.insert(at, Step("disk", self._pause(), None, {"full": True}))
             if rng.random() < 0.3:
@@ -235,3 +242,17 @@ class _Generator:
                 steps.insert(at, Step("kill", self._pause(), None, {"state": "kept"}))
             else:
                 steps.insert(rng.randrange(at + 1, len(steps) + 1), Step("disk", self._pause(), None, {"full": False}))
+
+    def _add_odd_files(self, steps: list[Step], at: int) -> None:
+        """A file system that does less than others: for a time, or as long as there is a server."""
+        rng = self.rng
+        lasting = rng.random() < 0.7
+        failing = LASTING if lasting else LASTING | PASSING
+        names = rng.choice([list(failing), *([name] for name in failing)])
+        args: dict[str, Any] = {"failing": {name: rng.choice(failing[name]) for name in names}}
+        steps.insert(at, Step("files", self._pause(), None, args | ({"lasting": True} if lasting else {})))
+        if rng.random() < 0.7:  # the next server finds the same
+            at = rng.randrange(at + 1, len(steps) + 1)
+            steps.insert(at, Step("kill", self._pause(), None, {"state": rng.choice(["kept", "kept", "lost"])}))
+        if not lasting:
+            steps.insert(rng.randrange(at + 1, len(steps) + 1), Step("files", self._pause(), None, {"failing": {}}))

@@ -1,8 +1,9 @@
 """The server of the fault suite: `python serve.py [--plant NAME] OPTIONS OF VISDOM`.
 
 It is `python -m visdom.server`, with what a test cannot do from outside: SIGUSR1 moves its wall clock by what the file
-`clock` in its directory says, its log goes through a pipe so that a full disk does not silence it, a stock Visdom
-answers how many clients it believes to have, and a mistake can be planted in it before it starts.
+`clock` in its directory says, SIGUSR2 takes from it what a file system may not do (files.py), its log goes through a pipe
+so that a full disk does not silence it, a stock Visdom answers how many clients it believes to have, and a mistake can be
+planted in it before it starts.
 """
 
 from __future__ import annotations
@@ -82,6 +83,9 @@ if __name__ == "__main__":
     log_through_a_pipe()
     end_with_the_parent()
     let_the_clock_jump()
+    from faults.files import OddFiles
+
+    OddFiles()
     if "--plant" in sys.argv:
         from faults.plants import SERVER_PLANTS
 

@@ -39,7 +39,7 @@ class StockClient(Actor):
         self.life = 0
         """The server life in which the present link was opened."""
         self._socket: WebSocket | None = None
-        self._http = Http(stage.port(member.network))
+        self._http = Http(stage.port(member.network), stock=stage.stock)
         self._outgoing: list[Message] = []
         self._backoff = Backoff(*BACKOFF_S, stage.rng.uniform)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -13,12 +14,16 @@ from typing import Any
 from support.proxy import FaultProxy
 from support.server import VisdomServer
 
-from . import serve
+from . import files, serve
+from .fronts import FaultyFront
 from .schedule import NETWORKS
 from .stage import Stage
 
 FAULTS = frozenset(
-    {"cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "pause", "kill", "clock", "disk"}
+    {
+        *("cut", "refuse", "blackhole", "delay", "throttle", "truncate", "reorder", "websockets", "front"),
+        *("pause", "kill", "clock", "disk", "files"),
+    }
 )
 RECOVERY_S = 3.0
 """So long after a disturbance of the server nothing is said about its punctuality."""
@@ -34,6 +39,11 @@ class Trouble:
     def __init__(self, server: VisdomServer) -> None:
         self._server = server
         self._proxies: list[FaultProxy] = []
+        self._fronts: dict[int, FaultyFront] = {}
+        """By network."""
+        self._failing = False
+        """Whether the server's file system does not do everything."""
+        self._lasting = False
         self._beside: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._disturbed_at = 0.0
@@ -46,8 +56,9 @@ class Trouble:
         for task in list(self._beside):
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
-        for proxy in self._proxies:
+        for network, proxy in enumerate(self._proxies):
             proxy.close()
+            self._remove_front(network)
 
     @property
     def ports(self) -> list[int]:
@@ -73,11 +84,18 @@ class Trouble:
         task.add_done_callback(self._beside.discard)
 
     async def heal(self) -> None:
-        """Take back everything."""
+        """Take back everything but a file system that is always as it is."""
         for network in range(NETWORKS):
             self._disturb_network("heal", network)
         await asyncio.gather(*self._beside)
         await self._disk(full=False)
+        if not self._lasting:
+            await self.mend_files()
+
+    async def mend_files(self) -> None:
+        """Let the server's file system do everything again."""
+        if self._failing:
+            await self._files({})
 
     # --- networks ---
 
@@ -95,8 +113,21 @@ class Trouble:
                 if self.stage.spoiled_at[network]:
                     self._spoil(network)
                 proxy.heal()
+                self._remove_front(network)
+            case "front":
+                self._remove_front(network)
+                elsewhere = self._proxies[(network + 1) % NETWORKS].port
+                front = self._fronts[network] = FaultyFront(self._server.port, elsewhere=elsewhere, **args)
+                front.__enter__()
+                proxy.divert(front.port)
             case _:
                 getattr(proxy, what)(**args)
+
+    def _remove_front(self, network: int) -> None:
+        front = self._fronts.pop(network, None)
+        if front is not None:
+            front.__exit__(None, None, None)
+            self.stage.counts["answers of fronts"] += len(front.seen)
 
     def _spoil(self, network: int) -> None:
         self.stage.spoiled_at[network] = time.monotonic()
@@ -129,3 +160,10 @@ class Trouble:
         async with self._turn:
             limit = 0 if full else UNLIMITED
             resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+
+    async def _files(self, failing: dict[str, int], lasting: bool = False) -> None:
+        """A file system that does less than others: see files.py."""
+        async with self._turn:
+            (self._server.directory / files.FAILING).write_text(json.dumps(failing))
+            os.kill(self._server.pid, signal.SIGUSR2)
+            self._failing, self._lasting = bool(failing), lasting

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
+
+from visdom_transport.core.signature import SERVER_HEADER
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 3.0
@@ -27,6 +31,10 @@ class LinkLost(Exception):
     """The connection is gone, or nothing comes through it."""
 
 
+class NotTheServer(LinkLost):
+    """Something else answers in the server's place. It is not known what became of the request."""
+
+
 class Refused(Exception):
     """The server answers, and does not do what was asked."""
 
@@ -36,10 +44,14 @@ class Refused(Exception):
 
 
 class Http:
-    """One connection that stays open from request to request, as browsers and `requests` keep theirs."""
+    """One connection that stays open from request to request, as browsers and `requests` keep theirs.
 
-    def __init__(self, port: int, reply_timeout_s: float = REPLY_TIMEOUT_S) -> None:
+    An answer that is not signed is not the server's, unless that is stock Visdom, which signs nothing. No redirect is followed.
+    """
+
+    def __init__(self, port: int, *, stock: bool = False, reply_timeout_s: float = REPLY_TIMEOUT_S) -> None:
         self._port = port
+        self._stock = stock
         self._reply_timeout_s = reply_timeout_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
@@ -56,7 +68,7 @@ class Http:
             try:
                 async with asyncio.timeout(self._reply_timeout_s):
                     status, content = await self._exchange(method, path, body)
-            except (OSError, EOFError, TimeoutError, ValueError) as error:
+            except (OSError, EOFError, TimeoutError, ValueError, zlib.error) as error:
                 self.drop()
                 raise LinkLost(f"{type(error).__name__}: {error}") from error
             except BaseException:
@@ -67,7 +79,7 @@ class Http:
         try:
             return orjson.loads(content)
         except ValueError:
-            return content.decode()
+            return content.decode(errors="replace")
 
     async def _exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if self._streams is None:
@@ -80,6 +92,10 @@ class Http:
         content = await reader.readexactly(int(fields["content-length"]))
         if fields.get("connection", "").lower() == "close":
             self.drop()
+        if not self._stock and SERVER_HEADER.lower() not in fields:
+            raise NotTheServer(f"{answer[0]}: {content[:200]!r}")
+        if fields.get("content-encoding") == "gzip":
+            content = gzip.decompress(content)
         return int(answer[0].split()[1]), content
 
     def drop(self) -> None:
@@ -113,7 +129,10 @@ class WebSocket:
                 take(message)
 
         request = HTTPRequest(
-            f"ws://127.0.0.1:{port}{path}", connect_timeout=CONNECT_TIMEOUT_S, request_timeout=CONNECT_TIMEOUT_S
+            f"ws://127.0.0.1:{port}{path}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            request_timeout=CONNECT_TIMEOUT_S,
+            follow_redirects=False,
         )
         connecting = asyncio.ensure_future(
             websocket_connect(

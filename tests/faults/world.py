@@ -74,7 +74,7 @@ class World:
         hurry()
         await asyncio.to_thread(self.server.start)
         self.trouble.open()
-        self._http = Http(self.server.port, reply_timeout_s=30.0)
+        self._http = Http(self.server.port, stock=self.stock, reply_timeout_s=30.0)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -127,6 +127,7 @@ class World:
         finally:
             await end(monitor)
             await asyncio.gather(*(member.stop() for member in members.values()))
+            await self.trouble.mend_files()
             with contextlib.suppress(LinkLost, Refused):
                 await self._forget(stage.env)
         return Outcome(schedule, stage.violations, time.monotonic() - began, +faults, stage.counts)
