@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from support.front import Front, Reply, Request, page
 
+from visdom_transport.core.signature import SERVER_HEADER
+
 LIMIT_BYTES = 30_000
 """Larger than any message of a publisher, smaller than many of them."""
 HTML = {"Content-Type": "text/html"}
@@ -27,8 +29,9 @@ SAID: dict[str, Reply] = {
 """What is said to everything, by name."""
 
 MOVED = ("301", "307", "308")
-KINDS = (*SAID, *MOVED, "packs", "limits")
-"""`packs` compresses what the server answers, `limits` takes no large request; the redirects lead to the same server."""
+KINDS = (*SAID, *MOVED, "packs", "strips", "limits")
+"""The redirects lead to the same server. What passes is compressed by `packs`, loses its signature by `strips`, and must not be
+large for `limits`."""
 
 
 class FaultyFront(Front):
@@ -41,7 +44,7 @@ class FaultyFront(Front):
     """
 
     def __init__(self, port: int, kind: str, *, elsewhere: int, late: bool = False) -> None:
-        super().__init__(port)
+        super().__init__(port, hides=[SERVER_HEADER] if kind == "strips" else ())
         self._late = late and kind in SAID
         self._packs = kind == "packs"
         self.behave = _behaviour(kind, elsewhere)
@@ -62,7 +65,7 @@ def _behaviour(kind: str, elsewhere: int) -> Callable[[Request], Reply | None]:
 
     if kind in MOVED:
         return moved
-    return {"packs": lambda _: None, "limits": limit}.get(kind, lambda _: SAID[kind])
+    return limit if kind == "limits" else lambda _: SAID.get(kind)
 
 
 def _packed(reply: Reply) -> Reply:

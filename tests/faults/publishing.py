@@ -249,9 +249,8 @@ class Poster(Producer, Actor):
             except Refused as error:
                 self._refused(path, body, error)
             except LinkLost as error:
-                self.stage.counts[
-                    "posts that something else answered" if isinstance(error, NotTheServer) else "posts without an answer"
-                ] += 1
+                what = "posts that something else answered" if isinstance(error, NotTheServer) else "posts without an answer"
+                self.stage.counts[what] += 1
                 await asyncio.sleep(0.02)
             finally:
                 self._queue.task_done()

@@ -198,7 +198,7 @@ class _Generator:
         rng = self.rng
         weights = {"cut": 5, "refuse": 3, "blackhole": 3, "delay": 2, "throttle": 2, "truncate": 4, "reorder": 2, "websockets": 3}
         if not self.stock_only:
-            weights["front"] = 5
+            weights["front"] = 9
         what = rng.choices(list(weights), list(weights.values()))[0]
         args: dict[str, Any] = {"network": rng.randrange(NETWORKS)}
         if what == "blackhole":

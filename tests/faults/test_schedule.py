@@ -39,7 +39,18 @@ def test_a_stock_server_can_take_part_in_some() -> None:
     for seed in SEEDS:
         schedule = generate(seed, stock_only=True)
         assert {member.kind for member in schedule.cast} == {*STOCK_PAGES, *STOCK_SOURCES, "poster"}
-        assert not {step.do for step in schedule.steps} & {"pause", "kill", "clock", "disk", "files", "front", "switch", "slow", "intrude", "env"}
+        assert not {step.do for step in schedule.steps} & {
+            "pause",
+            "kill",
+            "clock",
+            "disk",
+            "files",
+            "front",
+            "switch",
+            "slow",
+            "intrude",
+            "env",
+        }
 
 
 def test_what_does_not_matter_is_left_out() -> None:

@@ -57,8 +57,8 @@ class Trouble:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
         for network, proxy in enumerate(self._proxies):
-            proxy.close()
             self._remove_front(network)
+            proxy.close()
 
     @property
     def ports(self) -> list[int]:
@@ -116,18 +116,27 @@ class Trouble:
                 self._remove_front(network)
             case "front":
                 self._remove_front(network)
-                elsewhere = self._proxies[(network + 1) % NETWORKS].port
-                front = self._fronts[network] = FaultyFront(self._server.port, elsewhere=elsewhere, **args)
-                front.__enter__()
-                proxy.divert(front.port)
+                self._put_front(network, **args)
             case _:
                 getattr(proxy, what)(**args)
+
+    def _put_front(self, network: int, kind: str, late: bool) -> None:
+        elsewhere = self._proxies[(network + 1) % NETWORKS].port
+        front = self._fronts[network] = FaultyFront(self._server.port, kind, elsewhere=elsewhere, late=late)
+        front.__enter__()
+        self._lead(network, front.port)
 
     def _remove_front(self, network: int) -> None:
         front = self._fronts.pop(network, None)
         if front is not None:
+            self._lead(network, self._server.port)
             front.__exit__(None, None, None)
             self.stage.counts["answers of fronts"] += len(front.seen)
+            self.stage.counts["answers of fronts to publishers"] += sum("publish" in request.path for request in front.seen)
+
+    def _lead(self, network: int, port: int) -> None:
+        self._proxies[network].upstream_port = port
+        self._proxies[network].cut()
 
     def _spoil(self, network: int) -> None:
         self.stage.spoiled_at[network] = time.monotonic()

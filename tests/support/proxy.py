@@ -60,7 +60,6 @@ class _Faults:
     reorder: bool = False
     websockets: WebSockets = "pass"
     answer: bytes | None = None
-    diverted_to: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +73,6 @@ class _Connection:
     black: set[Direction] = field(default_factory=set)
     left_bytes: int | None = None
     """How much may still go down, if the connection is to be truncated."""
-    diverted: bool = False
 
 
 class FaultProxy:
@@ -131,11 +129,6 @@ class FaultProxy:
         self._change(answer=reply)
         self.cut()
 
-    def divert(self, port: int) -> None:
-        """Reset every open connection, and connect new ones to another port of this machine until `heal`, which resets those."""
-        self._change(diverted_to=port)
-        self.cut()
-
     def blackhole(self, *directions: Direction) -> None:
         """Swallow all bytes of the directions (both without arguments), open connections and new ones.
 
@@ -188,7 +181,6 @@ class FaultProxy:
 
         def heal() -> None:
             self._faults = _Faults()
-            self._cut(lambda connection: connection.diverted)
             for connection in self._connections:
                 connection.left_bytes = None
             self._release()
@@ -304,8 +296,7 @@ class FaultProxy:
             if self._faults.answer is not None:
                 await self._answer(connection, self._faults.answer)
                 return
-            connection.diverted = self._faults.diverted_to is not None
-            await self._loop.sock_connect(connection.server, ("127.0.0.1", self._faults.diverted_to or self.upstream_port))
+            await self._loop.sock_connect(connection.server, ("127.0.0.1", self.upstream_port))
             up = self._pump(connection, connection.client, connection.server, "up")
             down = self._pump(connection, connection.server, connection.client, "down")
             with contextlib.suppress(ExceptionGroup):  # one side is gone: the other learns it by the reset below
