@@ -212,7 +212,10 @@ class _Generator:
         elif what == "websockets":
             args["how"] = rng.choice(["refuse", "swallow", "mute"])
         elif what == "front":
-            args |= {"kind": rng.choice(KINDS), "late": rng.random() < 0.3}
+            # Before somebody who publishes, if possible: that is whose loss is seen.
+            there = [each.network for each in self.cast if each.kind in PUBLISHERS and each.network is not None]
+            network = rng.choice(there) if there else args["network"]
+            args = {"network": network, "kind": rng.choice(KINDS), "late": rng.random() < 0.3}
         begin = rng.randrange(len(steps))
         steps.insert(begin, Step(what, self._pause(), None, args))
         if what != "cut":
