@@ -212,16 +212,25 @@ class _Generator:
         elif what == "websockets":
             args["how"] = rng.choice(["refuse", "swallow", "mute"])
         elif what == "front":
-            # Before somebody who publishes, if possible: that is whose loss is seen.
-            there = [each.network for each in self.cast if each.kind in PUBLISHERS and each.network is not None]
-            network = rng.choice(there) if there else args["network"]
-            args = {"network": network, "kind": rng.choice(KINDS), "late": rng.random() < 0.3}
+            args |= {"kind": rng.choice(KINDS), "late": rng.random() < 0.3}
         begin = rng.randrange(len(steps))
+        if what == "front":
+            args["network"] = self._publish_through_it(steps, begin, args["network"])
         steps.insert(begin, Step(what, self._pause(), None, args))
         if what != "cut":
             # Most are over soon; some last until everything is healed at the end.
             end = min(len(steps), begin + 1 + int(rng.expovariate(1 / 15)))
             steps.insert(end, Step("heal", self._pause(), None, {"network": args["network"]}))
+
+    def _publish_through_it(self, steps: list[Step], at: int, network: int) -> int:
+        """Have somebody publish through a front. Returns the network that it is to be in."""
+        there = [each for each in self.cast if each.kind in PUBLISHERS and each.network is not None]
+        if not there:
+            return network
+        publisher = self.rng.choice(there)
+        steps.insert(at, Step("append", self._pause(), publisher.id, {"count": self.rng.choice([1, 2, 5])}))
+        assert publisher.network is not None
+        return publisher.network
 
     def _add_server_fault(self, steps: list[Step]) -> None:
         rng = self.rng
