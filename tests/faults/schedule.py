@@ -212,7 +212,7 @@ class _Generator:
         elif what == "websockets":
             args["how"] = rng.choice(["refuse", "swallow", "mute"])
         elif what == "front":
-            args |= {"kind": rng.choice(KINDS), "late": rng.random() < 0.3}
+            args |= {"kind": rng.choice(KINDS), "late": rng.random() < 0.25}
         begin = rng.randrange(len(steps))
         if what == "front":
             args["network"] = self._publish_through_it(steps, begin, args["network"])
@@ -227,7 +227,7 @@ class _Generator:
         there = [each for each in self.cast if each.kind in PUBLISHERS and each.network is not None]
         if not there:
             return network
-        publisher = self.rng.choice(there)
+        publisher = self.rng.choices(there, [2 if each.kind == "publisher" else 1 for each in there])[0]
         steps.insert(at, Step("append", self._pause(), publisher.id, {"count": self.rng.choice([1, 2, 5])}))
         assert publisher.network is not None
         return publisher.network
