@@ -108,7 +108,7 @@ def pane(size: int) -> SharedMember:
 
 def missed_by_a_reader_from_the_start(feed: EventFeed) -> int:
     cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
-    batch = feed.collect(cursor, BUDGET)
+    batch = feed.collect(cursor, Allowance(BUDGET))
     assert batch is not None
     return batch.missed
 
@@ -170,9 +170,9 @@ def test_a_large_event_goes_alone_and_waits_for_room() -> None:
         feed.publish({}, shared)
     cursor, _ = feed.begin({"epoch": feed.epoch, "offset": 0})
     sizes = []
-    while (batch := feed.collect(cursor, 1_000)) is not None:
+    while (batch := feed.collect(cursor, Allowance(1_000))) is not None:
         sizes.append(len(batch.events))
-        assert feed.collect(cursor, 1_000, room_bytes=1_000) is None
+        assert feed.collect(cursor, Allowance(1_000, room_bytes=1_000)) is None
     assert sizes == [1, 1, 1]
 
 

@@ -207,7 +207,7 @@ async def serves(folder: Path) -> list[str]:
         session = transport.hub.open_session("browser", 0.0)
         verdict = transport.hub.subscribe(session, f"env/{eid}", None)
         encode(list(transport.hub.feeds[f"env/{eid}"]._source.keys()))
-        environment = transport.readable(eid)
+        environment = transport.environments.readable(eid)
         if environment is None:
             assert verdict.header["problem"]
             assert environment_in(folder / f"{eid}.json") is None
@@ -219,7 +219,7 @@ async def serves(folder: Path) -> list[str]:
     assert isinstance(app.layouts, str)
     everything = [*app.state, "new"]
     for eid in everything:
-        transport.begin(eid)["jsons"]["added"] = {"content": eid}
+        transport.environments.begin(eid)["jsons"]["added"] = {"content": eid}
     await end(app)
     return everything
 
@@ -227,7 +227,7 @@ async def serves(folder: Path) -> list[str]:
 async def windows(folder: Path) -> dict[str, dict[str, Any]]:
     """The windows of every environment that can be read."""
     app = begin(folder)
-    readable = {eid: app.transport.readable(eid) for eid in list(app.state)}
+    readable = {eid: app.transport.environments.readable(eid) for eid in list(app.state)}
     await end(app)
     return {eid: dict(environment["jsons"]) for eid, environment in readable.items() if environment is not None}
 

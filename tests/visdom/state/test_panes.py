@@ -33,7 +33,7 @@ def update(server: LocalServer) -> None:
 def comment(server: LocalServer) -> None:
     def change() -> None:
         server.app.state["main"]["jsons"]["w"]["comment"] = "fine"
-        server.app.transport.window_changed("main", "w")
+        server.app.transport.changes.window_changed("main", "w")
 
     server.run(change)
 
