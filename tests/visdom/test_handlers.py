@@ -178,6 +178,7 @@ def test_a_saved_environment_survives_a_restart(serve: Serve, tmp_path: Path) ->
     first = serve(tmp_path / "kept")
     first.text("a", "one")
     first.post("/save", {"data": ["main"]})
+    first.stop()
     second = serve(tmp_path / "kept")
     with OwnSocket(second, "env/main") as client:
         client.converge()

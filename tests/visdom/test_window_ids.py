@@ -64,6 +64,7 @@ def test_a_numbered_window_is_the_same_one_after_a_restart(serve: Serve, tmp_pat
     first = serve(tmp_path / "kept")
     said(first, "/events", text(7, "a"))
     said(first, "/save", {"data": ["main"]})
+    first.stop()
     second = serve(tmp_path / "kept")
     said(second, "/update", text(7, "b"))
     assert contents(second) == {"7": ("7", "a<br>b")}
