@@ -61,8 +61,8 @@ class Keeper:
         self._producers = producers
         self._origin = Origin()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
         self._closed = False
         self._asked = False
         """Somebody wants everything saved as it is at the end."""
@@ -202,22 +202,24 @@ class Keeper:
     # --- the task ---
 
     def _schedule(self) -> None:
-        if self._task is not None or self._closed:
+        """Write after an interval. A timer waits, not a task: a host may end its loop at any time."""
+        if self._timer is not None or self._task is not None or self._closed or not self.on:
             return
         with contextlib.suppress(RuntimeError):  # no loop yet: the next change schedules it
             self._loop = asyncio.get_running_loop()
-            self._task = self._loop.create_task(self._work())
+            self._timer = self._loop.call_later(self._interval_s if self.error is None else self._retry_s, self._begin_work)
+
+    def _begin_work(self) -> None:
+        self._timer = None
+        self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         try:
-            while self.on and self._writer.has_work() and not self._closed:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), self._interval_s if self.error is None else self._retry_s)
-                await self.write()
-                if self._closed:
-                    return
+            await self.write()
         finally:
             self._task = None
+        if self._writer.has_work():
+            self._schedule()
 
     async def write(self, *, everything: bool = False) -> None:
         """Make durable what has changed, and fold the journal when it is due. Of large values ``everything``, or some."""
@@ -329,7 +331,8 @@ class Keeper:
             asked: somebody wants it saved as it is. Otherwise what was saved before stays in the files.
         """
         self._closed, self._asked = True, asked
-        self._hurry.set()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             await self._task
         complete = True
