@@ -45,9 +45,9 @@ def ends() -> Iterator[tuple[SocketLink, socket.socket]]:
         accepted = pool.submit(accept, listener)
         vis = SimpleNamespace(
             server="http://127.0.0.1",
-            server_base_name="127.0.0.1",
             port=listener.getsockname()[1],
             base_url="",
+            username=None,
             session=session,
             http_proxy_host=None,
             http_proxy_port=None,
