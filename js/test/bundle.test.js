@@ -346,7 +346,7 @@ test("in a compare view commands aim at the window behind the pane, or go nowher
 });
 
 test("an event goes to the server without the pane, which the server adds", async () => {
-  const page = new FakePage();
+  const page = new BundlePage();
   await page.open({ a: win("a", "0") });
   const event = { target: "a", eid: "main", event_type: "Click" };
   for (const pane_data of [win("a", "0"), false]) {
