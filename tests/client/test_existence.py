@@ -18,7 +18,7 @@ from support.proxy import FaultProxy
 from support.server import VisdomServer
 from support.wait import until
 
-from visdom_transport.client import Publisher, existence
+from visdom_transport.client import Publisher, sender
 from visdom_transport.client.connection import Connection
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
@@ -173,7 +173,7 @@ def test_a_server_that_says_nothing_is_waited_for_once(
     vis = connect(proxy.port)
     append(vis, 1)
     assert vis.flush(TIMEOUT_S)
-    monkeypatch.setattr(existence, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(sender, "ANSWER_TIMEOUT_S", 1.0)
     proxy.blackhole()
     append(vis, 2)
     assert vis.win_exists("loss") is True

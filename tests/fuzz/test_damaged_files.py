@@ -16,10 +16,12 @@ import visdom.server.app
 from fuzz.values import NAMES, RAW, VALUES, examples, text_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from links.local import NEW_VISDOM
 
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_block
 from visdom_transport.visdom.durability.files import FOLDER
+from visdom_transport.visdom.durability.names import HASHED
 
 FILES = ["main.json", "fed.json", "plain.json", "view/layouts.json", f"{FOLDER}/journal", f"{FOLDER}/lock"]
 """``journal`` stands for the newest generation."""
@@ -193,6 +195,8 @@ def lives(folder: Path) -> None:
     assert not list(folder.glob("*.corrupt-*"))
     after = asyncio.run(windows(folder))
     for eid in intact.keys() - {"fed"}:
+        if NEW_VISDOM and HASHED.fullmatch(eid):
+            continue  # 0.3.0 knows such a file by the name that is in it, and there is none
         assert after[eid].keys() >= intact[eid].keys(), f"{eid} could be read, and is not whole any more"
     for eid in added:
         # Without a journal, an environment whose file is somebody else's is saved beside it.
@@ -239,6 +243,7 @@ async def windows(folder: Path) -> dict[str, dict[str, Any]]:
 @example([("main.json", ("rename", ""))])
 @example([("main.json", ("cut", 0.0)), ("main.json", ("rename", ""))])
 @example([("main.json", ("rename", "x.json"))])
+@example([("main.json", ("rename", "hash_" + "0" * 64))])
 @example([("view/layouts.json", ("flip", 0.0, 128))])
 @example([(f"{FOLDER}/journal", ("json", [], None))])
 @example([(f"{FOLDER}/journal", ("json", [0, 1, 1], 5))])

@@ -5,9 +5,6 @@ from __future__ import annotations
 from .calls import Window
 from .sender import Sender
 
-ANSWER_TIMEOUT_S = 10.0
-"""How long a call that must know an answer waits for what was published before it."""
-
 
 def exists_for_append(sender: Sender, window: Window) -> bool | None:
     """For Visdom's methods, which ask before each append. What this publisher made or fed itself is not asked for.
@@ -25,14 +22,14 @@ def exists_for_append(sender: Sender, window: Window) -> bool | None:
 def exists_for_caller(sender: Sender, window: Window) -> bool | None:
     """Whether the window exists once all that was published before has arrived. None if nobody knows."""
     since = sender.mark
-    caught_up = sender.catch_up(ANSWER_TIMEOUT_S)
+    caught_up = sender.catch_up()
     known = sender.windows.exists(window)
     if known is not None and not caught_up:
         return known
     answer = sender.exists(window)
     if known and answer is False:
         # Either somebody has closed it, or the server was restarted without it and has to be told again.
-        if not sender.catch_up(ANSWER_TIMEOUT_S, afresh=True):
+        if not sender.catch_up(afresh=True):
             return known
         answer = sender.exists(window)
     return known if answer is None else sender.learned(window, answer, since)

@@ -26,7 +26,7 @@ from visdom_transport.hook import background_wanted
 from .address import Address
 from .appends import image_in_both_forms, scatter_in_both_forms, with_other_form
 from .calls import ENDPOINTS, capture, window_of
-from .existence import ANSWER_TIMEOUT_S, exists_for_append, exists_for_caller
+from .existence import exists_for_append, exists_for_caller
 from .outbox import Counters
 from .posting import handle_post, session
 from .sender import Options, Sender
@@ -136,7 +136,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         if endpoint == "save":
             return self._save(sender, msg)
         if endpoint not in ENDPOINTS:
-            sender.catch_up(ANSWER_TIMEOUT_S)
+            sender.catch_up()
             answer = super()._send(msg, endpoint, quiet, from_log, create)
             if endpoint in ("delete_env", "win_data"):
                 sender.forget(window_of(msg["eid"], None))
@@ -158,7 +158,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     def _save(self, sender: Sender, msg: dict[str, Any]) -> str:
         """Save environments now, or as soon as the server is back and has what was published before: training goes on."""
         eids: list[str] = msg["data"]
-        sender.catch_up(ANSWER_TIMEOUT_S)
+        sender.catch_up()
         answer = sender.save(eids)
         if answer is None:
             sender.save_later(eids)

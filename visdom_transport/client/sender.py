@@ -29,6 +29,8 @@ INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
 QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
+ANSWER_TIMEOUT_S = 10.0
+"""How long a call that must know an answer waits for what was published before it."""
 SAVED_WITHIN_S = 15.0
 """How long somebody waits for environments to be saved."""
 MOMENT_S = 1.0
@@ -156,8 +158,8 @@ class Sender:
             mark = self._outbox.mark
             return self._wait_until(lambda: self._is_settled(mark, durable=durable), timeout_s)
 
-    def catch_up(self, timeout_s: float, *, afresh: bool = False) -> bool:
-        """As `flush`, but without waiting for a server that is away.
+    def catch_up(self, *, afresh: bool = False) -> bool:
+        """As `flush`, for a call that must know an answer: not for long, nor for a server that is away.
 
         Args:
             afresh: first ask the server how far it is, in case that it has lost what it had applied.
@@ -172,7 +174,7 @@ class Sender:
             def is_settled() -> bool:
                 return self._exchanges_done >= wanted and self._is_settled(mark)
 
-            if not self._wait_until(lambda: self.is_away or is_settled(), timeout_s):
+            if not self._wait_until(lambda: self.is_away or is_settled(), ANSWER_TIMEOUT_S):
                 self._is_silent = True
             return is_settled()
 

@@ -50,6 +50,8 @@ class World:
         self.keeper.load(self.app.state)
         self.app.state = State(self.app.state, self)
         self.snapshots: list[Environments] = [self.now()]
+        self.saved: dict[str, dict[str, int]] = {}
+        """By environment, the windows that somebody has saved, and after which step."""
 
     # --- what the state tells ---
 
@@ -111,10 +113,12 @@ class World:
         """Somebody saves the environment by hand."""
         if eid in self.app.state:
             self.keeper.save(eid, self.app.state[eid])
+            self.saved[eid] = dict.fromkeys(self.app.state[eid]["jsons"], len(self.snapshots) - 1)
 
     def delete(self, eid: str) -> None:
         """Visdom removes the file at once: the journal has to follow before anything else happens."""
         self.app.state.pop(eid, None)
+        self.saved.pop(eid, None)
         (self.folder / f"{eid}.json").unlink(missing_ok=True)
         self._done()
 

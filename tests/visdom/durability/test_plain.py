@@ -41,8 +41,15 @@ class Versions:
             for win in SMALL + LARGE:
                 since = self.small_since if win in SMALL else self.all_since
                 found = state.get(eid, {"jsons": {}})["jsons"].get(win)
-                versions = [snapshot.get(eid, {"jsons": {}})["jsons"].get(win) for snapshot in self._world.snapshots[since:]]
+                versions = self._versions(eid, win, since)
+                if None in versions and win in self._world.saved.get(eid, {}):
+                    # It was saved, so it does not go by being closed.
+                    versions = [*self._versions(eid, win, self._world.saved[eid][win]), *versions]
+                    assert found is not None, (eid, win)
                 assert found in versions, (eid, win, found, versions)
+
+    def _versions(self, eid: str, win: str, since: int) -> list[Any]:
+        return [snapshot.get(eid, {"jsons": {}})["jsons"].get(win) for snapshot in self._world.snapshots[since:]]
 
 
 def step(world: World, rng: random.Random) -> None:
@@ -102,7 +109,7 @@ def test_a_crash_at_any_moment_of_writing_and_folding_and_saving(tmp_path: Path,
                 world = await restarted(world)
                 versions = Versions(world)
         assert await world.keeper.close()
-        assert without_members(loaded(tmp_path / "envs")[0]) == without_members(world.now())
+        check_restored(world, loaded(tmp_path / "envs")[0])
 
     async def act(world: World, what: str) -> None:
         await world.keeper.write(everything=what == "everything")
@@ -110,7 +117,7 @@ def test_a_crash_at_any_moment_of_writing_and_folding_and_saving(tmp_path: Path,
             await world.fold()
         elif what == "save" and world.app.state:
             eid = rng.choice(list(world.app.state))
-            world.keeper.save(eid, world.app.state[eid])
+            world.save(eid)
 
     asyncio.run(run())
 
@@ -119,8 +126,19 @@ async def restarted(world: World) -> World:
     await world.keeper.write(everything=True)
     world.stop()
     again = World(world.folder, publisher=False, journal_interval_s=14, journal_bytes_per_s=1)
-    assert without_members(again.now()) == without_members(world.now())
+    check_restored(world, again.now())
+    again.snapshots = [*world.snapshots, again.now()]
+    again.saved = world.saved
     return again
+
+
+def check_restored(world: World, state: dict[str, Any]) -> None:
+    """Whether ``state`` is what there was, and windows that were saved and then closed."""
+    assert state.keys() == world.now().keys()
+    for eid, (windows, positions) in without_members(world.now()).items():
+        assert state[eid]["jsons"].keys() == windows.keys() | world.saved.get(eid, {}).keys()
+        assert {win: state[eid]["jsons"][win] for win in windows} == windows
+        assert state[eid]["reload"] == positions
 
 
 def without_members(state: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +275,8 @@ def test_what_is_saved_while_there_can_be_no_journal_is_in_its_file(tmp_path: Pa
 def saved_environment(folder: Path, windows: int) -> Path:
     folder.mkdir()
     path = folder / "a.json"
-    path.write_text(json.dumps({"jsons": {f"w{n}": window(n, 10_000) for n in range(windows)}, "reload": {}}))
+    content = {"jsons": {f"w{n}": window(n, 10_000) for n in range(windows)}, "reload": {}, "transport_saved": []}
+    path.write_text(json.dumps(content))
     return path
 
 

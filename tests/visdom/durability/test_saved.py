@@ -28,31 +28,24 @@ WINDOWS = ["v", "w"]
 IS_0_3_0 = hasattr(server_utils, "notify")
 
 
-class Model:
-    """What must be there: the windows that are open, and those that were saved since they were last missing in a save."""
-
-    def __init__(self) -> None:
-        self.saved: dict[str, dict[str, int]] = {}
-        """By environment and window, its version when it was saved."""
-
-    def check(self, world: World, state: dict[str, Any], number: int) -> None:
-        """Whether ``state``, which was loaded, has what was there after that many steps, and what was saved, and nothing else."""
-        then = world.snapshots[number]
-        assert state.keys() == then.keys()
-        for eid, environment in state.items():
-            kept = self.saved.get(eid, {})
-            windows, expected = environment["jsons"], then[eid]["jsons"]
-            assert windows.keys() == expected.keys() | kept.keys(), eid
-            assert {win: windows[win] for win in expected} == expected
-            for win in kept.keys() - expected.keys():
-                assert windows[win]["n"] >= kept[win], "what was saved, or what it was later"
+def check(world: World, state: dict[str, Any], number: int) -> None:
+    """Whether ``state``, which was loaded, has what was there after that many steps, and what was saved, and nothing else."""
+    then = world.snapshots[number]
+    assert state.keys() == then.keys()
+    for eid, environment in state.items():
+        kept = world.saved.get(eid, {})
+        windows, expected = environment["jsons"], then[eid]["jsons"]
+        assert windows.keys() == expected.keys() | kept.keys(), eid
+        assert {win: windows[win] for win in expected} == expected
+        for win in kept.keys() - expected.keys():
+            assert windows[win]["n"] >= world.snapshots[kept[win]][eid]["jsons"][win]["n"], "what was saved, or what it was later"
 
 
 def window(n: int) -> dict[str, Any]:
     return {"content": {"data": [{"x": [n]}]}, "n": n}
 
 
-def step(world: World, model: Model, kind: str, eid: str, win: str) -> None:
+def step(world: World, kind: str, eid: str, win: str) -> None:
     n = len(world.snapshots)
     match kind:
         case "set":
@@ -66,9 +59,6 @@ def step(world: World, model: Model, kind: str, eid: str, win: str) -> None:
                 world.close(eid, each)
         case "save":
             world.save(eid)
-            if eid in world.app.state:
-                windows = world.app.state[eid]["jsons"]
-                model.saved[eid] = {each: windows[each]["n"] for each in windows}
 
 
 KINDS = ["set", "set", "append", "append", "close", "close", "close all", "save"]
@@ -77,7 +67,7 @@ plans = st.lists(st.one_of(steps, st.sampled_from(["write", "fold", "delete a", 
 
 
 async def follow(plan: list[Any], folder: Path, mode: str) -> None:
-    world, model = World(folder / "envs", journal=mode, publisher=mode == "all"), Model()
+    world = World(folder / "envs", journal=mode, publisher=mode == "all")
     await world.keeper.write()
     for number, each in enumerate(plan):
         if each in ("write", "fold"):
@@ -86,11 +76,10 @@ async def follow(plan: list[Any], folder: Path, mode: str) -> None:
                 await world.fold()
         elif each == "delete a":
             world.delete("a")
-            model.saved.pop("a", None)
             await world.keeper.write()
         elif each == "crash" and mode == "all":
             state, durable = loaded(world.image(folder / f"image-{number}"))
-            model.check(world, state, durable or 0)
+            check(world, state, durable or 0)
         elif each == "stop" or (each == "restart" and mode == "all"):
             if each == "stop":
                 assert await world.keeper.close()
@@ -99,16 +88,17 @@ async def follow(plan: list[Any], folder: Path, mode: str) -> None:
                 world.stop()
             before = world
             world = World(folder / "envs", journal=mode, publisher=mode == "all")
-            model.check(before, world.now(), -1)
+            check(before, world.now(), -1)
             world.snapshots = [*before.snapshots, world.now()]
+            world.saved = before.saved
             world.producers.restore({"p": len(world.snapshots) - 1})
             world.producers.moved("p")
             world.keeper.touch()
             await world.keeper.write()
         elif isinstance(each, tuple):
-            step(world, model, *each)
+            step(world, *each)
     assert await world.keeper.close()
-    model.check(world, loaded(folder / "envs", journal=mode)[0], -1)
+    check(world, loaded(folder / "envs", journal=mode)[0], -1)
 
 
 SET, APPEND, CLOSE, SAVE = ((kind, "a", "w") for kind in ("set", "append", "close", "save"))
@@ -150,25 +140,26 @@ def test_a_crash_at_any_moment_after_a_restart(tmp_path: Path, seed: int) -> Non
 
     async def run() -> None:
         inline_executor()
-        before, model = World(tmp_path / "envs"), Model()
+        before = World(tmp_path / "envs")
         for plan in (SET, ("set", "a", "v"), SAVE, CLOSE, ("set", "b", "v")):
-            step(before, model, *plan)
+            step(before, *plan)
         await before.keeper.write()
         before.stop()
         world = World(tmp_path / "envs")
         world.snapshots = [*before.snapshots[:-1], world.now()]
+        world.saved = before.saved
         busy = asyncio.create_task(world.keeper.write())
         for moment in range(200):
             if busy.done():
                 break
             if rng.random() < 0.3:
-                step(world, model, rng.choice(["append", "append", "set", "close"]), "a", rng.choice(WINDOWS))
+                step(world, rng.choice(["append", "append", "set", "close"]), "a", rng.choice(WINDOWS))
             image = world.image(tmp_path / f"image-{moment}")
             state, number = loaded(image)
-            model.check(world, state, number or 0)
+            check(world, state, number or 0)
             await asyncio.sleep(0)
         await busy
-        model.check(world, loaded(world.image(tmp_path / "image"))[0], world.durable)
+        check(world, loaded(world.image(tmp_path / "image"))[0], world.durable)
 
     with mock.patch.object(folding, "STEP_BYTES", 1), mock.patch.object(writer, "STEP_BYTES", 1):
         asyncio.run(run())

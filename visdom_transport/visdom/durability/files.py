@@ -53,6 +53,7 @@ class JournalFiles:
         self._waiting: deque[Piece] = deque()
         self._done: list[Piece] = []
         self._lock = threading.Lock()
+        self._acquiring = threading.Lock()
         self._owned: FolderLock | None = None
         self._descriptor: int | None = None
         self._size = 0
@@ -69,14 +70,15 @@ class JournalFiles:
         Raises:
             OSError: the folder cannot be made or written.
         """
-        if self._owned is not None:
+        with self._acquiring:  # two threads of this process would keep each other out
+            if self._owned is not None:
+                return True
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(self.folder)
+            if not lock.acquire():
+                return False
+            self._owned = lock
             return True
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(self.folder)
-        if not lock.acquire():
-            return False
-        self._owned = lock
-        return True
 
     @property
     def is_acquired(self) -> bool:
