@@ -7,18 +7,7 @@ import { misfit } from "../src/check.js";
 import { apply, GapError } from "../src/delta.js";
 import { EventReplica, StateReplica } from "../src/replica.js";
 import { Session } from "../src/session.js";
-import {
-  batch,
-  FakeFetch,
-  FakePage,
-  FakeScreen,
-  FakeSocket,
-  FakeStorage,
-  FakeTime,
-  settled,
-  subscribed,
-  WELCOME,
-} from "./fakes.js";
+import { batch, FakeFetch, FakePage, FakeScreen, FakeSocket, FakeStorage, FakeTime, subscribed, WELCOME } from "./fakes.js";
 
 const TIMES = Number(process.env.FUZZ_TIMES ?? 1);
 const FEED = "env/main";

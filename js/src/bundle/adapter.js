@@ -137,7 +137,9 @@ export class Bundle {
 
   /** The socket for a bundle that connects. It opens as soon as there is something to say. @param {string} url @returns {BundleSocket} */
   connect(url) {
-    return this.attach((owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(withoutPane(JSON.parse(text))) }));
+    return this.attach(
+      (owner) => new BundleSocket(url, { ...owner, onsend: (text) => owner.onsend(withoutPane(JSON.parse(text))) }),
+    );
   }
 
   /**
