@@ -69,7 +69,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "too many for the window": (batch(*points(4), opts={"max_points": 3}), "points"),
     "replace": (batch({"x": 1, "y": 2}, replace="yes"), "replace"),
     "type": ({"type": "points", "x": 1, "y": 2}, "type"),
-    "win": (batch({"x": 1, "y": 2}, win=5), "win"),
+    "win": (batch({"x": 1, "y": 2}, win=[5]), "win"),
     "eid": (batch({"x": 1, "y": 2}, eid=["main"]), "eid"),
     "opts": (batch({"x": 1, "y": 2}, opts="title"), "opts"),
     "title": (batch({"x": 1, "y": 2}, opts={"title": 5}), "opts.title"),
