@@ -14,8 +14,9 @@ from .plants import PLANTS
 from .schedule import Schedule, generate
 
 DESCRIPTION = """
-Plays schedules of faults: a real server, 20 to 50 real clients, proxies that cut, swallow, delay and reorder, and a server that
-is stopped, killed, out of disk, or whose clock jumps. Each is checked against the invariants. Exit status 1: something was found.
+Plays schedules of faults: a real server, 20 to 50 real clients, proxies that cut, swallow, delay and reorder, fronts
+that answer in the server's place, and a server that is stopped, killed, out of disk, on an odd file system, or whose clock
+jumps. Each is checked against the invariants. Exit status 1: something was found.
 
     python -m tests.faults --schedules 100            the schedules of the seeds 0 to 99
     python -m tests.faults --replay 17                the schedule of one seed
