@@ -45,7 +45,9 @@ def save_layouts(save: Callable[..., None]) -> Callable[..., None]:
         if app.env_path is not None:
             path = file_of(app)
             if _has_content(path) and getattr(app, "foreign_layouts", False):
-                raise OSError(errno.EEXIST, "could not be read and is left as it is until somebody moves it away", str(path))
+                raise OSError(
+                    errno.EEXIST, f"{path.name} could not be read and is left as it is until somebody moves it away", str(path)
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             # Visdom reads it in the encoding of the locale.
             write_atomically(path, app.layouts.encode(locale.getpreferredencoding(False)))
