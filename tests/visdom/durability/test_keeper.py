@@ -531,3 +531,34 @@ def test_an_environment_whose_file_cannot_be_written_stays_in_the_journal(
         mock.patch.object(folding, "FOLD_RETRY_S", 0.0),
     ):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["crash", "close"])
+def test_files_that_are_ahead_of_the_journal_do_not_hide_what_comes(tmp_path: Path, end: str) -> None:
+    """The newest part of the journal is gone, and its numbers are given again."""
+
+    async def run() -> None:
+        envs = tmp_path / "envs"
+        world = World(envs)
+        for n in range(3):
+            world.set_window("a", "w", window(n))
+            world.set_window("b", "w", window(n))
+            await world.keeper.write()
+            if n == 0:
+                (journal,) = (envs / ".transport").glob("journal-*.log")
+                early = journal.read_bytes()
+        for eid in ("a", "b"):
+            world.keeper.save(eid, world.app.state[eid])
+        world.stop()
+        journal.write_bytes(early)
+        again = World(envs)
+        assert again.producers.numbers() == {}, "publishers begin anew"
+        again.set_window("a", "new", window(7))
+        await again.keeper.write()
+        if end == "close":
+            assert await again.keeper.close()
+        found = loaded(again.image(tmp_path / "image"))[0]
+        assert found["a"]["jsons"]["new"] == window(7)
+        assert found == again.now()
+
+    asyncio.run(run())

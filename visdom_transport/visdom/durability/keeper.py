@@ -163,7 +163,7 @@ class Keeper:
             self._origin = origin_of(history, self._tracking.tracked, saved)
         else:
             # It is not known what the files contain of what is missing: publishers begin anew.
-            self._writer.give_up()
+            self._writer.begin_another()
 
     def _fold_for_good(self, state: dict[str, Any]) -> None:
         for eid in self._tracking.tracked:

@@ -148,6 +148,11 @@ class Tracking:
                 self.changes.replaced(part)
         self._changed()
 
+    def forget_files(self) -> None:
+        """What is in the environments' files is not known."""
+        for eid in self.tracked:
+            self.tracked[eid] = Tracked()
+
     def begin_anew(self) -> None:
         """Record everything that is not in the environments' files: what was recorded is lost."""
         lost = [eid for eid in self.tracked if self.is_dirty(eid) or self.changes.has_unsealed(eid)]

@@ -42,6 +42,13 @@ class Writer:
         self.is_fresh = False
         self._changes.number = number
 
+    def begin_another(self) -> None:
+        """The journal that was read does not count: another begins, with all that was read. Its numbers are given again, so what
+        files say of them means nothing any more."""
+        self.journal_id = secrets.token_hex(8)
+        self._tracking.forget_files()
+        self.give_up()
+
     def has_work(self) -> bool:
         """Whether there is something that is not on disk, or not where it belongs."""
         return bool(self._changes) or self._producers.has_news() or bool(self._files.old)
