@@ -210,7 +210,7 @@ async def serves(folder: Path) -> list[str]:
     for eid in list(app.state):
         session = transport.hub.open_session("browser", 0.0)
         verdict = transport.hub.subscribe(session, f"env/{eid}", None)
-        encode(list(transport.hub.feeds[f"env/{eid}"]._source.keys()))
+        encode(list(transport.hub.feeds[f"env/{eid}"]._values.keys()))
         environment = transport.environments.readable(eid)
         if environment is None:
             assert verdict.header["problem"]
