@@ -169,7 +169,7 @@ class Harmed(World):
         for feed in self.hub.feeds.values():
             assert isinstance(feed, StateFeed) or feed.name == "events"
         for link in self.links[:-1]:
-            assert not link.control or link.session is not None, "something is kept for a link that has ended"
+            assert not link.control or link.reader is not None, "something is kept for a link that has ended"
 
 
 def expected(message: Any, greeted: bool) -> set[str]:
