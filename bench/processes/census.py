@@ -45,7 +45,7 @@ def held(transport: Any) -> dict[str, int]:
     feeds = [feed for feed in hub.feeds.values() if isinstance(feed, StateFeed)]
     return {
         "sessions": len(sessions),
-        "places": hub._places._taken.total(),
+        "places": hub._quota._taken.total(),
         "links without a hello": len(hub._waiting),
         "links": sum(session.link is not None for session in sessions),
         "subscriptions": sum(len(session.subscriptions) for session in sessions),
@@ -55,11 +55,11 @@ def held(transport: Any) -> dict[str, int]:
         "stock polls": len(transport.stock_polls),
         "feeds": len(feeds),
         "known keys": sum(len(feed._changes._by_key) for feed in feeds),
-        "tombstones": sum(len(feed._tombstones) for feed in feeds),
+        "tombstones": sum(len(feed._changes._tombstones) for feed in feeds),
         "cached batches": sum(len(feed._catch_up._batches) for feed in feeds),
         "retained bytes": sum(feed.retained_bytes for feed in feeds),
         "comparisons": len(transport.comparisons._known),
-        "undoable": len(transport.undoable),
+        "undoable": len(transport.closed_windows.counted),
         "environments": len(transport.app.state),
         "journaled environments": len(transport.keeper._tracking.tracked),
     }

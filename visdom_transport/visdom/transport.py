@@ -70,11 +70,11 @@ class Transport:
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.environments = Environments(state, self.storage)
         self.comparisons = Comparisons(self.environments, self.hub)
-        closed_windows = ClosedWindows(self.hub, state, self.storage)
+        self.closed_windows = ClosedWindows(self.hub, state, self.storage)
         self.values = FeedValues(
-            self.environments, self.comparisons, closed_windows, lambda: str(app.layouts), self.keeper.restored
+            self.environments, self.comparisons, self.closed_windows, lambda: str(app.layouts), self.keeper.restored
         )
-        self.changes = Changes(state, self.hub, self.keeper, closed_windows, self.comparisons, self.turns)
+        self.changes = Changes(state, self.hub, self.keeper, self.closed_windows, self.comparisons, self.turns)
         state.observe(self.changes)
 
         self.stock_pages = StockPages(self.hub, self.environments, self.values)
