@@ -117,7 +117,7 @@ def test_an_event_is_told_to_sources_at_once_and_to_browsers_with_the_flush(stag
     _, source = stage.viewer("events", role="source")
     stage.hub.publish("events", {"click": 1})
     assert stage.told == [source]
-    assert len(source.outbox()) == 1
+    assert len(source.take_messages()) == 1
     stage.hub.flush()
     assert page in stage.told
 
@@ -144,12 +144,12 @@ def test_a_source_is_awaited_until_it_has_acknowledged_what_happened(stage: Stag
     assert not stage.hub.awaits_answer("events")
     stage.hub.publish("events", 1)
     assert stage.hub.awaits_answer("events"), "not sent yet"
-    source.outbox()
+    source.take_messages()
     assert stage.hub.awaits_answer("events"), "not acknowledged yet"
     source.acknowledge(1)
     assert not stage.hub.awaits_answer("events")
     stage.hub.publish("events", 2)
-    source.outbox()
+    source.take_messages()
     stage.hub.detach(source, 1.0)
     assert not stage.hub.awaits_answer("events"), "away"
     assert session.id in stage.hub.sessions
