@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from client.test_source import FAST, KINDS, Client, Page
+from client.test_events import FAST, KINDS, Client, Page
 from support.front import Front, Reply, Request, page, passes
 from support.server import Login, VisdomServer
 from support.wait import until

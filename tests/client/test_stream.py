@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visdom_transport.client.errors import Away
+from visdom_transport.client.outage import Outage
 from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance
@@ -185,3 +188,11 @@ def test_attempts_become_rarer_up_to_a_bound() -> None:
     chosen = {Backoff().failed() for _ in range(20)}
     assert len(chosen) > 1
     assert all(0 <= each <= 0.5 for each in chosen)
+
+
+def test_waiting_leaves_the_numbers_of_a_seeded_program_as_they_are() -> None:
+    random.seed(7)
+    before = random.getstate()
+    Backoff().failed()
+    Outage().wait_s(Away("nobody listens"))
+    assert random.getstate() == before

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.wait import until
 
-from visdom_transport.client import source as source_module
+from visdom_transport.client import events as source_module
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.events import Source
 from visdom_transport.client.outbox import Outbox

@@ -75,6 +75,7 @@ def test_the_stream_tells_how_much_can_be_undone_even_after_a_restart(serve: Ser
         page.register()
         page.load("main")
         assert page.receive_command("undo_state") == {"command": "undo_state", "eid": "main", "count": 2}
+    server.stop()
     restarted = serve(server.env_path)
     with StockSocket(restarted) as page:
         page.register()

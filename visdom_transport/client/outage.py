@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import random
+from random import SystemRandom
 
 from visdom_transport.client.errors import Away, Kind
 
 MAX_BACKOFF_S = 5.0
+
+# The shared generator belongs to the program, which may have seeded it.
+_chance = SystemRandom()
 
 
 class Outage:
@@ -32,7 +35,7 @@ class Outage:
     def wait_s(self, away: Away) -> float:
         """How long to wait before the next attempt: as long as the answer asks for, or any time up to a bound that doubles."""
         limit = min(MAX_BACKOFF_S, 0.05 * 2 ** min(self.failures, 10))
-        return max(random.uniform(0.01, limit), away.retry_after_s or 0.0)
+        return max(_chance.uniform(0.01, limit), away.retry_after_s or 0.0)
 
     def over(self, now: float) -> float | None:
         """The server answers. Returns how many seconds it did not, if anything was said about that."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Any, Final
 
 from visdom_transport.client.replica import EventReplica
@@ -170,7 +170,8 @@ class Backoff:
 
     first_s: float = 0.5
     most_s: float = 10.0
-    uniform: Callable[[float, float], float] = random.uniform
+    # The shared generator belongs to the program, which may have seeded it.
+    uniform: Callable[[float, float], float] = SystemRandom().uniform
     failures: int = 0
 
     def failed(self) -> float:

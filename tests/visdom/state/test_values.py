@@ -69,7 +69,7 @@ def test_what_a_client_holds_is_believed_only_by_content_id(server: LocalServer)
 
 def test_an_environment_that_is_not_there_is_empty_until_it_is(server: LocalServer) -> None:
     with OwnSocket(server, "env/later") as client:
-        assert client.receive_type("subscribed")["header"] == {"reload": {}}
+        assert client.receive_type("subscribed")["header"]["reload"] == {}
         batch = client.receive_type("batch")
         assert (batch["entries"], batch["keys"]) == ([], [])
         assert "later" not in server.post("/env_state", {}).json(), "looking at it does not make it"
