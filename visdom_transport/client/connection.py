@@ -24,12 +24,9 @@ from visdom_transport.client.proof import (
     publish_reply,
     stranger,
 )
-from visdom_transport.client.stock import StockVisdom, is_stock
+from visdom_transport.client.stock import StockVisdom, comes_from_stock
 
 logger = logging.getLogger("visdom_transport.client")
-
-_MAY_BE_STOCK = frozenset({404, 405, 500})
-"""How a Visdom without this package answers what it does not know. So does much else."""
 
 
 class Connection:
@@ -42,11 +39,6 @@ class Connection:
         self._said_stock = False
         self._sent = ("", 0)
         """The last producer, and the highest number of it that was ever sent."""
-
-    @property
-    def is_stock(self) -> bool:
-        """Whether the server is one without this package."""
-        return self._stock is not None
 
     def publish(self, request: Request) -> dict[str, Any]:
         """Send the messages of a request, and return the server's reply.
@@ -145,7 +137,7 @@ class Connection:
         # What was never sent cannot have been applied.
         if reply is not None and (reply["applied"] or 0) <= self._sent[1]:
             return reply
-        if answer.server is not None or answer.status not in _MAY_BE_STOCK or not is_stock(self._exchange):
+        if not comes_from_stock(answer, self._exchange):
             raise stranger(answer)
         if not self._said_stock:
             self._said_stock = True

@@ -21,7 +21,7 @@ from visdom_transport.client.exchange import Exchange, copy_of
 from visdom_transport.client.posting import exchange_of
 from visdom_transport.client.proof import JSON, stranger
 from visdom_transport.client.redirects import MAX_MOVES, moved_base, redirects
-from visdom_transport.client.stock import is_stock
+from visdom_transport.client.stock import comes_from_stock
 from visdom_transport.client.stream import LinkLost, Message
 from visdom_transport.core.encoding import decode, encode
 
@@ -32,8 +32,6 @@ REPLY_MARGIN_S: Final = 10.0
 RECEIVE_BYTES: Final = 65_536
 STOCK_POLL_INTERVAL_S: Final = 0.1
 """As Visdom's client does it."""
-
-_MAY_BE_STOCK: Final = frozenset({404, 405, 500})
 
 
 class Access:
@@ -326,7 +324,7 @@ def _poll_link(access: Access, http: Exchange, hello: Message, pause: Callable[[
         answer = not_ours.answer
         # One odd answer does not make a server one without our protocol: without it, events of an outage are lost.
         try:
-            if answer.server is None and answer.status in _MAY_BE_STOCK and is_stock(http):
+            if comes_from_stock(answer, http):
                 return StockPollLink(http, pause)
         except Away as away:
             if away.kind == "login" and access.can_log_in:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.calls import Message, Window
@@ -23,6 +23,18 @@ from visdom_transport.client.proof import (
     stranger,
     windows,
 )
+
+_MAY_BE_STOCK: Final = frozenset({404, 405, 500})
+"""How a Visdom without this package answers what it does not know. So does much else."""
+
+
+def comes_from_stock(answer: Answer, exchange: Exchange) -> bool:
+    """Whether it was a Visdom without this package that gave this answer to a request of ours.
+
+    Raises:
+        Away: nobody answers any more, or a login is asked for.
+    """
+    return answer.server is None and answer.status in _MAY_BE_STOCK and is_stock(exchange)
 
 
 def is_stock(exchange: Exchange) -> bool:
