@@ -50,12 +50,11 @@ class Answer:
             return self.content.decode(errors="replace")
 
     def json(self) -> Any:
-        """The content, whatever its type is called.
-
-        Raises:
-            ValueError: it is not JSON.
-        """
-        return decode(self.content)
+        """The content, whatever its type is called; None when it is not JSON."""
+        try:
+            return decode(self.content)
+        except ValueError:
+            return None
 
     @property
     def title(self) -> str:

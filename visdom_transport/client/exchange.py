@@ -16,7 +16,7 @@ from visdom_transport.client.address import Address
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.errors import Away, LoginRefused
 from visdom_transport.client.proof import NOT_NOW, is_logged_in, login_refusal, stranger
-from visdom_transport.client.redirects import MAX_MOVES, moved_base, redirects
+from visdom_transport.client.redirects import MAX_MOVES, moved_base, moves_too_often, redirects
 
 logger = logging.getLogger("visdom_transport.client")
 
@@ -118,7 +118,7 @@ class Exchange:
                 return answer
             self._move(session, path, answer)
         self.close()
-        raise Away(f"it redirects more than {MAX_MOVES} times, to {self.base} at last", "stranger")
+        raise moves_too_often(self.base)
 
     def _move(self, session: requests.Session, path: str, answer: Answer) -> None:
         has_login = bool(self.address.has_login or session.auth) or any(name.lower() in _SECRETS for name in session.headers)

@@ -20,7 +20,7 @@ from visdom_transport.client.errors import Away, LoginRefused
 from visdom_transport.client.exchange import Exchange, copy_of
 from visdom_transport.client.posting import exchange_of
 from visdom_transport.client.proof import JSON, stranger
-from visdom_transport.client.redirects import MAX_MOVES, moved_base, redirects
+from visdom_transport.client.redirects import MAX_MOVES, moved_base, moves_too_often, redirects
 from visdom_transport.client.stock import comes_from_stock
 from visdom_transport.client.stream import LinkLost, Message
 from visdom_transport.core.encoding import decode, encode
@@ -86,7 +86,7 @@ class Access:
                 base = moved_base(base, "/vis_socket", answer, has_login=self.address.has_login)
             else:
                 return connection
-        raise Away(f"it redirects more than {MAX_MOVES} times, to {base} at last", "stranger")
+        raise moves_too_often(base)
 
     def _connect(self, connection: websocket.WebSocket, base: str) -> None:
         vis = self._vis
@@ -290,10 +290,7 @@ class StockPollLink:
 
     def _ask(self, body: Mapping[str, Any], member: str, kind: type) -> Any:
         answer = self._http.ask("/vis_socket_wrap", json.dumps(body).encode(), within_s=REPLY_MARGIN_S)
-        try:
-            reply = answer.json() if answer.status == 200 else None
-        except ValueError:
-            reply = None
+        reply = answer.json() if answer.status == 200 else None
         if isinstance(reply, dict) and reply.get("success") is False:
             raise LinkLost(str(reply.get("detail") or reply.get("reason"))[:200])
         if not isinstance(reply, dict) or not isinstance(reply.get(member), kind):
@@ -335,10 +332,7 @@ def _poll_link(access: Access, http: Exchange, hello: Message, pause: Callable[[
 
 def _poll_reply(answer: Answer, *, is_first: bool) -> list[Message] | None:
     """The messages of a reply to a poll (docs/protocol.md, section 1), if that is what this is."""
-    try:
-        reply = answer.json() if answer.status == 200 and answer.media_type == JSON else None
-    except ValueError:
-        return None
+    reply = answer.json() if answer.status == 200 and answer.media_type == JSON else None
     messages = reply.get("messages") if isinstance(reply, dict) else None
     if not isinstance(messages, list) or not all(map(_is_message, messages)):
         return None

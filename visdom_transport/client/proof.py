@@ -35,7 +35,7 @@ def publish_reply(answer: Answer) -> dict[str, Any] | None:
     """The reply to a publisher (docs/protocol.md, section 9), if that is what this is."""
     if answer.status != 200 or answer.media_type != JSON:
         return None
-    reply = _json(answer)
+    reply = answer.json()
     if not isinstance(reply, dict) or not _is_publish_reply(reply):
         return None
     return reply if answer.server in (None, reply["server"]) else None
@@ -56,7 +56,7 @@ def _is_publish_reply(reply: dict[str, Any]) -> bool:
 
 def own_error(answer: Answer) -> dict[str, Any] | None:
     """The error that a server of this package refuses a request with, if this is one."""
-    body = _json(answer) if answer.status >= 400 and answer.media_type == JSON else None
+    body = answer.json() if answer.status >= 400 and answer.media_type == JSON else None
     error = body.get("error") if isinstance(body, dict) and len(body) == 1 else None
     if not isinstance(error, dict) or error.keys() != {"code", "message", "field"}:
         return None
@@ -111,7 +111,7 @@ def existence(answer: Answer) -> bool | None:
 
 def environments(answer: Answer) -> list[str] | None:
     """What a server says to ``/env_state``; None if this is no such answer."""
-    names = _json(answer) if answer.status == 200 else None
+    names = answer.json() if answer.status == 200 else None
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
@@ -155,7 +155,7 @@ def is_visdoms(answer: Answer, path: str, sent: str) -> bool:
 
 def refuses_politely(answer: Answer) -> bool:
     """Of 0.3.0: JSON that says so, or a sentence about the window."""
-    body = _json(answer)
+    body = answer.json()
     if isinstance(body, dict):
         return body.get("success") is False or (body.keys() == {"error"} and str(body["error"]).startswith("env "))
     return answer.status == 400 and answer.text.startswith(WINDOW_REFUSALS)
@@ -175,7 +175,7 @@ def _is_page(answer: Answer) -> bool:
 
 
 def _is_object(answer: Answer, _: str) -> bool:
-    return isinstance(_json(answer), dict)
+    return isinstance(answer.json(), dict)
 
 
 def _is_state(answer: Answer, _: str) -> bool:
@@ -213,13 +213,6 @@ _ANSWERS: Final[dict[str, Callable[[Answer, str], bool]]] = {
     "win_hash": lambda answer, _: answer.media_type in TEXT and answer.text.isalnum(),
 }
 """What a Visdom says to each request that it carries out."""
-
-
-def _json(answer: Answer) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return None
 
 
 def _lenient_json(answer: Answer) -> Any:

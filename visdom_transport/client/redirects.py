@@ -42,6 +42,11 @@ def moved_base(base: str, path: str, answer: Answer, *, has_login: bool) -> str:
     return new
 
 
+def moves_too_often(base: str) -> Away:
+    """The outage of a server that goes on redirecting."""
+    return Away(f"it redirects more than {MAX_MOVES} times, to {base} at last", "stranger")
+
+
 def _target(url: str, answer: Answer) -> SplitResult | None:
     try:
         there = urlsplit(urljoin(url, answer.headers.get("location", "")))
