@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import select
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import websocket
 from visdom.utils import server_utils
 
 from .support.measure import Bench, Samples, percentile
+from .support.program import Program
 from .support.result import Bars, Result, Table, Target, ms, number
-from .support.servers import PROCESSES, BenchError, Kind, Server
+from .support.servers import BenchError, Kind, Server
 from .support.subscriber import OwnSubscriber, StockSubscriber
 
 KINDS: tuple[Kind, ...] = ("ours", "stock")
@@ -38,43 +35,18 @@ POLLING_WORKS = not hasattr(server_utils, "notify")
 """Stock's, which only 0.2.4 has."""
 
 
-class Typist:
+class Typist(Program):
     """The Python client. It is gone after the `with` block."""
 
     def __init__(self, server: Server, link: str) -> None:
-        self._server = server
-        self._link = link
+        who = f"the client of the {server.kind} server"
+        arguments = str(server.port), link
+        super().__init__("typist", *arguments, who=who, answer_within_s=ANSWER_TIMEOUT_S, environment=server.environment)
 
     def __enter__(self) -> Self:
-        arguments = [sys.executable, str(PROCESSES / "typist.py"), str(self._server.port), self._link]
-        environment = self._server.environment
-        self._process = subprocess.Popen(arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._answer()
+        super().__enter__()
+        self.answer()  # it listens
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def ask(self, command: dict[str, Any]) -> list[list[float]]:
-        """What the process answers: number, call and return of each key."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        stdin.write(json.dumps(command).encode() + b"\n")
-        stdin.flush()
-        answer: list[list[float]] = json.loads(self._answer())
-        return answer
-
-    def _answer(self) -> bytes:
-        stdout = self._process.stdout
-        assert stdout is not None
-        line = stdout.readline() if select.select([stdout], [], [], ANSWER_TIMEOUT_S)[0] else b""
-        if not line:
-            raise BenchError(f"the client of the {self._server.kind} server does not answer")
-        return line
 
 
 class Page:
@@ -119,7 +91,7 @@ def run(bench: Bench) -> Result:
         typists = {pair: stack.enter_context(Typist(servers[pair], pair[1])) for pair in pairs}
         pages = {}
         for pair in pairs:
-            typists[pair].ask({"clear": None})
+            typists[pair].ask('{"clear": null}')
             pages[pair] = Page(servers[pair])
             stack.callback(pages[pair].close)
         for _ in bench.rounds(10, quick=2):
@@ -163,10 +135,10 @@ def report(pairs: list[tuple[Kind, str]], latencies: dict[tuple[Kind, str], list
 
 def type_keys(server: Server, typist: Typist, page: Page, gap_ms: float) -> tuple[list[float], int]:
     """How long each key took to the handler, in seconds, and how many are not in the pane in the end."""
-    typist.ask({"clear": None})
+    typist.ask('{"clear": null}')
     sent = page.type(gap_ms / 1000)
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    while len(taken := typist.ask({"taken": None})) < len(sent):
+    while len(taken := typist.ask('{"taken": null}')) < len(sent):
         if time.monotonic() > deadline:
             raise BenchError(f"{server.kind}: only {len(taken)} of {len(sent)} keys reached the handler")
         time.sleep(0.02)

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import json
 import random
-import select
 import statistics
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from .support.measure import Bench
 from .support.messages import Message, image, line, made_by, point, text, text_line
+from .support.program import Program
 from .support.result import Panels, Result, Table, Target, mb, number
-from .support.servers import PROCESSES, BenchError, Server
+from .support.servers import BenchError, Server
 
 SEED = 7
 RATE_PER_S = 500
@@ -271,34 +269,16 @@ class Updates:
 # --- who watches ---
 
 
-class Crowd:
+class Crowd(Program):
     """The clients, in a process of their own (`processes/crowd.py`)."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def __enter__(self) -> Self:
-        script = [str(PROCESSES / "crowd.py"), str(self._server.port), str(SEED), *ENVIRONMENTS]
-        self._process = subprocess.Popen([sys.executable, *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def _ask(self, word: bytes) -> dict[str, Any]:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(word + b"\n")
-        stdin.flush()
-        if not select.select([stdout], [], [], 60)[0]:
-            raise BenchError(f"the crowd does not answer {word!r}")
-        answer: dict[str, Any] = json.loads(stdout.readline())
-        return answer
+        super().__init__("crowd", str(server.port), str(SEED), *ENVIRONMENTS, who="the crowd", answer_within_s=60)
 
     def count(self) -> dict[str, Any]:
-        return self._ask(b"count")
+        counts: dict[str, Any] = self.ask("count")
+        return counts
 
     def leave(self) -> dict[str, Any]:
-        return self._ask(b"leave")
+        counts: dict[str, Any] = self.ask("leave")
+        return counts
