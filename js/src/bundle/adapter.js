@@ -332,10 +332,9 @@ export class Bundle {
       const window = replica.values.get(key);
       if (window) wanted.set(window.id ?? key, { key, window });
     }
-    for (const [pane, window] of this.#picture.windows) {
-      if (wanted.has(pane)) this.#picture.drop(pane);
-      else wanted.set(pane, { key: pane, window });
-    }
+    // The server has these again.
+    this.#picture.drop(wanted);
+    for (const [pane, window] of this.#picture.windows) wanted.set(pane, { key: pane, window });
 
     if (replica.synced) {
       const gone = this.#delivered.ids().filter((pane) => !wanted.has(pane));
@@ -412,7 +411,7 @@ export class Bundle {
     if (pane !== null) this.#delivered.forget(pane);
     if (this.#picture.has(paneOf(command))) {
       // The server has no such window: there is nobody to tell anything about it.
-      if (pane !== null) this.#picture.drop(pane);
+      if (pane !== null) this.#picture.drop(new Set([pane]));
       return;
     }
     if (pane !== null) this.#closes.begin(pane, contentID);

@@ -4,7 +4,7 @@ import { Restart } from "./restart.js";
 const MOST = 1_000;
 
 /** Stands behind the title of a pane. */
-export const MARK = "(lost)";
+const MARK = "(lost)";
 
 /**
  * The last picture of windows that the server has lost: a layer above the replicas, for whoever is looking at it. Nothing of it goes to
@@ -90,12 +90,13 @@ export class LastPicture {
 
   /** What is said of panes, of windows alone. @template T @param {Record<string, T> | undefined} said by pane @returns {Record<string, T>} */
   without(said) {
-    return Object.fromEntries(Object.entries(said ?? {}).filter(([pane]) => !this.has(pane)));
+    const kept = this.windows;
+    return Object.fromEntries(Object.entries(said ?? {}).filter(([pane]) => !kept.has(pane)));
   }
 
-  /** Forget one of the view's panes, or all of them. @param {string} [pane] */
-  drop(pane) {
-    this.#forget((record) => record.feed === this.#feed && (pane === undefined || record.pane === pane));
+  /** Forget some of the view's panes, or all of them. @param {{has: (pane: string) => boolean}} [panes] */
+  drop(panes) {
+    this.#forget((record) => record.feed === this.#feed && (panes === undefined || panes.has(record.pane)));
   }
 
   /** Forget what is kept of a view that is no more. @param {string} feed */
@@ -105,7 +106,9 @@ export class LastPicture {
 
   /** @param {(record: {feed: string, pane: string}) => boolean} which */
   #forget(which) {
-    this.#records = this.#records.filter((record) => !which(record));
+    const left = this.#records.filter((record) => !which(record));
+    if (left.length === this.#records.length) return;
+    this.#records = left;
     this.#onchange();
   }
 
