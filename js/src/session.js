@@ -394,7 +394,7 @@ export class Session {
     this.#backoff.down(now);
     this.#ended = { code, reason };
     // A WebSocket cannot tell who refused it: what the last poll met still holds.
-    this.#answer = link.kind === "poll" ? answer : this.#answer;
+    if (link.kind === "poll") this.#answer = answer;
     this.#judgeDelivery(connection, code, heardFor);
 
     // The WebSocket that we try ourselves replaces our poll link: the server cannot tell it from another tab.

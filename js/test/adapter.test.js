@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { envView } from "../src/bundle/requests.js";
-import { BundlePage, settled, win } from "./fake-bundle.js";
+import { BundlePage, win } from "./fake-bundle.js";
+import { settled } from "./fakes.js";
 
 test("opens once it is welcome and knows the environments, and registers first", async () => {
   const page = new BundlePage();

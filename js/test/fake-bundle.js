@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { Bundle } from "../src/bundle/adapter.js";
 import { envView } from "../src/bundle/requests.js";
-import { FakeSession, FakeTime } from "./fakes.js";
+import { FakeSession, FakeTime, settled } from "./fakes.js";
 
 /** A page with a bundle that behaves as both versions do where it matters: batches windows, echoes closes, refuses closes if readonly. */
 export class BundlePage {
@@ -123,8 +123,6 @@ export class BundlePage {
     else if (message.command === "env_update") this.#render(() => {});
   }
 }
-
-export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Frozen: whoever changes a replica's value fails. */
 export const win = (id, content, contentID = content) =>

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { envView } from "../src/bundle/requests.js";
-import { BundlePage, settled, win } from "./fake-bundle.js";
+import { BundlePage, win } from "./fake-bundle.js";
+import { settled } from "./fakes.js";
 
 const MAIN = "env/main";
 const LOST = (text) => `${text} (lost)`;

@@ -3,6 +3,8 @@
  * shows the details.
  */
 
+import { CLOSE } from "../protocol.js";
+
 /**
  * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
@@ -60,7 +62,6 @@ const BEHIND_MS = 2_000;
 const NOTICE_MS = 4_000;
 /** A first connection that takes no longer needs no words. */
 const PATIENCE_MS = 1_000;
-const UNAUTHORIZED = 4050;
 
 /** @param {number} ms */
 function formatAge(ms) {
@@ -121,7 +122,7 @@ function describePhase(state, now) {
     case "offline":
       return say(TEXTS.offline());
     case "stopped":
-      return say(state.code === UNAUTHORIZED ? TEXTS.unauthorized() : TEXTS.stopped(state.reason ?? String(state.code)));
+      return say(state.code === CLOSE.UNAUTHORIZED ? TEXTS.unauthorized() : TEXTS.stopped(state.reason ?? String(state.code)));
     default:
       return say(state.lastHeardAt === null ? TEXTS.connecting() : TEXTS.reconnecting());
   }

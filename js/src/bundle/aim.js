@@ -12,12 +12,12 @@ const AIMS = {
   pop_embeddings_pane: (command) => [command.data, "target"],
 };
 
-/** @param {any} command */
-const aimOf = (command) => (Object.hasOwn(AIMS, command.cmd) ? AIMS[command.cmd](command) : null);
+/** @param {any} command @returns {[holder: any, field: string]} no holder if it is about no pane */
+const aimOf = (command) => (Object.hasOwn(AIMS, command.cmd) ? AIMS[command.cmd](command) : [null, ""]);
 
 /** The pane it is about, or null. @param {any} command @returns {string | null} */
 export function paneOf(command) {
-  const [holder, field] = aimOf(command) ?? [null, ""];
+  const [holder, field] = aimOf(command);
   return holder?.[field] ?? null;
 }
 
@@ -30,7 +30,7 @@ export function paneOf(command) {
  * @param {string[]} known  environments
  */
 export function locate(command, view, known) {
-  const [holder, field] = aimOf(command) ?? [null, ""];
+  const [holder, field] = aimOf(command);
   if (!holder) return command;
   const pane = holder[field];
   if (pane === "window_compare_legend") return null;

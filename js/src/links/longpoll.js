@@ -184,8 +184,8 @@ export class LongPollLink {
       return signal.aborted ? null : messages;
     } catch (error) {
       if (!signal.aborted) {
-        const isAnswer = error instanceof NotTheServer;
-        this.#end(CLOSE.LOST, isAnswer ? error.message : String(error), isAnswer ? error.answer : null);
+        const answer = error instanceof NotTheServer ? error.answer : null;
+        this.#end(CLOSE.LOST, answer?.what ?? String(error), answer);
       }
       return null;
     } finally {
