@@ -4,18 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Session } from "../src/session.js";
-import {
-  batch,
-  FakeFetch,
-  FakePage,
-  FakeScreen,
-  FakeSocket,
-  FakeStorage,
-  FakeTime,
-  settled,
-  subscribed,
-  WELCOME,
-} from "./fakes.js";
+import { batch, FakeFetch, FakeScreen, FakeSocket, FakeTime, sessionOptions, settled, subscribed, WELCOME } from "./fakes.js";
 
 const FEED = "env/main";
 const HTML = { "Content-Type": "text/html; charset=utf-8" };
@@ -60,19 +49,7 @@ let time, net, screen, session, errors;
 beforeEach(async () => {
   [time, net, screen, errors] = [new FakeTime(), new FakeFetch(), new FakeScreen(), []];
   FakeSocket.made = [];
-  session = new Session({
-    location: "http://host:8097/env/main",
-    WebSocket: FakeSocket,
-    fetch: net.fetch,
-    time,
-    page: new FakePage(),
-    random: () => 0.5,
-    sessionStorage: () => new FakeStorage(),
-    localStorage: () => new FakeStorage(),
-    drawn: screen.drawn,
-    onerror: (error) => errors.push(error),
-    startWithPolling: true,
-  });
+  session = new Session(sessionOptions({ net, screen, time, onerror: (error) => errors.push(error), startWithPolling: true }));
   session.subscribe(FEED, {});
   session.start();
   await settled();
@@ -162,17 +139,7 @@ test("what answered is known until a link is live, and forgotten when nothing an
 
 test("a WebSocket that is refused does not say by whom: the poll that is tried does", async () => {
   session.close();
-  session = new Session({
-    location: "http://host/",
-    WebSocket: FakeSocket,
-    fetch: net.fetch,
-    time,
-    page: new FakePage(),
-    random: () => 0.5,
-    sessionStorage: () => new FakeStorage(),
-    localStorage: () => new FakeStorage(),
-    drawn: screen.drawn,
-  });
+  session = new Session(sessionOptions({ net, screen, time }));
   session.start();
   for (let i = 0; i < 2; i++) {
     await FakeSocket.made.at(-1).cut();

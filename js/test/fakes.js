@@ -219,6 +219,21 @@ export class FakeScreen {
   }
 }
 
+/** What a session takes from its browser, which remembers nothing, unless a test says otherwise. */
+export function sessionOptions({ net, screen, ...options }) {
+  return {
+    location: "http://host:8097/env/main",
+    WebSocket: FakeSocket,
+    fetch: net.fetch,
+    page: new FakePage(),
+    random: () => 0.5,
+    sessionStorage: () => new FakeStorage(),
+    localStorage: () => new FakeStorage(),
+    drawn: screen.drawn,
+    ...options,
+  };
+}
+
 export const WELCOME = Object.freeze({
   type: "welcome",
   session: "s1",

@@ -7,7 +7,7 @@ import { misfit } from "../src/check.js";
 import { apply, GapError } from "../src/delta.js";
 import { EventReplica, StateReplica } from "../src/replica.js";
 import { Session } from "../src/session.js";
-import { batch, FakeFetch, FakePage, FakeScreen, FakeSocket, FakeStorage, FakeTime, subscribed, WELCOME } from "./fakes.js";
+import { batch, FakeFetch, FakeScreen, FakeSocket, FakeStorage, FakeTime, sessionOptions, subscribed, WELCOME } from "./fakes.js";
 
 const TIMES = Number(process.env.FUZZ_TIMES ?? 1);
 const FEED = "env/main";
@@ -177,19 +177,17 @@ function tab(startWithPolling) {
   const screen = new FakeScreen();
   const storage = new FakeStorage();
   const errors = [];
-  const session = new Session({
-    location: "http://host:8097/env/main",
-    startWithPolling,
-    WebSocket: FakeSocket,
-    fetch: net.fetch,
-    time,
-    page: new FakePage(),
-    random: () => 0.5,
-    sessionStorage: () => storage,
-    localStorage: () => storage,
-    drawn: screen.drawn,
-    onerror: (error) => errors.push(error),
-  });
+  const session = new Session(
+    sessionOptions({
+      net,
+      screen,
+      time,
+      startWithPolling,
+      sessionStorage: () => storage,
+      localStorage: () => storage,
+      onerror: (error) => errors.push(error),
+    }),
+  );
   session.subscribe(FEED, {});
   session.subscribe("events", {});
   session.start();

@@ -13,8 +13,8 @@ import {
   FakePage,
   FakeScreen,
   FakeSocket,
-  FakeStorage,
   FakeTime,
+  sessionOptions,
   settled,
   subscribed,
   WELCOME,
@@ -53,19 +53,7 @@ beforeEach(() => {
 });
 
 function begin(options = {}) {
-  session = new Session({
-    location: "http://host:8097/env/main",
-    WebSocket: FakeSocket,
-    fetch: net.fetch,
-    time,
-    page,
-    random: () => 0.5,
-    sessionStorage: () => new FakeStorage(),
-    localStorage: () => new FakeStorage(),
-    drawn: screen.drawn,
-    onerror: assert.fail,
-    ...options,
-  });
+  session = new Session(sessionOptions({ net, screen, time, page, onerror: assert.fail, ...options }));
   session.subscribe(FEED, {});
   session.start();
 }

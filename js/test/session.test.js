@@ -11,6 +11,7 @@ import {
   FakeSocket,
   FakeStorage,
   FakeTime,
+  sessionOptions,
   settled,
   subscribed,
   WELCOME,
@@ -43,19 +44,19 @@ class Tab {
   /** What a refresh does: a new page over the same storage. */
   open() {
     this.page = new FakePage();
-    this.session = new Session({
-      location: "http://host:8097/env/main",
-      WebSocket: FakeSocket,
-      fetch: this.net.fetch,
-      time: this.time,
-      page: this.page,
-      random: () => this.random,
-      sessionStorage: () => this.sessionStorage,
-      localStorage: () => this.localStorage,
-      drawn: this.screen.drawn,
-      onerror: (error) => this.errors.push(error),
-      ...this.options,
-    });
+    this.session = new Session(
+      sessionOptions({
+        net: this.net,
+        screen: this.screen,
+        time: this.time,
+        page: this.page,
+        random: () => this.random,
+        sessionStorage: () => this.sessionStorage,
+        localStorage: () => this.localStorage,
+        onerror: (error) => this.errors.push(error),
+        ...this.options,
+      }),
+    );
     this.session.onstate = (state) => this.states.push(state.phase);
   }
 
