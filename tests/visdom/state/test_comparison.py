@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from links.local import NEW_VISDOM, LocalServer, Records
@@ -110,6 +111,21 @@ def test_leaving_a_comparison_ends_its_cost(server: LocalServer) -> None:
         assert message["content"]["data"][0]["y"] == [1, 2, 7]
         assert not any(name.startswith("compare/") for name in server.status()["feeds"])
         until(lambda: not server.app.transport.comparisons._known, "nothing is combined any more")
+
+
+def test_a_comparison_is_combined_once_for_whoever_asks(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    environments = server.app.transport.environments
+    combine, combined = environments.combine, []
+
+    def counted(eids: list[str], socket: Any, *, show_all: bool) -> None:
+        combined.append(eids)
+        combine(eids, socket, show_all=show_all)
+
+    monkeypatch.setattr(environments, "combine", counted)
+    with StockSocket(server) as page:
+        page.register()
+        page.compare("a", "b")
+    assert combined == [["a", "b"]]
 
 
 def test_what_visdom_cannot_compare_is_told_and_harms_nobody(server: LocalServer, records: Records) -> None:

@@ -23,7 +23,8 @@ class StockPages:
         Raises:
             MessageError: it cannot be shown; the page goes on with what it shows now.
         """
-        self._values.of(feed)
+        # Held until the feed reads from it: a comparison that nobody holds is combined again by the next who asks.
+        _held = self._values.of(feed)
         kind, shown = feed_names.split(feed)
         for eid in [shown] if kind == "env" else feed_names.compared(shown)[0]:
             self._environments.get(eid)
