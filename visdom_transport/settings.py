@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -142,6 +143,7 @@ class Settings(Limits):
         return cls(**values)
 
 
+@cache
 def _kind(name: str) -> tuple[Callable[[str], Any], str]:
     hint = get_type_hints(Settings)[name]
     return _choice(get_args(hint)) if get_origin(hint) is Literal else _KINDS[hint]

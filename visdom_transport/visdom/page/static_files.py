@@ -27,7 +27,6 @@ def runtime_dir() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "js" / "src"
 
 
-@functools.cache
 def visdom() -> str:
     """The known Visdom this process serves."""
     return recognise()
