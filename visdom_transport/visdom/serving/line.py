@@ -52,14 +52,14 @@ class Line:
         else:
             self._moving.add_done_callback(lambda moving: gone())
 
-    async def _move(self, turn: Awaitable[None] | None) -> None:
+    async def _move(self, turn: Awaitable[None]) -> None:
         try:
-            while turn is not None:
-                await turn
-                turn = None
-                while self._waiting and turn is None:
-                    self._act(self._waiting.popleft())
-                    turn = self._turns.before(self._waiting[0]) if self._waiting else None
+            await turn
+            while self._waiting:
+                self._act(self._waiting.popleft())
+                following = self._turns.before(self._waiting[0]) if self._waiting else None
+                if following is not None:
+                    await following
         finally:
             self._moving = None
 
