@@ -11,7 +11,6 @@ from visdom_transport.core.feed import Batch, Verdict
 class Dialect:
     """How a link puts batches and verdicts into messages, and what may be expected of its peer."""
 
-    name = "own"
     values_only = False
     """The peer understands neither deltas nor pieces."""
     acknowledges = True

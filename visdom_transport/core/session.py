@@ -92,7 +92,7 @@ class Session:
         link = self.link
         if link is None or self.dialect != "own":
             return False
-        return bool(link.in_flight) or any(subscription.has_news for subscription in self.subscriptions.values())
+        return bool(link.in_flight) or self.has_news
 
     @property
     def client(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from visdom_transport import feed_names
 from visdom_transport.core.catch_up import StateBatch
 from visdom_transport.core.dialect import Dialect
 from visdom_transport.core.encoding import decode, encode
@@ -18,7 +19,6 @@ MAX_EXPECTED_ECHOES = 1_000
 class StockDialect(Dialect):
     """What browsers and sources of stock Visdom have in common."""
 
-    name = "stock"
     values_only = True
     acknowledges = False
 
@@ -40,7 +40,7 @@ class StockBrowser(StockDialect):
         if isinstance(batch, EventBatch):
             return [b'{"command":"notification","data":%b}' % event.data for event in batch.events]
         assert isinstance(batch, StateBatch)
-        if batch.feed == "shared":
+        if batch.feed == feed_names.SHARED:
             return [message for entry in batch.entries for message in self._shared(entry.key, entry.value)]
         return self._windows(batch)
 
@@ -50,13 +50,13 @@ class StockBrowser(StockDialect):
         return [encode({"command": "reload", "data": verdict.header["reload"]})]
 
     def _shared(self, key: str, value: bytes | None) -> list[bytes]:
-        kind, _, eid = key.partition("/")
+        kind, eid = feed_names.split(key)
         if value is None:
             self._undo.pop(eid, None)  # of `shared`, only this is ever deleted
             return []
-        if key == "envs":
+        if key == feed_names.ENVIRONMENTS:
             return [b'{"command":"env_update","data":%b}' % value]
-        if key == "layouts":
+        if key == feed_names.LAYOUTS:
             return [b'{"command":"layout_update","data":%b}' % value]
         if kind == "undo":
             before = self._undo.get(eid, undo_state(eid, b"0"))
@@ -65,7 +65,7 @@ class StockBrowser(StockDialect):
         return []
 
     def _windows(self, batch: StateBatch) -> list[bytes]:
-        kind, _, eid = batch.feed.partition("/")
+        kind, eid = feed_names.split(batch.feed)
         messages: list[bytes] = []
         for entry in batch.entries:
             if entry.deleted:
@@ -92,7 +92,7 @@ class StockBrowser(StockDialect):
 
     def show(self, feed: str) -> None:
         """The page now shows another environment: it clears its windows itself."""
-        kind, _, eid = feed.partition("/")
+        kind, eid = feed_names.split(feed)
         self.showing = eid if kind == "env" else None
         self.held.clear()
 

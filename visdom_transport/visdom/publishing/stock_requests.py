@@ -10,8 +10,6 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from visdom.utils import server_utils
-
 from visdom_transport.core.errors import MessageError
 from visdom_transport.visdom.publishing.endpoints import (
     CONFLICT,
@@ -24,7 +22,7 @@ from visdom_transport.visdom.publishing.endpoints import (
     refuse,
 )
 from visdom_transport.visdom.serving.broadcasts import transport_of
-from visdom_transport.visdom.state.environments import CannotShow
+from visdom_transport.visdom.state.environments import CannotShow, escape_eid
 from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.updates import UpdateRefused
 from visdom_transport.writing import unwritable
@@ -105,7 +103,7 @@ def _upload_problem(handler: Any) -> str | None:
         return "Invalid JSON file"
     if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
         return "This is not a valid Visdom JSON"
-    if transport_of(handler).keeper.refusal(f"uploaded_{server_utils.escape_eid(file['filename'])}") is not None:
+    if transport_of(handler).keeper.refusal(f"uploaded_{escape_eid(file['filename'])}") is not None:
         return "The file's name cannot be that of an environment"
     return None
 
@@ -139,8 +137,7 @@ def _text(args: dict[str, Any], field: str) -> str:
 
 def _name(args: dict[str, Any], field: str) -> str:
     """An environment id, as it is stored."""
-    escaped: str = server_utils.escape_eid(name(field, args.get(field), "environment name"))
-    return escaped
+    return escape_eid(name(field, args.get(field), "environment name"))
 
 
 def _page(args: dict[str, Any], *, required: bool) -> None:
@@ -195,7 +192,7 @@ def _save(transport: Transport, args: dict[str, Any]) -> None:
     if not isinstance(eids, list):
         raise refuse("data", "must be a list of environment names")
     for eid in eids:
-        eid = server_utils.escape_eid(name("data", eid, "list of environment names"))
+        eid = escape_eid(name("data", eid, "list of environment names"))
         if eid in transport.app.state and not is_unread(transport.app.state[eid]):
             _savable(transport, eid, "data")
 
@@ -213,7 +210,7 @@ def _delete_env(transport: Transport, args: dict[str, Any]) -> None:
 def _env_state(transport: Transport, args: dict[str, Any]) -> None:
     """Visdoms either take no notice of what is asked for, or take everything for a name."""
     if transport.storage.makes_environments and args.get("eid") is not None:
-        transport.environments.get(server_utils.escape_eid(str(args["eid"])))
+        transport.environments.get(escape_eid(str(args["eid"])))
 
 
 def _env(transport: Transport, args: dict[str, Any]) -> None:

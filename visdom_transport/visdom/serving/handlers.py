@@ -73,14 +73,14 @@ class StockPeer:
         hub, app, session = self._transport.hub, self._transport.app, self.session
         if session.role == "source":
             self.link.say({"command": "alive", "data": "vis_alive"})
-            hub.subscribe(session, "events", None)
+            hub.subscribe(session, feed_names.EVENTS, None)
             return
         register = {"command": "register", "data": session.id, "readonly": bool(app.readonly)}
         if self._transport.storage.has_undo:
             register["envList"] = sorted(app.state)
         self.link.say(register)
-        hub.subscribe(session, "shared", None)
-        hub.subscribe(session, "notifications", None)
+        hub.subscribe(session, feed_names.SHARED, None)
+        hub.subscribe(session, feed_names.NOTIFICATIONS, None)
         # Until it asks for an environment, a stock client follows main, from now on.
         self._transport.stock_pages.follow(session, feed_names.environment("main"))
 

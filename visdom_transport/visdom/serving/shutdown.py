@@ -17,6 +17,7 @@ from tornado.web import RequestHandler
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.flusher import clock
+from visdom_transport.visdom.access.gate import SAFE_METHODS
 
 logger = logging.getLogger("visdom_transport")
 
@@ -90,7 +91,7 @@ class _Writes(Matcher):
     """Requests that may change something."""
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return None if request.method in ("GET", "HEAD", "OPTIONS") else {}
+        return None if request.method in SAFE_METHODS else {}
 
 
 class StoppingHandler(RequestHandler):

@@ -8,15 +8,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import visdom.utils.server_utils as server_utils
-
 from visdom_transport import feed_names
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.session import Session
 from visdom_transport.visdom.durability.keeper import Keeper
 from visdom_transport.visdom.state.changes import Changes
-from visdom_transport.visdom.state.environments import Environments
+from visdom_transport.visdom.state.environments import Environments, escape_eid
 from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.storage import Storage
@@ -203,7 +201,7 @@ class Commands:
         eid = command.get("eid")
         if not isinstance(eid, str) or not eid:
             raise MessageError("bad_field", "eid must be a name", "eid")
-        eid = server_utils.escape_eid(eid)
+        eid = escape_eid(eid)
         self._check_savable(eid)
         state = self._environments.state
         if eid != command.get("prev_eid"):
@@ -236,7 +234,7 @@ class Commands:
         eid = command.get("eid")
         if not isinstance(eid, str):
             raise MessageError("bad_field", "eid must be a string", "eid")
-        self.delete_environment(server_utils.escape_eid(eid))
+        self.delete_environment(escape_eid(eid))
 
     def delete_environment(self, eid: str) -> None:
         """Remove an environment from the state and from disk. One that is not there is no error: what was asked for holds.

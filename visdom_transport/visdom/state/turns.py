@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 from weakref import WeakSet
 
+from visdom_transport import feed_names
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import SharedMember
 from visdom_transport.core.hub import Hub
@@ -34,7 +35,7 @@ class Turns:
     def before(self, message: Any) -> Coroutine[Any, Any, None] | None:
         """What to wait for before acting on a page's ``message``, encoded or not. None if it is taken at once."""
         # Most often everybody is done, and the message need not be parsed twice.
-        if not self._hub.awaits_answer("events"):
+        if not self._hub.awaits_answer(feed_names.EVENTS):
             return None
         pane = event_pane(message)
         if pane is None or not self._is_open(pane):
@@ -59,7 +60,7 @@ class Turns:
 
     def _is_open(self, pane: tuple[str, str]) -> bool:
         carried = self._panes.carried(*pane)
-        return carried is not None and carried not in self._overdue and self._hub.awaits_answer("events")
+        return carried is not None and carried not in self._overdue and self._hub.awaits_answer(feed_names.EVENTS)
 
     async def _wait(self, pane: tuple[str, str]) -> None:
         deadline = clock() + self._wait_s
