@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import logging
+import netrc  # noqa: F401
 import time
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from visdom_transport.client.answers import Answer
 from visdom_transport.client.errors import Away, LoginRefused
 from visdom_transport.client.proof import NOT_NOW, is_logged_in, login_refusal, stranger
 from visdom_transport.client.redirects import MAX_MOVES, moved_base, moves_too_often, redirects
+
+# `requests` imports netrc with its first request. A process that is forked in that moment could never import it: see
+# tests/client/test_imports.py.
 
 logger = logging.getLogger("visdom_transport.client")
 
