@@ -245,5 +245,6 @@ def test_attempts_become_rarer_up_to_a_bound_or_as_asked() -> None:
     outage = Outage()
     for _ in range(50):
         outage.failed(Away("a"), 0.0)
-        assert 0 < outage.wait_s(Away("a")) <= MAX_BACKOFF_S
-    assert outage.wait_s(Away("a", retry_after_s=20.0)) == 20.0
+        assert 0 < outage.wait_s <= MAX_BACKOFF_S
+    outage.failed(Away("a", retry_after_s=20.0), 0.0)
+    assert outage.wait_s == 20.0

@@ -12,7 +12,7 @@ from support.front import Front, Reply, Request, page, passes
 from support.server import Login, VisdomServer
 from support.wait import until
 
-from visdom_transport.client.stream import Backoff
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.signature import SERVER_HEADER
 
 HTML = {"Content-Type": "text/html; charset=UTF-8"}

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.errors import Away
 from visdom_transport.client.outage import Outage
-from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost
+from visdom_transport.client.stream import FEED, EventStream, LinkLost
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance
 
@@ -194,5 +195,5 @@ def test_waiting_leaves_the_numbers_of_a_seeded_program_as_they_are() -> None:
     random.seed(7)
     before = random.getstate()
     Backoff().failed()
-    Outage().wait_s(Away("nobody listens"))
+    Outage().failed(Away("nobody listens"), 0.0)
     assert random.getstate() == before

@@ -12,7 +12,7 @@ import visdom
 from support.browser import Browser, Tab
 from support.server import VisdomServer
 
-from visdom_transport.client.stream import Backoff
+from visdom_transport.client.backoff import Backoff
 
 from .own import SUBPROTOCOL, OwnClient
 from .participant import Participant

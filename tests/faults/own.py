@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from core.replica import EventReplica, Outbox, StateReplica
 
-from visdom_transport.client.stream import Backoff
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.errors import GapError
 
 from .participant import Actor

@@ -13,7 +13,7 @@ import jsonpatch
 import orjson
 from visdom.utils import server_utils
 
-from visdom_transport.client.stream import Backoff
+from visdom_transport.client.backoff import Backoff
 
 from .own import Event, event_of
 from .participant import Actor

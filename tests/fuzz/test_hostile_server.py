@@ -18,10 +18,11 @@ from support.wait import until
 
 from visdom_transport.client import events as source_module
 from visdom_transport.client.answers import Answer
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.events import Source
 from visdom_transport.client.outbox import Outbox
 from visdom_transport.client.proof import publish_reply
-from visdom_transport.client.stream import FEED, Backoff, EventStream, LinkLost, Message
+from visdom_transport.client.stream import FEED, EventStream, LinkLost, Message
 
 WELCOME = {
     "type": "welcome",

@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import requests
 
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.errors import Away
 from visdom_transport.client.links import Access, Link, connect
-from visdom_transport.client.stream import Backoff, EventStream, LinkLost, Message
+from visdom_transport.client.stream import EventStream, LinkLost, Message
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from random import SystemRandom
-
+from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.errors import Away, Kind
 
+FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
-
-# The shared generator belongs to the program, which may have seeded it.
-_chance = SystemRandom()
+LEAST_WAIT_S = 0.01
 
 
 class Outage:
     """The outage of one server, if there is one."""
 
     def __init__(self) -> None:
-        self.failures = 0
-        """Requests in succession that nothing was learned from."""
+        self.wait_s = 0.0
+        """How long to wait before the next attempt: as long as the answer asks for, or any time up to a bound that doubles."""
+        self._backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         self._since: float | None = None
         self._told: set[Kind] = set()
 
+    @property
+    def failures(self) -> int:
+        """Requests in succession that nothing was learned from."""
+        return self._backoff.failures
+
     def failed(self, away: Away, now: float) -> bool:
         """Note a failure. Returns whether it is to be told: what goes wrong in an outage is told once for each kind of cause."""
-        self.failures += 1
+        self.wait_s = max(LEAST_WAIT_S, self._backoff.failed(), away.retry_after_s or 0.0)
         if self._since is None:
             self._since = now
         # The first retry comes at once: most often it is only the connection that is gone.
@@ -32,15 +36,10 @@ class Outage:
         self._told.add(away.kind)
         return True
 
-    def wait_s(self, away: Away) -> float:
-        """How long to wait before the next attempt: as long as the answer asks for, or any time up to a bound that doubles."""
-        limit = min(MAX_BACKOFF_S, 0.05 * 2 ** min(self.failures, 10))
-        return max(_chance.uniform(0.01, limit), away.retry_after_s or 0.0)
-
     def over(self, now: float) -> float | None:
         """The server answers. Returns how many seconds it did not, if anything was said about that."""
         lasted = now - self._since if self._since is not None and self._told else None
-        self.failures = 0
+        self._backoff.succeeded()
         self._since = None
         self._told.clear()
         return lasted

@@ -435,7 +435,7 @@ class Sender:
 
     def _unreachable(self, away: Away) -> None:
         is_told = self._outage.failed(away, time.monotonic())
-        wait_s = self._outage.wait_s(away)
+        wait_s = self._outage.wait_s
         with self._changed:
             # It may have said itself when to come back.
             self._is_silent |= wait_s > MOMENT_S

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from random import SystemRandom
 from typing import Any, Final
 
 from visdom_transport.client.replica import EventReplica
@@ -162,23 +160,3 @@ def check(message: Any) -> None:
         fits = isinstance(value, types) and (types is bool or not isinstance(value, bool))
         if not fits or (name.endswith("_s") and not 0 < value <= MOST_SECONDS):
             raise LinkLost(f"the server says {kind} with {name} {value!r:.100}")
-
-
-@dataclass(slots=True)
-class Backoff:
-    """How long to wait before the next attempt: anything up to a bound that doubles (full jitter)."""
-
-    first_s: float = 0.5
-    most_s: float = 10.0
-    # The shared generator belongs to the program, which may have seeded it.
-    uniform: Callable[[float, float], float] = SystemRandom().uniform
-    failures: int = 0
-
-    def failed(self) -> float:
-        """Seconds to wait after one more failure."""
-        bound_s = min(self.most_s, self.first_s * 2 ** min(self.failures, 30))
-        self.failures += 1
-        return self.uniform(0.0, bound_s)
-
-    def succeeded(self) -> None:
-        self.failures = 0
