@@ -353,6 +353,9 @@ class Sender:
         except TooLarge:
             self._make_smaller(request.items)
             return
+        if not self._saves:
+            # Whoever waits for this reply finds the outage over.
+            self._reachable()
         with self._changed:
             self._taken += 1
             if self._taken % LARGER_AFTER_REQUESTS == 0:
