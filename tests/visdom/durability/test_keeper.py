@@ -17,6 +17,7 @@ import pytest
 from durability_world import Disk, World, inline_executor, loaded, window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.wait import until
 
 from visdom_transport.visdom.durability import folding, writer
 
@@ -562,3 +563,18 @@ def test_files_that_are_ahead_of_the_journal_do_not_hide_what_comes(tmp_path: Pa
         assert found == again.now()
 
     asyncio.run(run())
+
+
+def test_a_loop_that_ends_without_the_keeper_ends_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a notebook's does. The timer of the next write may ring while the loop waits for the last of its threads."""
+
+    async def run() -> None:
+        world = World(tmp_path / "envs", journal_interval_s=0.01)
+        world.set_window("a", "u", window(1))
+        keeper = world.keeper
+        assert keeper._timer is not None
+        has_rung = lambda: keeper._timer is None and keeper._task is None  # noqa: E731
+        asyncio.get_running_loop().run_in_executor(None, until, has_rung, "the timer rings, and its task ends")
+
+    asyncio.run(run())
+    assert [record.getMessage() for record in caplog.records] == []

@@ -11,6 +11,7 @@ from visdom_transport.visdom.durability.environments import Environments, Refuse
 from visdom_transport.visdom.durability.files import JournalFiles
 from visdom_transport.visdom.durability.folding import Folding
 from visdom_transport.visdom.durability.many import AT_ONCE, write_all
+from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 from visdom_transport.visdom.durability.writer import Writer
 from visdom_transport.visdom.state.observed import is_unread
@@ -73,7 +74,7 @@ class End:
             self._give_up_journal()
         left = await self._write_files(journaled)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, self._environments.sync)
+            await in_thread(self._environments.sync)
             if journaled and None not in left.values():
                 await self._conclude(left)
         except OSError as error:
@@ -151,11 +152,10 @@ class End:
 
     async def _save_elsewhere(self, left: dict[str, OSError | None]) -> dict[str, OSError | None]:
         """Save what must not be written under its name, and is kept nowhere else. Returns the rest."""
-        run = asyncio.get_running_loop().run_in_executor
         rest = dict(left)
         for eid in [eid for eid, error in left.items() if isinstance(error, Refused)]:
             try:
-                await run(None, self._environments.save_somewhere, eid, self._state[eid])
+                await in_thread(self._environments.save_somewhere, eid, self._state[eid])
                 del rest[eid]
             except OSError as error:
                 rest[eid] = error

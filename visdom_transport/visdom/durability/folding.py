@@ -14,6 +14,7 @@ from visdom_transport.visdom.durability.environments import STAMP, EnvironmentFi
 from visdom_transport.visdom.durability.files import JournalFiles
 from visdom_transport.visdom.durability.history import Stamp
 from visdom_transport.visdom.durability.many import write_all
+from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import STEP_BYTES, Writer
 from visdom_transport.writing import unwritable
@@ -103,9 +104,8 @@ class Folding:
         Raises:
             OSError: that is not possible now.
         """
-        run = asyncio.get_running_loop().run_in_executor
-        await run(None, self._environments.sync)
-        await run(None, self._files.remove, old)
+        await in_thread(self._environments.sync)
+        await in_thread(self._files.remove, old)
 
     def _tell(self, left: Mapping[str, OSError | None]) -> None:
         # Why one is refused was told when it began.
@@ -131,15 +131,14 @@ class Folding:
         if self._changes.is_to_begin(eid):
             # What the file says must count as later than that.
             await self._writer.flush()
-        run = asyncio.get_running_loop().run_in_executor
         if asked:
             self._environments.saved.set(eid, self._app.state[eid]["jsons"])
-        with await run(None, self._open, eid, asked) as file:
+        with await in_thread(self._open, eid, asked) as file:
             stamp = Stamp(self._writer.journal_id, eid, self._changes.number, {}, {})
             for part in self._tracking.parts(eid):
                 self._add(file, part, stamp)
                 if file.waiting_bytes > STEP_BYTES:
-                    await run(None, file.write)
+                    await in_thread(file.write)
                     if self._tracking.tracked.get(eid) is not tracked:
                         return
             if tracked is not None:
@@ -148,7 +147,7 @@ class Folding:
                 await self._writer.flush()
                 if self._tracking.tracked.get(eid) is not tracked:
                     return
-            if await run(None, self._commit, eid, file, asked):
+            if await in_thread(self._commit, eid, file, asked):
                 self._committed(eid, tracked, stamp.number, file)
 
     def fold_now(self, eid: str) -> None:

@@ -24,6 +24,7 @@ from visdom_transport.visdom.durability.origin import Origin, origin_of
 from visdom_transport.visdom.durability.pace import Pace
 from visdom_transport.visdom.durability.publishers import Producers
 from visdom_transport.visdom.durability.recovery import recover
+from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import Writer
 from visdom_transport.visdom.state.observed import is_lazy
@@ -227,8 +228,7 @@ class Keeper:
             return
         began = time.monotonic()
         try:
-            run = asyncio.get_running_loop().run_in_executor
-            if not (self._files.is_acquired or await run(None, self._acquired)):
+            if not (self._files.is_acquired or await in_thread(self._acquired)):
                 self._in_use()
                 return
             await self._writer.flush(everything=everything)

@@ -12,6 +12,7 @@ from visdom_transport.visdom.durability.changes import Part
 from visdom_transport.visdom.durability.files import JournalFiles, Piece
 from visdom_transport.visdom.durability.pace import SMALL_BYTES, Pace
 from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 
 STEP_BYTES = 1_000_000
@@ -99,17 +100,16 @@ class Writer:
 
     async def _write(self, *, rotate: bool = False) -> None:
         """Have what is sealed written."""
-        loop = asyncio.get_running_loop()
         was_fresh = self.is_fresh
         self._cut(rotate=rotate)
         if not self._files.is_behind:
             return
         try:
-            await loop.run_in_executor(None, self._files.drain)
+            await in_thread(self._files.drain)
         finally:
             self._settle()
         if was_fresh:
-            await loop.run_in_executor(None, self._files.remove, list(self._files.old))
+            await in_thread(self._files.remove, list(self._files.old))
 
     def write_now(self) -> None:
         """Have what is sealed and owed written, without a turn for others.
