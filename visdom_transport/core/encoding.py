@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -25,8 +26,15 @@ def encode(value: Any) -> bytes:
             raise TypeError("nested too deeply") from None
 
 
-def decode(data: bytes | str) -> Any:
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def decode(data: bytes | str, parse_constant: Callable[[str], Any] | None = _refuse_constant) -> Any:
     """Parse JSON. Integers beyond 64 bits become floats, as they do in a browser.
+
+    Args:
+        parse_constant: as `json.loads` has it, for NaN and infinities, which are refused otherwise. None takes them.
 
     Raises:
         ValueError: when ``data`` is not JSON.
@@ -34,15 +42,11 @@ def decode(data: bytes | str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        # orjson refuses lone surrogate escapes, which JavaScript's JSON.stringify produces.
+        # orjson refuses lone surrogate escapes, which JavaScript's JSON.stringify produces, and a byte order mark.
         try:
-            return json.loads(data, parse_constant=_refuse_constant)
+            return json.loads(data, parse_constant=parse_constant)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _without_nan(value: Any) -> Any:

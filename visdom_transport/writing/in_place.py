@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterable
@@ -27,6 +28,12 @@ TEMPORARY = ".visdom-transport-*.tmp"
 NOTE = ".note"
 
 _CHUNK_BYTES = 1_000_000
+
+
+def temporary_in(folder: Path) -> Path:
+    """A new name for what is not complete yet. Nobody can guess it."""
+    return folder / TEMPORARY.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}")
+
 
 _unfinished: dict[Path, list[Path]] = {}
 """By file, the temporary files of rewrites that have failed in this process."""

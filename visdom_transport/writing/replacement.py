@@ -7,7 +7,6 @@ import errno
 import io
 import itertools
 import os
-import secrets
 import stat
 import threading
 from pathlib import Path
@@ -95,7 +94,7 @@ class Replacement:
     def _begin(self) -> BinaryIO:
         # Beside its target: a rename must not cross devices. Nobody can guess the name, so it need not be made exclusively,
         # which not every file system can.
-        temporary = self.folder / in_place.TEMPORARY.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}")
+        temporary = in_place.temporary_in(self.folder)
         mode = _mode(self._path)
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         try:

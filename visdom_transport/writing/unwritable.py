@@ -6,10 +6,9 @@ import contextlib
 import errno
 import logging
 import os
-import secrets
 from pathlib import Path
 
-from visdom_transport.writing.in_place import TEMPORARY
+from visdom_transport.writing.in_place import temporary_in
 from visdom_transport.writing.weaknesses import CANNOT
 
 logger = logging.getLogger("visdom_transport.writing")
@@ -24,7 +23,7 @@ _causes: dict[Path, OSError] = {}
 
 def probe(folder: Path) -> OSError | None:
     """Try to make the folder and to write in it. Returns why it cannot be done, which is said, or None."""
-    path = folder / TEMPORARY.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}")
+    path = temporary_in(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -249,7 +249,6 @@ class Environments:
                 file.add_window(win, encode(window))
             for name in encoded_members(environment):
                 file.add_member(name, encode(environment[name]))
-            file.write()
             file.commit()
         if asked:
             self.saved.set(eid, windows)

@@ -32,8 +32,6 @@ class FolderLock:
         Raises:
             OSError: the folder cannot be written.
         """
-        if self._descriptor is not None:
-            return True
         descriptor = os.open(self._folder / "lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
             held = self._take(descriptor)

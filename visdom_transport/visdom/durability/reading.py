@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
+from visdom_transport.core.encoding import decode
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -183,7 +182,7 @@ def read(path: Path) -> dict[str, Any]:
         raise Unreadable("does not begin like an environment, and is too large to be searched for one")
     data = path.read_bytes()
     try:
-        content = _parse(data)
+        content = decode(data, parse_constant=None)  # Visdom 0.2.4 writes NaN
     except ValueError as error:
         raise Unreadable(f"is not JSON ({error})" if data.strip() else "is empty") from error
     except MemoryError as error:
@@ -202,14 +201,3 @@ def _environment(content: Any) -> dict[str, Any]:
         elif not isinstance(content[name], dict):
             raise Unreadable(f'is JSON, but not an environment: its "{name}" is not an object')
     return content
-
-
-def _parse(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # The other one takes NaN, which Visdom 0.2.4 writes, a byte order mark, and halves of surrogate pairs.
-        try:
-            return json.loads(data)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None

@@ -7,13 +7,13 @@ import json
 import locale
 import logging
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from visdom.server.defaults import LAYOUT_FILE
 
+from visdom_transport.visdom.durability.environments import is_empty
 from visdom_transport.writing import write_atomically
 
 logger = logging.getLogger("visdom_transport")
@@ -44,7 +44,7 @@ def save_layouts(save: Callable[..., None]) -> Callable[..., None]:
     def save_unless_foreign(app: Any) -> None:
         if app.env_path is not None:
             path = file_of(app)
-            if _has_content(path) and getattr(app, "foreign_layouts", False):
+            if os.path.lexists(path) and not is_empty(path) and getattr(app, "foreign_layouts", False):
                 raise OSError(
                     errno.EEXIST, f"{path.name} could not be read and is left as it is until somebody moves it away", str(path)
                 )
@@ -60,11 +60,3 @@ def save_layouts(save: Callable[..., None]) -> Callable[..., None]:
 
 def file_of(app: Any) -> Path:
     return Path(app.env_path, "view", LAYOUT_FILE)
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return os.path.lexists(path)
-    return not stat.S_ISREG(status.st_mode) or status.st_size > 0
