@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "--only", action="append", choices=names, metavar="NAME", help="run only this benchmark (may be repeated)"
     )
     arguments.add_argument("--minutes", type=float, help="the time for each benchmark, instead of its own")
-    arguments.add_argument("--quick", action="store_true", help="less than 3 minutes instead of 19: fewer rounds, smaller sizes")
+    arguments.add_argument("--quick", action="store_true", help="less than 3 minutes instead of 20: fewer rounds, smaller sizes")
     arguments.add_argument(
         "--out", type=Path, help=f"the page to write, with charts in a folder of its name; default {PAGE}, if all is run in full"
     )

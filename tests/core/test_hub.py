@@ -92,7 +92,7 @@ def test_changes_that_nobody_follows_cost_nothing(stage: Stage) -> None:
 
 
 def test_an_event_before_the_first_reader_does_not_swallow_later_wakes(stage: Stage) -> None:
-    """Who wakes up with nobody to tell may ignore it, as the pump does before the first link; the hub then waited for ever."""
+    """Who wakes up with nobody to tell may ignore it, as the flusher does before the first link; the hub then waited for ever."""
     stage.hub.publish("events", 1)
     assert stage.wakes == 0
     stage.viewer("env/a")
