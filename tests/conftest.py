@@ -1,4 +1,4 @@
-"""What all tests share: the instruments in `support` can be imported, and nothing is left out silently."""
+"""What all tests share: fixtures, options, the order of the tests, and a loud note about what did not run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support.fixtures import records, serve, server
+
+__all__ = ["records", "serve", "server"]
+
 HERE = Path(__file__).parent
 
-sys.path.insert(0, str(HERE))
-# Last, so that it is the installed package that is tested: processes that tests start find what they were given to do.
+# Processes that tests spawn import from `tests` too. It comes last, so that it is the installed package that is tested.
 sys.path.append(str(HERE.parent))
 
 # How long an example takes says more about the machine than about the code.
@@ -50,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    from support.workers import Files
+    from tests.support.workers import Files
 
     return Files(config, log)
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from support.ports import free_port
-from support.server import VisdomServer
-from support.wait import until
+
+from tests.support.ports import free_port
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 
 pytest.importorskip("sklearn", reason="the demo needs scikit-learn: pip install '.[demo]'")
 

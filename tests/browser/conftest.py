@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Browser, missing_programs
-from support.dashboard import Dashboard
-from support.proxy import FaultProxy
-from support.server import VisdomServer
+
+from tests.support.browser import Browser, missing_programs
+from tests.support.dashboard import Dashboard
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
 
 HERE = Path(__file__).parent
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from support.browser import Tab
-from support.dashboard import Dashboard
-from support.wait import until
+
+from tests.support.browser import Tab
+from tests.support.dashboard import Dashboard
+from tests.support.wait import until
 
 POINTS = 600
 CYCLES = 720  # every 5 s for an hour

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from support.browser import Tab
-from support.dashboard import Dashboard
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-from support.wait import until
 from visdom import Visdom
+
+from tests.support.browser import Tab
+from tests.support.dashboard import Dashboard
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 
 BUTTONS = 5
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.browser import Browser, Tab
-from support.server import VisdomServer
-from support.wait import until
+from tests.support.browser import Browser, Tab
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 
 BADGE = "return document.querySelector('visdom-link-badge')?.shadowRoot.textContent ?? ''"
 

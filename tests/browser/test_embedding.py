@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.browser import Tab
-from support.dashboard import Dashboard
-from support.wait import until
 
+from tests.support.browser import Tab
+from tests.support.dashboard import Dashboard
+from tests.support.wait import until
 from visdom_transport.client import EmbeddingStream
 
 LEGEND = """

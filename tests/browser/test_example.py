@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.browser import Browser, Tab
-from support.proxy import FaultProxy
-from support.publisher import Publisher
-from support.server import VisdomServer
-from support.wait import until
 
+from tests.support.browser import Browser, Tab
+from tests.support.proxy import FaultProxy
+from tests.support.publisher import Publisher
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.page import browser_files
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.browser import Browser, Tab
-from support.dashboard import Dashboard, change, fill
-from support.fronts import ANSWERS
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Browser, Tab
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.fronts import ANSWERS
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
+from tests.support.wait import during, until
 
 SIGN_IN = ("redirect", "redirect-elsewhere", "page", "packed-page")
 USUAL = ("403", "redirect-elsewhere", "truncated")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from support.browser import Browser
-from support.dashboard import Dashboard, change, fill
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Browser
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
+from tests.support.wait import during, until
 
 Block = Literal["refuse", "swallow", "mute"]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.browser import Browser, Tab
-from support.dashboard import Dashboard, change, fill
-from support.panes import Pane
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Browser, Tab
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.panes import Pane
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
+from tests.support.wait import during, until
 
 MARK = " (lost)"
 ALL = {"loss", "notes", "doomed", "image", "confusion", "bars", "options"}

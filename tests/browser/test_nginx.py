@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from support.browser import Browser, Tab
-from support.dashboard import change, fill, fresh_env
-from support.ports import free_port
-from support.publisher import Publisher
-from support.server import VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Browser, Tab
+from tests.support.dashboard import change, fill, fresh_env
+from tests.support.ports import free_port
+from tests.support.publisher import Publisher
+from tests.support.server import VisdomServer
+from tests.support.wait import during, until
 
 MISSING = [name for name in ("nginx", "openssl") if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")

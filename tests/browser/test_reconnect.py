@@ -6,9 +6,10 @@ Nothing is clicked to make it recover, and the page is never loaded again (`asse
 from __future__ import annotations
 
 import pytest
-from support.dashboard import Dashboard, change, fill
-from support.proxy import Direction
-from support.wait import during, until
+
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.proxy import Direction
+from tests.support.wait import during, until
 
 
 def test_a_page_shows_every_window(dash: Dashboard, link: str) -> None:

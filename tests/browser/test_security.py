@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from support.browser import Browser
-from support.publisher import Publisher
-from support.server import Login, VisdomServer
-from support.wait import until
+
+from tests.support.browser import Browser
+from tests.support.publisher import Publisher
+from tests.support.server import Login, VisdomServer
+from tests.support.wait import until
 
 Serve = Callable[..., VisdomServer]
 

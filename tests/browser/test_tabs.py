@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
-from support.browser import Tab
-from support.dashboard import Dashboard, change, fill
-from support.server import VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Tab
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.server import VisdomServer
+from tests.support.wait import during, until
 
 COUNT_BATCHES = """
 const replica = window.visdomTransport.session.replica(arguments[0]);

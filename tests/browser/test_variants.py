@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.browser import Browser, Tab
-from support.dashboard import Dashboard, change, fill
-from support.panes import Pane
-from support.proxy import FaultProxy
-from support.publisher import Publisher
-from support.server import Login, VisdomServer
-from support.wait import during, until
+
+from tests.support.browser import Browser, Tab
+from tests.support.dashboard import Dashboard, change, fill
+from tests.support.panes import Pane
+from tests.support.proxy import FaultProxy
+from tests.support.publisher import Publisher
+from tests.support.server import Login, VisdomServer
+from tests.support.wait import during, until
 
 Make = Callable[..., Dashboard]
 

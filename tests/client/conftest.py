@@ -1,6 +1,5 @@
-"""Fixtures: servers in a thread of this process, and publishers."""
+"""Fixtures: publishers."""
 
-from client.publishers import connect
-from links.local import records, serve, server
+from tests.client.publishers import connect
 
-__all__ = ["connect", "records", "serve", "server"]
+__all__ = ["connect"]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from fuzz.values import VALUES, examples, text_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.values import VALUES, examples, text_of
 from visdom_transport.client.answers import MOST_RETRY_AFTER_S, Answer
 from visdom_transport.client.errors import Away
 from visdom_transport.client.outage import MAX_BACKOFF_S, Outage

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import at_once
-from support.server import VisdomServer
+
+from tests.support import at_once
+from tests.support.server import VisdomServer
 
 TIMEOUT_S = 540
 """The clients that wait for each answer take 20 s on a quiet machine, and much more on a busy one."""

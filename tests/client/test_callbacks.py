@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import LocalServer, Records
-from links.peers import OwnSocket, StockSocket
-from support.wait import until
 from visdom import Visdom
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
+from tests.support.wait import until
 from visdom_transport.client import Publisher
 
 Serve = Callable[..., LocalServer]

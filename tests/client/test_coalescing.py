@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from links.local import LocalServer
 
+from tests.support.local import LocalServer
 from visdom_transport.client.calls import Lines, Points, capture
 from visdom_transport.client.known_windows import Windows
 from visdom_transport.client.outbox import Outbox

@@ -14,10 +14,11 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from links.local import PASSWORD, USER, LocalServer, Records
-from support.ports import free_port
 from visdom import Visdom
 
+from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.ports import free_port
+from tests.support.records import Records
 from visdom_transport.client import EmbeddingRefused, EmbeddingStream
 
 Serve = Callable[..., LocalServer]

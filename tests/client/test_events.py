@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 import requests
 import websocket
-from links.local import NEW_VISDOM
-from support.ports import free_port
-from support.proxy import FaultProxy
-from support.server import Login, VisdomServer
-from support.stock import stock_server
-from support.wait import during, until
 from visdom import Visdom
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.ports import free_port
+from tests.support.proxy import FaultProxy
+from tests.support.server import Login, VisdomServer
+from tests.support.stock import stock_server
+from tests.support.wait import during, until
 
 FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5}
 KINDS = ("websocket", "poll")

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import visdom
-from links.process import ServerProcess
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-from support.wait import until
 
+from tests.support.process import ServerProcess
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 from visdom_transport.client import Publisher, sender
 from visdom_transport.client.connection import Connection
 

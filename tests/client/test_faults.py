@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.proxy import FaultProxy
-from support.server import VisdomServer
 
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
 from visdom_transport.client import Publisher
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")

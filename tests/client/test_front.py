@@ -10,15 +10,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from client.publishers import TIMEOUT_S, Connect, append, xs
-from fuzz.values import VALUES, examples, text_of
 from hypothesis import given
 from hypothesis import strategies as st
-from links.local import PASSWORD, USER, LocalServer, Records
-from support.front import Front, Reply, Request, page, passes
-from support.stock import stock_server
-from support.wait import during, until
 
+from tests.client.publishers import TIMEOUT_S, Connect, append, xs
+from tests.fuzz.values import VALUES, examples, text_of
+from tests.support.front import Front, Reply, Request, page, passes
+from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.records import Records
+from tests.support.stock import stock_server
+from tests.support.wait import during, until
 from visdom_transport.client import outage, sender
 from visdom_transport.core.signature import SERVER_HEADER
 

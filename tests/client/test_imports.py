@@ -12,14 +12,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.server import Login, VisdomServer
+
+from tests.support.server import Login, VisdomServer
 
 PROGRAM = """
     import sys, threading, warnings
     import numpy as np
     from visdom import Visdom
     from visdom_transport.client import Publisher
-    from support.wait import until
+    from tests.support.wait import until
 
     class Recorder:
         names = []

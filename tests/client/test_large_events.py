@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from links.local import LocalServer, Records
-from links.peers import OwnSocket, StockPoll, StockSocket
-from support.proxy import FaultProxy
-from support.wait import until
 from visdom import Visdom
+
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.proxy import FaultProxy
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
+from tests.support.wait import until
 
 Serve = Callable[..., LocalServer]
 

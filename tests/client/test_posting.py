@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from client.publishers import Connect, append
-from links.local import PASSWORD, USER, LocalServer, Records
-from support.front import Front, Reply, page, passes
-from support.proxy import FaultProxy
-from support.server import Login, VisdomServer
-from support.stock import stock_server
 from visdom import Visdom
 
+from tests.client.publishers import Connect, append
+from tests.support.front import Front, Reply, page, passes
+from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.proxy import FaultProxy
+from tests.support.records import Records
+from tests.support.server import Login, VisdomServer
+from tests.support.stock import stock_server
 from visdom_transport.client import EmbeddingRefused, EmbeddingStream, exchange, posting, publisher, sender
 
 pytestmark = [

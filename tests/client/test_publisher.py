@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 import pytest
 import visdom
-from client.publishers import TIMEOUT_S, Connect, append, xs
-from links.local import PASSWORD, USER, LocalServer, Records
-from support.ports import free_port
-from support.proxy import FaultProxy
-from support.stock import stock_server
-from support.wait import until
 from visdom import Visdom
 
+from tests.client.publishers import TIMEOUT_S, Connect, append, xs
+from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.ports import free_port
+from tests.support.proxy import FaultProxy
+from tests.support.records import Records
+from tests.support.stock import stock_server
+from tests.support.wait import until
 from visdom_transport.client import Publisher, background
 from visdom_transport.client.connection import Connection
 from visdom_transport.settings import unknown_variables

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from client.test_events import FAST, KINDS, Client, Page
-from support.front import Front, Reply, Request, page, passes
-from support.server import Login, VisdomServer
-from support.wait import until
 
+from tests.client.test_events import FAST, KINDS, Client, Page
+from tests.support.front import Front, Reply, Request, page, passes
+from tests.support.server import Login, VisdomServer
+from tests.support.wait import until
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.signature import SERVER_HEADER
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.replica import Outbox
-from core.world import STATE_FEEDS, Client, World
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.core.world import STATE_FEEDS, Client, World
+from tests.support.replica import Outbox
 
 FEEDS = st.sampled_from(STATE_FEEDS)
 KEYS = st.sampled_from("abcd")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.world import World
 
+from tests.core.world import World
 from visdom_transport.core import causes as causes_module
 from visdom_transport.core.causes import Cause, Causes, closed
 from visdom_transport.core.conversation import Conversation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.machine import THOROUGH, Convergence
+from tests.core.machine import THOROUGH, Convergence
 
 TestConvergence = Convergence.TestCase
 TestConvergence.settings = THOROUGH

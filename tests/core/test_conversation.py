@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.world import World
 
+from tests.core.world import World
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError

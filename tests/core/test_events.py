@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.machine import THOROUGH, EventOrder
-from core.replica import EventReplica
 
+from tests.core.machine import THOROUGH, EventOrder
+from tests.support.replica import EventReplica
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.feed import Allowance

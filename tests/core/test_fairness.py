@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from core.replica import StateReplica
-
+from tests.support.replica import StateReplica
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.entries import PIECES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.world import DictSource
 
+from tests.core.world import DictSource
 from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError

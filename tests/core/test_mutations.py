@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core.machine import THOROUGH, Convergence, EventOrder
-from core.replica import NOTHING, EventReplica, StateReplica
-from core.world import Client
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.core.machine import THOROUGH, Convergence, EventOrder
+from tests.core.world import Client
+from tests.support.replica import NOTHING, EventReplica, StateReplica
 from visdom_transport.core import entries
 from visdom_transport.core.catch_up import CatchUp, StateBatch, StateCursor
 from visdom_transport.core.causes import Causes

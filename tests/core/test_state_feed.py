@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.replica import StateReplica
-from core.world import DictSource
 
+from tests.core.world import DictSource
+from tests.support.replica import StateReplica
 from visdom_transport.core.catch_up import StateBatch, StateCursor
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.feed import NOTHING, Allowance

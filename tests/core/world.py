@@ -9,8 +9,7 @@ import copy
 from collections import Counter, deque
 from typing import Any
 
-from core.replica import EventReplica, Outbox, StateReplica
-
+from tests.support.replica import EventReplica, Outbox, StateReplica
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.delta import apply

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .own import OwnClient
-from .publishing import Producer
-from .schedule import Schedule, generate
-from .stage import SETTINGS, Stage
-from .stock import StockClient
-from .world import Outcome, World
+from tests.faults.own import OwnClient
+from tests.faults.publishing import Producer
+from tests.faults.schedule import Schedule, generate
+from tests.faults.stage import SETTINGS, Stage
+from tests.faults.stock import StockClient
+from tests.faults.world import Outcome, World
 
 SETTLE_S = 3 * SETTINGS["dead_after_s"]
 """Healed, everybody has so long to catch up by himself."""

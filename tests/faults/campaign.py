@@ -21,12 +21,11 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from support.browser import Browser
-
-from .schedule import Schedule, generate
-from .shrink import shrink
-from .stage import Violation
-from .world import Outcome, World
+from tests.faults.schedule import Schedule, generate
+from tests.faults.shrink import shrink
+from tests.faults.stage import Violation
+from tests.faults.world import Outcome, World
+from tests.support.browser import Browser
 
 PLAY_TIMEOUT_S = 180.0
 """A schedule that is not over by then has found something that hangs."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .others import PythonSource
-from .own import Event, OwnClient
-from .publishing import BIG_BYTES
-from .stage import SETTINGS, Stage
-from .stock import StockPage, StockSource
+from tests.faults.others import PythonSource
+from tests.faults.own import Event, OwnClient
+from tests.faults.publishing import BIG_BYTES
+from tests.faults.stage import SETTINGS, Stage
+from tests.faults.stock import StockPage, StockSource
 
 Status = Mapping[str, Any]
 

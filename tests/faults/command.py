@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .beside import compare
-from .campaign import FIND_HEAD, Options, Result, find_many, record, recorded, run, run_many, summary
-from .plants import PLANTS
-from .schedule import Schedule, generate
+from tests.faults.beside import compare
+from tests.faults.campaign import FIND_HEAD, Options, Result, find_many, record, recorded, run, run_many, summary
+from tests.faults.plants import PLANTS
+from tests.faults.schedule import Schedule, generate
 
 DESCRIPTION = """
 Plays schedules of faults: a real server, 20 to 50 real clients, proxies that cut, swallow, delay and reorder, fronts

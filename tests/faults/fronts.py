@@ -6,8 +6,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 
-from support.front import Front, Reply, Request, page
-
+from tests.support.front import Front, Reply, Request, page
 from visdom_transport.core.signature import SERVER_HEADER
 
 LIMIT_BYTES = 30_000

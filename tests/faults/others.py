@@ -9,16 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import visdom
-from support.browser import Browser, Tab
-from support.server import VisdomServer
 
+from tests.faults.own import SUBPROTOCOL, OwnClient
+from tests.faults.participant import Participant
+from tests.faults.schedule import Member
+from tests.faults.stage import Stage
+from tests.faults.wire import Http, LinkLost, Refused, WebSocket
+from tests.support.browser import Browser, Tab
+from tests.support.server import VisdomServer
 from visdom_transport.client.backoff import Backoff
-
-from .own import SUBPROTOCOL, OwnClient
-from .participant import Participant
-from .schedule import Member
-from .stage import Stage
-from .wire import Http, LinkLost, Refused, WebSocket
 
 WRONG_SECRET = 4051
 NO_SUCH_LINK = (4000, 4001, 4002, 4003)

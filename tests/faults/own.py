@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from core.replica import EventReplica, Outbox, StateReplica
 
+from tests.faults.participant import Actor
+from tests.faults.schedule import OWN_PAGES, Member
+from tests.faults.stage import BACKOFF_S, SETTINGS, Stage
+from tests.faults.wire import Http, LinkLost, Refused, WebSocket
+from tests.support.replica import EventReplica, Outbox, StateReplica
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.errors import GapError
-
-from .participant import Actor
-from .schedule import OWN_PAGES, Member
-from .stage import BACKOFF_S, SETTINGS, Stage
-from .wire import Http, LinkLost, Refused, WebSocket
 
 Message = dict[str, Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from .schedule import Member
-from .stage import Stage
-from .wire import end
+from tests.faults.schedule import Member
+from tests.faults.stage import Stage
+from tests.faults.wire import end
 
 
 class Participant:

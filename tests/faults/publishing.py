@@ -15,17 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from tests.faults.participant import Actor, Participant
+from tests.faults.plants import believe_everybody
+from tests.faults.schedule import Member
+from tests.faults.stage import Stage
+from tests.faults.wire import Http, LinkLost, NotTheServer, Refused
 from visdom_transport.client import Publisher
 from visdom_transport.client import connection as publisher_connection
 from visdom_transport.client import exchange as publisher_exchange
 from visdom_transport.client import outage as publisher_outage
 from visdom_transport.client import sender as publisher_sender
-
-from .participant import Actor, Participant
-from .plants import believe_everybody
-from .schedule import Member
-from .stage import Stage
-from .wire import Http, LinkLost, NotTheServer, Refused
 
 Windows = Mapping[str, Any]
 

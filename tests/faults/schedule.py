@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .files import LASTING, PASSING
-from .fronts import KINDS
+from tests.faults.files import LASTING, PASSING
+from tests.faults.fronts import KINDS
 
 OWN_PAGES = ("own-socket", "own-poll", "own-switch", "own-slow")
 STOCK_PAGES = ("stock-socket", "stock-poll")

@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 CLOCK = "clock"
 
 
@@ -83,11 +81,11 @@ if __name__ == "__main__":
     log_through_a_pipe()
     end_with_the_parent()
     let_the_clock_jump()
-    from faults.files import OddFiles
+    from files import OddFiles
 
     OddFiles()
     if "--plant" in sys.argv:
-        from faults.plants import SERVER_PLANTS
+        from plants import SERVER_PLANTS
 
         at = sys.argv.index("--plant")
         SERVER_PLANTS[sys.argv[at + 1]]()

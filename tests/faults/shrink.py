@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from .schedule import Schedule
+from tests.faults.schedule import Schedule
 
 T = TypeVar("T")
 Fails = Callable[[Schedule], Awaitable[bool]]

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .wire import LinkLost, Refused
+from tests.faults.wire import LinkLost, Refused
 
 SETTINGS: dict[str, Any] = {
     "heartbeat_s": 0.6,

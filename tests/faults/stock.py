@@ -13,13 +13,12 @@ import jsonpatch
 import orjson
 from visdom.utils import server_utils
 
+from tests.faults.own import Event, event_of
+from tests.faults.participant import Actor
+from tests.faults.schedule import Member
+from tests.faults.stage import BACKOFF_S, Stage
+from tests.faults.wire import Http, LinkLost, Refused, WebSocket
 from visdom_transport.client.backoff import Backoff
-
-from .own import Event, event_of
-from .participant import Actor
-from .schedule import Member
-from .stage import BACKOFF_S, Stage
-from .wire import Http, LinkLost, Refused, WebSocket
 
 Message = dict[str, Any]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from links.local import NEW_VISDOM
-from support.browser import missing_programs
 
-from .campaign import Options, Result, find_many, run_many, summary
-from .plants import PLANTS
+from tests.faults.campaign import Options, Result, find_many, run_many, summary
+from tests.faults.plants import PLANTS
+from tests.support.browser import missing_programs
+from tests.support.flavour import NEW_VISDOM
 
 FIRST_SEED = 1_000 if NEW_VISDOM else 0
 """Each Visdom has schedules of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from .files import FAILING, LASTING, PASSING
+from tests.faults.files import FAILING, LASTING, PASSING
 
 PROGRAM = """
 import fcntl, json, os, signal, sys
-sys.path.insert(0, sys.argv[1])
-from faults.files import OddFiles
+from files import OddFiles
 OddFiles()
 
 def sync(path):
@@ -54,8 +54,11 @@ for line in sys.stdin:
 def test_just_what_is_named_fails_until_it_does_not(tmp_path: Path, failing: dict[str, int]) -> None:
     (tmp_path / "old").touch()
     (tmp_path / FAILING).write_text(json.dumps(failing))
-    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", PROGRAM]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
 
         def attempt() -> Any:
             assert process.stdin is not None

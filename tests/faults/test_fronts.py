@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.faults.fronts import KINDS, LIMIT_BYTES, MOVED, SAID, FaultyFront
+from tests.faults.wire import Http, LinkLost, NotTheServer, WebSocket
 from visdom_transport.core.signature import SERVER_HEADER
-
-from .fronts import KINDS, LIMIT_BYTES, MOVED, SAID, FaultyFront
-from .wire import Http, LinkLost, NotTheServer, WebSocket
 
 BODY = {"win": "line"}
 

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from .schedule import STOCK_PAGES, STOCK_SOURCES, Schedule, generate
-from .shrink import shrink
-from .trouble import FAULTS
+from tests.faults.schedule import STOCK_PAGES, STOCK_SOURCES, Schedule, generate
+from tests.faults.shrink import shrink
+from tests.faults.trouble import FAULTS
 
 SEEDS = range(300)
 

@@ -11,13 +11,12 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from support.proxy import FaultProxy
-from support.server import VisdomServer
-
-from . import files, serve
-from .fronts import FaultyFront
-from .schedule import NETWORKS
-from .stage import Stage
+from tests.faults import files, serve
+from tests.faults.fronts import FaultyFront
+from tests.faults.schedule import NETWORKS
+from tests.faults.stage import Stage
+from tests.support.proxy import FaultProxy
+from tests.support.server import VisdomServer
 
 FAULTS = frozenset(
     {

@@ -15,20 +15,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy  # noqa: F401  (the real publisher needs it at its first call, in the middle of a schedule)
-from support.browser import Browser
-from support.server import VisdomServer
 
-from . import serve
-from .checks import Truth, check_bounds, check_events, check_gaps, check_log, disagreement, overdue, unannounced
-from .others import PythonSource, RealTab, intrude
-from .own import OwnClient
-from .plants import CLIENT_PLANTS
-from .publishing import Poster, Producer, RealPublisher, hurry
-from .schedule import NETWORKS, OWN, OWN_PAGES, STOCK_PAGES, STOCK_SOURCES, Member, Schedule, Step
-from .stage import SETTINGS, Stage, Violation
-from .stock import StockClient, StockPage, StockSource
-from .trouble import FAULTS, Trouble
-from .wire import Http, LinkLost, Refused, end
+from tests.faults import serve
+from tests.faults.checks import Truth, check_bounds, check_events, check_gaps, check_log, disagreement, overdue, unannounced
+from tests.faults.others import PythonSource, RealTab, intrude
+from tests.faults.own import OwnClient
+from tests.faults.plants import CLIENT_PLANTS
+from tests.faults.publishing import Poster, Producer, RealPublisher, hurry
+from tests.faults.schedule import NETWORKS, OWN, OWN_PAGES, STOCK_PAGES, STOCK_SOURCES, Member, Schedule, Step
+from tests.faults.stage import SETTINGS, Stage, Violation
+from tests.faults.stock import StockClient, StockPage, StockSource
+from tests.faults.trouble import FAULTS, Trouble
+from tests.faults.wire import Http, LinkLost, Refused, end
+from tests.support.browser import Browser
+from tests.support.server import VisdomServer
 
 SETTLE_S = 12.0
 """Healed, everybody must have caught up after so long."""

@@ -12,9 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from fuzz.targets import TARGETS, find
+from tests.fuzz.targets import TARGETS, find
 
 MAX_INPUT_BYTES = 8_192
 SEEDS = 64

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 import visdom.server.app
-from fuzz.values import NAMES, RAW, VALUES, examples, text_of
 from hypothesis import example, given
 from hypothesis import strategies as st
-from links.local import NEW_VISDOM
 
+from tests.fuzz.values import NAMES, RAW, VALUES, examples, text_of
+from tests.support.flavour import NEW_VISDOM
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_block
 from visdom_transport.visdom.durability.files import FOLDER

@@ -13,11 +13,11 @@ from unittest import mock
 
 import pytest
 import visdom.server.app
-from fuzz.test_requests import EVENTS, PUBLISHED, UPDATE, _windows
-from fuzz.values import NAMES, NUMBERS, RAW, VALUES, examples, nearly, text_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.test_requests import EVENTS, PUBLISHED, UPDATE, _windows
+from tests.fuzz.values import NAMES, NUMBERS, RAW, VALUES, examples, nearly, text_of
 from visdom_transport.core.delta import apply, fold
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import GapError

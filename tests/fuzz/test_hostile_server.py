@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import visdom
-from client.test_outbox import Publisher, Server, point
-from fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
 from hypothesis import given
 from hypothesis import strategies as st
-from support.wait import until
 
+from tests.client.test_outbox import Publisher, Server, point
+from tests.fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
+from tests.support.wait import until
 from visdom_transport.client import events as source_module
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.backoff import Backoff

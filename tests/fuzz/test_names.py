@@ -11,10 +11,14 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from fuzz.values import AWKWARD_NAMES, text_of
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket, StockSocket
-from support.wait import until
+
+from tests.fuzz.values import AWKWARD_NAMES, text_of
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
+from tests.support.wait import until
 
 Serve = Callable[..., LocalServer]
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 import requests
-from fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
 from hypothesis import given
 from hypothesis import strategies as st
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, StockPoll, StockSocket
 
+from tests.fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
 from visdom_transport.core.encoding import decode, encode
 
 Serve = Callable[..., LocalServer]

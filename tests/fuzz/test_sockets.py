@@ -14,11 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fuzz.values import RAW, VALUES, examples, text_of
 from hypothesis import given
 from hypothesis import strategies as st
-from links.local import LocalServer, Records
-from links.peers import SUBPROTOCOL, OwnSocket
+
+from tests.fuzz.values import RAW, VALUES, examples, text_of
+from tests.support.local import LocalServer
+from tests.support.own import SUBPROTOCOL, OwnSocket
+from tests.support.records import Records
 
 Serve = Callable[..., LocalServer]
 

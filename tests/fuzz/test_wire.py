@@ -8,11 +8,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from core.world import LIMITS, Client, World
-from fuzz.values import NAMES, NUMBERS, RAW, VALUES, examples, nearly, text_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.world import LIMITS, Client, World
+from tests.fuzz.values import NAMES, NUMBERS, RAW, VALUES, examples, nearly, text_of
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import LinkClosed, MessageError

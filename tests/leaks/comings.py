@@ -7,8 +7,10 @@ import json
 import socket
 from collections.abc import Callable
 
-from links.peers import SUBPROTOCOL, OwnPoll, OwnSocket, RawSocket, StockPoll, StockSocket
-from links.process import ServerProcess
+from tests.support.own import SUBPROTOCOL, OwnPoll, OwnSocket
+from tests.support.process import ServerProcess
+from tests.support.raw import RawSocket
+from tests.support.stock_peers import StockPoll, StockSocket
 
 ComingAndGoing = Callable[[ServerProcess, int], None]
 

@@ -1,4 +1,4 @@
-"""Fixtures: a server process that can be looked into, and one in a thread of this process."""
+"""Fixtures: a server process that can be looked into."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from leaks.inspected import InspectedServer
-from links.local import records, serve, server
 
-__all__ = ["records", "serve", "server"]
+from tests.leaks.inspected import InspectedServer
 
 QUICK = {"heartbeat_s": 0.3, "dead_after_s": 0.9, "poll_wait_s": 0.4, "grace_s": 0.4, "journal_interval_s": 0.1, "event_count": 2}
 """Whoever has gone is forgotten after little more than a second, and as many events as are kept happen in every warm-up."""

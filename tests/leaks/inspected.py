@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from links.process import ServerProcess
-from support.wait import until
+from tests.support.process import ServerProcess
+from tests.support.wait import until
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "processes" / "visdom_server.py"
 

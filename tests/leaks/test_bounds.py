@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from links.local import LocalServer, Records
-from links.peers import OwnSocket
-from support.wait import until
-
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.wait import until
 from visdom_transport.core.catch_up import StateBatch
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.entries import Entry

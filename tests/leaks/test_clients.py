@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from leaks.inspected import InspectedServer
-from links.local import NEW_VISDOM
-from support.proxy import FaultProxy
-from support.wait import until
 from visdom import Visdom
 
+from tests.leaks.inspected import InspectedServer
+from tests.support.flavour import NEW_VISDOM
+from tests.support.proxy import FaultProxy
+from tests.support.wait import until
 from visdom_transport.client import Publisher
 
 OUTAGES = 12

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from leaks.comings import WAYS
-from leaks.inspected import InspectedServer
+
+from tests.leaks.comings import WAYS
+from tests.leaks.inspected import InspectedServer
 
 WARM_UP = 10
 TIMES = 150

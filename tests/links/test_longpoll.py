@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import SILENCE_S, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket
-from support.wait import until
+
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import SILENCE_S
+from tests.support.records import Records
+from tests.support.wait import until
 
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5, "grace_s": 0.8}

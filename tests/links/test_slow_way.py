@@ -6,9 +6,10 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from links.local import LocalServer
-from links.peers import OwnSocket, StockSocket
-from support.proxy import FaultProxy
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.proxy import FaultProxy
+from tests.support.stock_peers import StockSocket
 
 BYTES_PER_S = 300_000
 LARGE = "x" * 7 * BYTES_PER_S

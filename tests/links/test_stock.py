@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 import websocket
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import RawSocket, StockPoll, StockSocket
-from support.wait import until
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.raw import RawSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
+from tests.support.wait import until
 
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5}

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import websocket
-from links.local import LocalServer, Records
-from links.peers import OwnSocket, RawSocket
-from support.wait import until
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.raw import RawSocket
+from tests.support.records import Records
+from tests.support.wait import until
 from visdom_transport.visdom.serving.handlers import TransportSocket
 
 Serve = Callable[..., LocalServer]

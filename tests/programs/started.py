@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pace import STEPS, env_of
-from support.server import VisdomServer, Window
-from support.wait import until
+from tests.programs.pace import STEPS, env_of
+from tests.support.server import VisdomServer, Window
+from tests.support.wait import until
 
 HERE = Path(__file__).parent
 

@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from links.local import NEW_VISDOM
-from started import PACKAGES, STEPS, Outcome, Programs, differences, is_there
-from support.server import VisdomServer, Window
-from support.wait import until
+
+from tests.programs.started import PACKAGES, STEPS, Outcome, Programs, differences, is_there
+from tests.support.flavour import NEW_VISDOM
+from tests.support.server import VisdomServer, Window
+from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.programs, pytest.mark.timeout(300)]
 

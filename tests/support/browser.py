@@ -18,9 +18,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from support.panes import Pane, expected, first_difference
-from support.server import VisdomServer
-from support.wait import until
+from tests.support.panes import Pane, expected, first_difference
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 
 FLAGS = (
     "--headless=new",

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from support.browser import Browser, Tab
-from support.proxy import FaultProxy
-from support.publisher import Publisher
-from support.server import VisdomServer
+from tests.support.browser import Browser, Tab
+from tests.support.proxy import FaultProxy
+from tests.support.publisher import Publisher
+from tests.support.server import VisdomServer
 
 _numbers = itertools.count(1)
 

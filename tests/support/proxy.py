@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
-from support.ports import free_port
+from tests.support.ports import free_port
 
 Direction = Literal["up", "down"]
 WebSockets = Literal["pass", "refuse", "swallow", "mute"]

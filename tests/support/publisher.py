@@ -7,7 +7,7 @@ from typing import Any
 
 from visdom import Visdom
 
-from support.server import REQUEST_TIMEOUT_S, VisdomServer
+from tests.support.server import REQUEST_TIMEOUT_S, VisdomServer
 
 
 class Publisher(Visdom):

@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import requests
 
-from support.ports import free_port
-from support.wait import until
+from tests.support.ports import free_port
+from tests.support.wait import until
 
 Window = dict[str, Any]
 

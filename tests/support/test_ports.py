@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from support.ports import LOWEST, free_port
+from tests.support.ports import LOWEST, free_port
 
 
 def test_no_port_is_given_twice() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.proxy import BOTH, RESET_ON_CLOSE, Direction, FaultProxy
-from support.wait import during, until
+from tests.support.proxy import BOTH, RESET_ON_CLOSE, Direction, FaultProxy
+from tests.support.wait import during, until
 
 UPGRADE = b"GET /socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"

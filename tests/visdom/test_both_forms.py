@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from links.local import NEW_VISDOM, LocalServer
 from visdom import Visdom
 
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
 from visdom_transport.client.appends import scatter_in_both_forms, with_other_form
 
 

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import requests
 import websocket
-from links.local import LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, RawSocket
 from tornado.routing import PathMatches
+
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import RawSocket
+from tests.support.records import Records
 
 Serve = Callable[..., LocalServer]
 

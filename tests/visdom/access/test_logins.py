@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import PASSWORD_DIGEST, USER, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, RawSocket, StockPoll, StockSocket
 
+from tests.support.local import PASSWORD_DIGEST, USER, LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import RawSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
 from visdom_transport.visdom.access import logins
 
 Serve = Callable[..., LocalServer]

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket, StockPoll, StockSocket
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
 
 Serve = Callable[..., LocalServer]
 

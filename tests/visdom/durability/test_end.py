@@ -14,9 +14,9 @@ from unittest import mock
 
 import pytest
 import requests
-from durability_process import ServerProcess
-from durability_world import World, loaded
 
+from tests.visdom.durability.process import ServerProcess
+from tests.visdom.durability.world import World, loaded
 from visdom_transport.visdom.durability import ending, many
 
 SLOW = """

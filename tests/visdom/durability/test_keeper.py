@@ -14,11 +14,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from durability_world import Disk, World, inline_executor, loaded, window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.wait import until
 
+from tests.support.wait import until
+from tests.visdom.durability.world import Disk, World, inline_executor, loaded, window
 from visdom_transport.visdom.durability import folding, writer
 
 ENVIRONMENTS = ["a", "b"]

@@ -12,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 import pytest
 import websocket
-from durability_process import TIMEOUT_S, ServerProcess
-from support.wait import until
 from visdom import Visdom
 from visdom.utils import server_utils
+
+from tests.support.wait import until
+from tests.visdom.durability.process import TIMEOUT_S, ServerProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 

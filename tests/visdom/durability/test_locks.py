@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from durability_world import World, loaded
-from support.wait import until
 
+from tests.support.wait import until
+from tests.visdom.durability.world import World, loaded
 from visdom_transport.visdom.durability import lease as lease_module
 from visdom_transport.visdom.durability.lease import Lease
 from visdom_transport.visdom.durability.locks import FolderLock

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import requests
 import websocket
-from durability_process import ServerProcess, creation, numbers_in, point
-from support.wait import until
 from visdom.utils import server_utils
+
+from tests.support.wait import until
+from tests.visdom.durability.process import ServerProcess, creation, numbers_in, point
 
 INJECTED = """
 import errno, fcntl, os, stat

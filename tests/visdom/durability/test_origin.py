@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from durability_world import World
 
+from tests.visdom.durability.world import World
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.visdom.durability.blocks import write_block
 

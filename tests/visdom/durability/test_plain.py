@@ -12,8 +12,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from durability_world import Disk, World, inline_executor, loaded, window
 
+from tests.visdom.durability.world import Disk, World, inline_executor, loaded, window
 from visdom_transport.visdom.durability import changes as changes_module
 from visdom_transport.visdom.durability import folding, writer
 

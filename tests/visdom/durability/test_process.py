@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import requests
 import websocket
-from durability_process import PublisherOfPoints, ServerProcess, creation, numbers_in, point
-from support.wait import until
 from visdom.utils import server_utils
+
+from tests.support.wait import until
+from tests.visdom.durability.process import PublisherOfPoints, ServerProcess, creation, numbers_in, point
 
 
 @pytest.fixture

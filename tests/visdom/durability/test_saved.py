@@ -13,13 +13,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from durability_process import ServerProcess
-from durability_world import World, inline_executor, loaded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.wait import until
 from visdom.utils import server_utils
 
+from tests.support.wait import until
+from tests.visdom.durability.process import ServerProcess
+from tests.visdom.durability.world import World, inline_executor, loaded
 from visdom_transport.visdom.durability import folding, writer
 
 ENVIRONMENTS = ["a", "a", "a", "b"]

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 import requests
-from durability_process import ServerProcess, creation, point
-from support.wait import until
+
+from tests.support.wait import until
+from tests.visdom.durability.process import ServerProcess, creation, point
 
 ENVIRONMENT = {"jsons": {"w": {"id": "w", "type": "text", "content": "hello", "contentID": "c", "i": 0}}, "reload": {}}
 

@@ -12,8 +12,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from durability_world import World, loaded
 
+from tests.visdom.durability.world import World, loaded
 from visdom_transport.visdom.durability import folding
 
 WINDOW = '{"content": "theirs", "n": 0}'

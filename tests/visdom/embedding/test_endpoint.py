@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket, StockSocket
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
 
 Serve = Callable[..., LocalServer]
 Point = dict[str, Any]

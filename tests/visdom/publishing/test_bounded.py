@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from links.local import NEW_VISDOM
-from links.peers import OwnPoll, OwnSocket, StockPoll, StockSocket
-from links.process import ServerProcess
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.process import ServerProcess
+from tests.support.stock_peers import StockPoll, StockSocket
 
 MEGABYTE = 1_000_000
 WINDOW_BYTES = 50_000

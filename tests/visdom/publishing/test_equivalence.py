@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from links.local import NEW_VISDOM
-from links.process import ServerProcess
 from visdom import Visdom
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.process import ServerProcess
 
 FAILED, REFUSED, NOT_FOUND = 500, 400, 404
 

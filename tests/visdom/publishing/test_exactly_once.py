@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from links.local import LocalServer, Records
 
+from tests.support.local import LocalServer
+from tests.support.records import Records
 from visdom_transport.visdom.durability.publishers import Producers
 
 Serve = Callable[..., LocalServer]

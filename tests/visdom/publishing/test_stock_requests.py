@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
 
 Serve = Callable[..., LocalServer]
 

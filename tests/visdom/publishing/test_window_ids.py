@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from links.local import LocalServer, Records
 
+from tests.support.local import LocalServer
+from tests.support.records import Records
 from visdom_transport.core.window_ids import window_id
 
 Serve = Callable[..., LocalServer]

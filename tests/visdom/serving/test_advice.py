@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from links.local import LocalServer
-from links.peers import OwnSocket
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
 from visdom_transport.core.causes import Cause, Level
 from visdom_transport.settings import Settings, variable
 from visdom_transport.visdom.serving import advice

@@ -6,8 +6,12 @@ import json
 from collections.abc import Callable
 
 import pytest
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, StockSocket
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
 
 Serve = Callable[..., LocalServer]
 

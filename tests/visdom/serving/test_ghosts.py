@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from links.peers import OwnSocket
-from links.process import ServerProcess
-from support.wait import during, until
+
+from tests.support.own import OwnSocket
+from tests.support.process import ServerProcess
+from tests.support.wait import during, until
 
 DEAD_AFTER_S = 2.0
 GRACE_S = 1.5

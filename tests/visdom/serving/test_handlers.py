@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from links.local import NEW_VISDOM, PASSWORD, USER, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, StockSocket
-from support.wait import until
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
+from tests.support.wait import until
 
 Serve = Callable[..., LocalServer]
 

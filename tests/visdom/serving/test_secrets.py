@@ -11,8 +11,12 @@ from unittest import mock
 
 import pytest
 import requests
-from links.local import PASSWORD, PASSWORD_DIGEST, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, RawSocket, StockPoll, StockSocket
+
+from tests.support.local import PASSWORD, PASSWORD_DIGEST, LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import RawSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockPoll, StockSocket
 
 Serve = Callable[..., LocalServer]
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import requests
-from links.local import LocalServer, Records
-from support.server import VisdomServer
 
+from tests.support.local import LocalServer
+from tests.support.records import Records
+from tests.support.server import VisdomServer
 from visdom_transport.core.signature import SERVER_HEADER
 
 Serve = Callable[..., LocalServer]

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnPoll, OwnSocket, StockSocket
-from links.process import ServerProcess
-from support.ports import free_port
 from tornado.ioloop import IOLoop
 from visdom.server.run_server import start_server
+
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.ports import free_port
+from tests.support.process import ServerProcess
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
 
 Serve = Callable[..., LocalServer]
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket
 from visdom.utils import server_utils
 
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
 from visdom_transport.visdom.durability.environments import EnvironmentFile
 
 Serve = Callable[..., LocalServer]

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from links.local import NEW_VISDOM, LocalServer, Records
-from links.peers import OwnSocket, StockSocket
-from support.wait import until
 
+from tests.support.flavour import NEW_VISDOM
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
+from tests.support.stock_peers import StockSocket
+from tests.support.wait import until
 from visdom_transport.visdom.state.observed import Environment, State, Windows
 
 Serve = Callable[..., LocalServer]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from links.local import LocalServer
-from links.peers import OwnSocket, StockPoll, StockSocket
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.stock_peers import StockPoll, StockSocket
 from visdom_transport.core.event_feed import SharedMember
 
 Serve = Callable[..., LocalServer]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import requests
-from links.local import LocalServer
-from links.peers import OwnPoll, OwnSocket, StockPoll, StockSocket
-from support.wait import until
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.stock_peers import StockPoll, StockSocket
+from tests.support.wait import until
 from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.serving.line import MAX_WAITING_BYTES

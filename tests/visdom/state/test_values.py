@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from links.local import LocalServer, Records
-from links.peers import OwnSocket
 
+from tests.support.local import LocalServer
+from tests.support.own import OwnSocket
+from tests.support.records import Records
 from visdom_transport.visdom.state.values import creation_index
 
 Serve = Callable[..., LocalServer]

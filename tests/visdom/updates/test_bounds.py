@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from updates_oracle import apply_reference, written
 
+from tests.visdom.updates.oracle import apply_reference, written
 from visdom_transport.visdom.updates import V0_2_4, V0_3_0, Caps, Memo, UpdateRefused, apply_update, bound_window, read_bounds
 
 OFF = Caps()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from updates_oracle import Stock, apply_reference, written, written_content
 from visdom import Visdom
 
+from tests.visdom.updates.oracle import Stock, apply_reference, written, written_content
 from visdom_transport.visdom.updates import Caps, apply_update, refusal_text
 
 Call = Callable[[Visdom], Any]

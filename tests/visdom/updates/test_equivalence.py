@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from updates_oracle import Stock, apply_reference, written, written_content
 
+from tests.visdom.updates.oracle import Stock, apply_reference, written, written_content
 from visdom_transport.core.delta import Operation, fold
 from visdom_transport.visdom.updates import Caps, Memo, UpdateRefused, apply_update, bound_window
 

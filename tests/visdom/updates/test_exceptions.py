@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from updates_oracle import Stock, apply_reference, written
 
+from tests.visdom.updates.oracle import Stock, apply_reference, written
 from visdom_transport.visdom.updates import (
     V0_2_4,
     V0_3_0,

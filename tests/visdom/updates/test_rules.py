@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from types import SimpleNamespace
 
-from updates_oracle import Stock
-
+from tests.visdom.updates.oracle import Stock
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.updates import M23, V0_2_4, V0_3_0, rules_for
 

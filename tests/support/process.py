@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
-from support.ports import free_port
-from support.wait import until
+
+from tests.support.ports import free_port
+from tests.support.wait import until
 
 SERVE = """
 import sys

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from support.ports import free_port
-from support.wait import until
+
+from tests.support.ports import free_port
+from tests.support.wait import until
 
 PROGRAM = """
 import resource, sys

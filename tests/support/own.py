@@ -1,117 +1,21 @@
-"""Clients on real sockets: our protocol and the stock dialect, each over WebSocket and polling. They read only when asked."""
+"""Clients of our protocol, over a WebSocket and over long polls. They read only when asked."""
 
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 import requests
-import websocket
-from core.replica import EventReplica, StateReplica
-from links.local import SILENCE_S
+
+from tests.support.raw import TIMEOUT_S, RawSocket, Served
+from tests.support.replica import EventReplica, StateReplica
 
 Message = dict[str, Any]
 
-TIMEOUT_S = 5.0
 SUBPROTOCOL = "visdom-transport.v1"
-SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
-"""A client that does not read then holds up the server soon."""
-
-
-class Served(Protocol):
-    """A server to connect to, in whichever process."""
-
-    http: requests.Session
-
-    def url(self, path: str = "/", scheme: str = "http") -> str: ...
-    def post(self, path: str, body: Any) -> requests.Response: ...
-    def get(self, path: str) -> requests.Response: ...
-    def windows(self, eid: str = "main") -> dict[str, Any]: ...
-
-
-class Closed(Exception):
-    """The server ended the WebSocket."""
-
-    def __init__(self, code: int | None, reason: str) -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason
-
-
-class RawSocket:
-    """A WebSocket to the server that reads only when it is asked to."""
-
-    def __init__(self, server: Served, path: str, *, subprotocol: str | None = None, small: bool = False, **options: Any):
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in server.http.cookies)
-        self.connection = websocket.create_connection(
-            server.url(path, "ws"),
-            timeout=TIMEOUT_S,
-            subprotocols=[subprotocol] if subprotocol else None,
-            sockopt=SMALL_BUFFER if small else (),
-            cookie=cookies or None,
-            **options,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connection back without the closing handshake."""
-        self.connection.shutdown()
-
-    def send_text(self, text: str) -> None:
-        self.connection.send(text)
-
-    def send(self, message: Any) -> None:
-        self.send_text(json.dumps(message))
-
-    def receive_frame(self, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
-        """The next frame that is not answered by websocket-client itself."""
-        self.connection.settimeout(timeout_s)
-        opcode, data = self.connection.recv_data(control_frame=True)
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            code = int.from_bytes(data[:2], "big") if data else None
-            raise Closed(code, data[2:].decode())
-        return opcode, data
-
-    def receive(self, timeout_s: float = TIMEOUT_S) -> Any:
-        """The next message. Raises `Closed` or, after the timeout, AssertionError."""
-        try:
-            while True:
-                opcode, data = self.receive_frame(timeout_s)
-                if opcode == websocket.ABNF.OPCODE_TEXT:
-                    return json.loads(data)
-        except websocket.WebSocketTimeoutException:
-            raise AssertionError(f"no message within {timeout_s} s") from None
-
-    def expect_close(self, timeout_s: float = TIMEOUT_S) -> int | None:
-        """Read until the server closes, and return its code."""
-        deadline = time.monotonic() + timeout_s
-        try:
-            while time.monotonic() < deadline:
-                self.receive(max(0.01, deadline - time.monotonic()))
-        except Closed as closed:
-            return closed.code
-        raise AssertionError(f"not closed within {timeout_s} s")
-
-    def silent(self, timeout_s: float = SILENCE_S) -> list[Any]:
-        """Whatever arrives within the time; usually nothing should."""
-        messages: list[Any] = []
-        deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                messages.append(self.receive(left))
-            except AssertionError:
-                break
-        return messages
 
 
 class Replicas:
@@ -319,79 +223,3 @@ class HeldPoll:
         assert not self._thread.is_alive(), f"the poll is still held after {timeout_s} s"
         messages: list[Message] = self._answer[0]
         return messages
-
-
-class StockSocket(RawSocket):
-    """A stock browser page or, on `/vis_socket`, a stock Python client."""
-
-    def __init__(self, server: Served, role: str = "browser", *, small: bool = False, **options: Any) -> None:
-        super().__init__(server, "/socket" if role == "browser" else "/vis_socket", small=small, **options)
-        self.server = server
-        self.sid = ""
-
-    def register(self) -> list[Any]:
-        """The opening messages of a browser's socket; their first names the sid."""
-        opening = [self.receive() for _ in range(3)]
-        self.sid = opening[0]["data"]
-        return opening
-
-    def load(self, eid: str) -> list[Any]:
-        """Ask for an environment as a page does, and return its stream."""
-        assert self.server.post(f"/env/{eid}", {"sid": self.sid}).status_code == 200
-        return self.read_stream()
-
-    def compare(self, *eids: str, **options: Any) -> list[Any]:
-        assert self.server.post(f"/compare/{'+'.join(eids)}", {"sid": self.sid, **options}).status_code == 200
-        return self.read_stream()
-
-    def read_stream(self) -> list[Any]:
-        messages: list[Any] = []
-        while not messages or messages[-1].get("command") != "layout":
-            messages.append(self.receive())
-        return messages
-
-    def receive_command(self, command: str) -> Any:
-        """The next message with this command, skipping others."""
-        while True:
-            message = self.receive()
-            if message.get("command") == command:
-                return message
-
-    def windows_until(self, condition: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        """Keep a page's windows until they are as wanted."""
-        held: dict[str, Any] = {}
-        deadline = time.monotonic() + TIMEOUT_S
-        while not condition(held):
-            assert time.monotonic() < deadline, f"{what}: {held}"
-            message = self.receive()
-            if message.get("command") == "window":
-                held[message["id"]] = message
-            elif message.get("command") == "close":
-                held.pop(message["data"], None)
-        return held
-
-
-class StockPoll:
-    """A stock client that polls."""
-
-    def __init__(self, server: Served, role: str = "browser") -> None:
-        self.server = server
-        self.path = "/socket_wrap" if role == "browser" else "/vis_socket_wrap"
-        answer = server.get(self.path) if role == "browser" else server.post(self.path, {"message_type": "init"})
-        answer.raise_for_status()
-        assert answer.json()["success"] is True
-        self.sid: str = answer.json()["sid"]
-
-    def post(self, **body: Any) -> Any:
-        answer = self.server.post(self.path, {"sid": self.sid, **body})
-        assert answer.status_code == 200
-        return answer.json()
-
-    def query(self) -> list[Any]:
-        answer = self.post(message_type="query")
-        assert answer["success"] is True, answer
-        assert all(isinstance(message, str) for message in answer["messages"])
-        return [json.loads(message) for message in answer["messages"]]
-
-    def send(self, **command: Any) -> Any:
-        return self.post(message_type="send", message=json.dumps(command))

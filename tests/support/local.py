@@ -1,42 +1,33 @@
-"""Visdom's application served by a thread of this process, as a notebook does it, and what it logs."""
+"""Visdom's application served by a thread of this process, as a notebook does it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import json
-import logging
 import os
-import re
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
-import pytest
 import requests
 import visdom.server.app
 import visdom.utils.server_utils as server_utils
-from support.wait import until
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-T = TypeVar("T")
+from tests.support.wait import until
 
-NEW_VISDOM = hasattr(server_utils, "notify")
-"""Whether this is Visdom 0.3.0 rather than 0.2.4."""
+T = TypeVar("T")
 
 USER, PASSWORD = "ada", "s3cret"
 PASSWORD_DIGEST = hashlib.sha256(PASSWORD.encode()).hexdigest()
 
 START_TIMEOUT_S = 10.0
-
-SILENCE_S = 0.2
-"""Long enough for messages that should not come to have come: the flush interval is a hundredth of it."""
 
 
 class LocalServer:
@@ -184,66 +175,3 @@ class LocalServer:
         """The result of a coroutine run in the server's loop."""
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
-
-
-class Records(logging.Handler):
-    """Every record of a warning or worse, except those a test expects."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._records: list[logging.LogRecord] = []
-        self._expected: list[re.Pattern[str]] = []
-        self._ignored: list[re.Pattern[str]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)
-
-    def expect(self, pattern: str) -> None:
-        """Records that match are part of the test; at least one must come."""
-        self._expected.append(re.compile(pattern))
-
-    def ignore(self, pattern: str) -> None:
-        """Records that match may come."""
-        self._ignored.append(re.compile(pattern))
-
-    def check(self) -> None:
-        texts = [self.formatter.format(each) if self.formatter else each.getMessage() for each in self._records]
-        unexpected = [text for text in texts if not any(p.search(text) for p in (*self._expected, *self._ignored))]
-        assert not unexpected, "unexpected log records:\n" + "\n".join(unexpected)
-        for pattern in self._expected:
-            assert any(pattern.search(text) for text in texts), f"expected in the log, but not there: {pattern.pattern}"
-
-
-@pytest.fixture
-def records() -> Iterator[Records]:
-    """What is logged; anything unexpected fails the test."""
-    handler = Records()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    yield handler
-    gc.collect()  # a future whose error nobody retrieved says so when it is collected
-    root.removeHandler(handler)
-    handler.check()
-
-
-@pytest.fixture
-def serve(tmp_path: Path, records: Records) -> Iterator[Callable[..., LocalServer]]:
-    """Starts servers with a directory of their own: `serve(readonly=True, settings={"heartbeat_s": 0.2})`."""
-    servers: list[LocalServer] = []
-
-    def start(env_path: Path | None = None, **options: Any) -> LocalServer:
-        directory = env_path or tmp_path / f"envs-{len(servers)}"
-        directory.mkdir(exist_ok=True)
-        servers.append(LocalServer(directory, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-@pytest.fixture
-def server(serve: Callable[..., LocalServer]) -> LocalServer:
-    """A server with default settings."""
-    return serve()
