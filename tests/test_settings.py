@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visdom_transport.settings import Settings, SettingsError, unknown_variables, variable
+from visdom_transport.settings import Settings, SettingsError, problems, unknown_variables, variable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,7 +71,18 @@ def test_settings_do_not_change() -> None:
 
 def test_a_misspelt_variable_is_noticed() -> None:
     environ = {"VISDOM_TRANSPORT": "0", "VISDOM_TRANSPORT_GRACE_S": "9", "VISDOM_TRANSPORT_GRACE": "9", "HOME": "/"}
-    assert unknown_variables(environ) == ["VISDOM_TRANSPORT_GRACE"]
+    assert unknown_variables(environ) == {"VISDOM_TRANSPORT_GRACE": "VISDOM_TRANSPORT_GRACE_S"}
+
+
+def test_what_kubernetes_sets_beside_a_service_of_that_name_is_no_setting() -> None:
+    ends = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8097_TCP", "PORT_8097_TCP_ADDR")
+    assert problems({f"VISDOM_TRANSPORT_{end}": "10.0.0.1" for end in ends}) == []
+
+
+@pytest.mark.parametrize("switch", ["VISDOM_TRANSPORT", "VISDOM_TRANSPORT_BACKGROUND"])
+def test_a_switch_is_on_or_off(switch: str) -> None:
+    assert [problems({switch: value}) for value in ("1", "OFF", " no ", "")] == [[], [], [], []]
+    assert problems({switch: "disabled"}) == [f"{switch} must be one of 1, on, true, yes, 0, off, false, no, not 'disabled'"]
 
 
 def test_numbers_say_their_unit() -> None:

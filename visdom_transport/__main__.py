@@ -12,7 +12,8 @@ from pathlib import Path
 
 import visdom_transport
 from visdom_transport import hook
-from visdom_transport.settings import Settings, SettingsError, unknown_variables
+from visdom_transport.settings import Settings, SettingsError
+from visdom_transport.settings import problems as settings_problems
 
 _DESCRIPTION = """\
 Without a command: prints versions, what is replaced in Visdom and why, the browser files, and every problem.
@@ -116,14 +117,10 @@ def status() -> int:
     for name in ("visdom", "tornado"):
         print(f"{name} {_version(name)}")
     print(f"python {platform.python_version()} ({sys.executable})")
-    problems = [f"{name} is not a setting" for name in unknown_variables()]
-    try:
-        settings = Settings.from_env()
-    except SettingsError as error:
-        problems.append(str(error))
-    else:
+    problems = settings_problems()
+    if not problems:
         problems += _report_seams()
-        problems += _report_browser_files(settings)
+        problems += _report_browser_files(Settings.from_env())
     for problem in problems:
         print(f"problem: {problem}")
     return 1 if problems else 0

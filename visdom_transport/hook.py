@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+SWITCH = "VISDOM_TRANSPORT"
 BACKGROUND = "VISDOM_TRANSPORT_BACKGROUND"
+
+ON = ("1", "on", "true", "yes")
+OFF = ("0", "off", "false", "no")
 
 #: Module name -> what to call once the module has been executed, as "module:function".
 #: Visdom's `run_server` imports `visdom.server.app` before anything else of the server.
@@ -27,12 +31,12 @@ WATCHED = {
 
 def background_wanted() -> bool:
     """Whether the environment asks that Visdom's clients publish in the background: `VISDOM_TRANSPORT_BACKGROUND=1`."""
-    return os.environ.get(BACKGROUND, "").strip().lower() in ("1", "on", "true", "yes")
+    return os.environ.get(BACKGROUND, "").strip().lower() in ON
 
 
 def enabled() -> bool:
     """Whether the environment allows us to change anything: `VISDOM_TRANSPORT=0` (or `off`, `false`, `no`) does not."""
-    return os.environ.get("VISDOM_TRANSPORT", "").strip().lower() not in ("0", "off", "false", "no")
+    return os.environ.get(SWITCH, "").strip().lower() not in OFF
 
 
 def installed() -> "PostImportFinder | None":

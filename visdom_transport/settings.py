@@ -6,7 +6,9 @@ from `VISDOM_TRANSPORT_HEARTBEAT_S`. `docs/operations.md` explains each to the p
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from visdom_transport.core.limits import Limits
-from visdom_transport.hook import BACKGROUND
+from visdom_transport.hook import BACKGROUND, OFF, ON, SWITCH
 
 PREFIX = "VISDOM_TRANSPORT_"
 
@@ -142,6 +144,18 @@ class Settings(Limits):
                 raise SettingsError(f"{variable(setting.name)} must be {expected}, not {text!r}") from None
         return cls(**values)
 
+    @classmethod
+    def of_server(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """The settings of a server that starts. Nothing that looks like a setting of ours may be without effect.
+
+        Raises:
+            SettingsError: naming every variable that cannot be used, or names no setting.
+        """
+        found = problems(environ)
+        if found:
+            raise SettingsError("; ".join(found))
+        return cls.from_env(environ)
+
 
 @cache
 def _kind(name: str) -> tuple[Callable[[str], Any], str]:
@@ -154,8 +168,35 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
-    """Variables that look like ours but name no setting: a spelling mistake would otherwise pass unnoticed."""
+_KUBERNETES: re.Pattern[str] = re.compile(rf"{SWITCH}_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_[A-Z]+(_\w+)?)?)")
+"""What Kubernetes sets in every container beside a service that is called `visdom-transport`."""
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like ours but name no setting, with the nearest that does: a spelling mistake would pass unnoticed."""
     environ = os.environ if environ is None else environ
-    known = {BACKGROUND, *(variable(setting.name) for setting in fields(Settings))}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    known = [SWITCH, BACKGROUND, *(variable(setting.name) for setting in fields(Settings))]
+    strange = (name for name in environ if name.upper().startswith(SWITCH) and name not in known)
+    return {name: _nearest(name, known[1:]) for name in sorted(strange) if not _KUBERNETES.fullmatch(name)}
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    # Without what all have in common, which would make all of them alike.
+    end = name.upper().removeprefix(SWITCH).strip("_")
+    ends = {each.removeprefix(PREFIX): each for each in known}
+    return ends[difflib.get_close_matches(end, ends, n=1, cutoff=0)[0]]
+
+
+def problems(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every variable of ours that cannot be used, named, with what is expected."""
+    environ = os.environ if environ is None else environ
+    found = [f"{name} is not a setting; the nearest is {nearest}" for name, nearest in unknown_variables(environ).items()]
+    for switch in (SWITCH, BACKGROUND):
+        value = environ.get(switch, "").strip()
+        if value and value.lower() not in (*ON, *OFF):
+            found.append(f"{switch} must be one of {', '.join((*ON, *OFF))}, not {value!r}")
+    try:
+        Settings.from_env(environ)
+    except SettingsError as error:
+        found.append(str(error))
+    return found

@@ -1,6 +1,6 @@
 """One Chromium for all browser tests, one server and proxy for each way of connecting, a fresh environment per test.
 
-Screenshot, panes, console and server log of a failed test are kept in the directory that VISDOM_TRANSPORT_ARTIFACTS
+Screenshot, panes, console and server log of a failed test are kept in the directory that TESTS_ARTIFACTS
 names (default: `artifacts`).
 """
 
@@ -40,7 +40,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.failed and call.when in ("setup", "call"):
         name = re.sub(r"[^\w.-]+", "_", item.nodeid.removeprefix("tests/"))
-        directory = Path(os.environ.get("VISDOM_TRANSPORT_ARTIFACTS", item.config.rootpath / "artifacts")) / name
+        directory = Path(os.environ.get("TESTS_ARTIFACTS", item.config.rootpath / "artifacts")) / name
         directory.mkdir(parents=True, exist_ok=True)
         for thing in getattr(item, "funcargs", {}).values():
             if isinstance(thing, Dashboard):

@@ -145,7 +145,6 @@ HANDLERS = "import visdom.server.handlers.web_handlers, visdom.server.handlers.s
             HANDLERS + "; import visdom.utils.server_utils as m; [vars(m).pop(n, 0) for n in ('hash_md_window', 'notify')]",
             "has neither the parts of 0.2.4 nor those of m23 nor those of 0.3.0",
         ),
-        ("import os; os.environ['VISDOM_TRANSPORT_GRACE_S'] = 'x'", "VISDOM_TRANSPORT_GRACE_S"),
     ],
 )
 def test_a_visdom_that_is_not_as_expected_is_left_untouched_with_one_warning(change: str, said: str) -> None:

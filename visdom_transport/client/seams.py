@@ -49,6 +49,12 @@ _AT_ONCE: Final = "clients that begin a window at once replace what the others h
 TABLE: Final = (
     Seam(
         VISDOM,
+        "Visdom.__init__",
+        "settings of this package that cannot be used are warned of",
+        wrapper="visdom_transport.client.warning:warning",
+    ),
+    Seam(
+        VISDOM,
         "Visdom.setup_socket",
         "events during an outage arrive later, or are announced as lost",
         replacement=f"{EVENTS}:setup_socket",

@@ -16,10 +16,9 @@ class Patches:
     Args:
         table: what is replaced.
         recognise: which Visdom this is; raises `SeamError` when it is not known.
-        check: called before anything is looked up; what it raises keeps everything as it is.
     """
 
-    def __init__(self, table: Iterable[Seam], recognise: Callable[[], str], check: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, table: Iterable[Seam], recognise: Callable[[], str]) -> None:
         self.problem: str | None = None
         """Why nothing is replaced, if `apply` was called and refused."""
         self.visdom: str | None = None
@@ -27,7 +26,6 @@ class Patches:
         self.replacements: dict[str, Replacement] = {}
         self._table = tuple(table)
         self._recognise = recognise
-        self._check = check
 
     @property
     def active(self) -> list[Seam]:
@@ -42,7 +40,6 @@ class Patches:
         """
         done: list[Replacement] = []
         try:
-            self._check()
             self.visdom = self._recognise()
             for replacement in [self._resolve(seam) for seam in self._table if seam.belongs_to(self.visdom)]:
                 done.append(replacement)

@@ -33,9 +33,11 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.serving.signature import Signature
         from visdom_transport.visdom.transport import Transport
 
-        settings = Settings.from_env()
-        prepare(inspect.signature(init).bind(self, *args, **kwargs).arguments.get("env_path", DEFAULT_ENV_PATH))
-        init(self, *args, **kwargs)
+        settings = Settings.of_server()
+        given = inspect.signature(init).bind(self, *args, **kwargs)
+        given.arguments["base_url"] = base_url(given.arguments.get("base_url", ""))
+        prepare(given.arguments.get("env_path", DEFAULT_ENV_PATH))
+        init(*given.args, **given.kwargs)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
         # What is larger than allowed is refused with a code of ours. Tornado only cuts the connection.
@@ -48,6 +50,12 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         stop_on_signals(self)
 
     return __init__
+
+
+def base_url(given: str) -> str:
+    """The base URL as Visdom's routes need it. The default of its own start_server, a slash, would serve nothing."""
+    way = given.strip("/")
+    return f"/{way}" if way else ""
 
 
 def load_state(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

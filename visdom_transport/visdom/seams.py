@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from visdom_transport.patching import Patches, Seam
-from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
 
 APP: Final = "visdom.server.app"
@@ -62,6 +61,13 @@ TABLE: Final = (
         wrapper="visdom_transport.visdom.durability.starting:load_user_settings",
     ),
     setting("autoreload", "debug mode restarts the server, without its state, when any source file changes", value=False),
+    Seam(
+        "tornado.netutil",
+        "add_accept_handler",
+        "the server says what it runs, and where, once it listens",
+        wrapper="visdom_transport.visdom.serving.listening:announcing",
+        aliases=("tornado.tcpserver",),
+    ),
     # Serving the page
     setting("static_hash_cache", "debug mode reads every static file again for each page", value=True),
     setting("serve_traceback", "debug mode shows tracebacks to whoever asks", value=False),
@@ -295,8 +301,7 @@ TABLE: Final = (
     ),
 )
 
-PATCHES: Final = Patches(TABLE, flavour.recognise, check=Settings.from_env)
-"""A setting that cannot be used must show before anything is replaced."""
+PATCHES: Final = Patches(TABLE, flavour.recognise)
 
 apply = PATCHES.apply
 """What the import hook and patched source trees call."""

@@ -41,6 +41,7 @@ class Transport:
     def __init__(self, app: Any, settings: Settings) -> None:
         self.app = app
         self.settings = settings
+        self.is_announced = False
         self.logins = Logins()
         self.producers = Producers()
         self.panes = Panes()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import platformdirs
 
-from visdom_transport.settings import Settings
+from visdom_transport.settings import Settings, SettingsError
 from visdom_transport.visdom.page.browser_files import downloader, npm
 from visdom_transport.visdom.page.browser_files.packages import FOLDERS, PACKAGES, Package
 from visdom_transport.visdom.page.browser_files.store import FetchError
@@ -51,7 +52,10 @@ def missing(visdom: str, folders: Iterable[Path | None]) -> dict[str, Package]:
 
 
 def instead_of_download_scripts(original: Callable[..., None]) -> Callable[..., None]:
-    """Visdom's `download_scripts`, called at each start. Never raises, and never writes into the installation."""
+    """Visdom's `download_scripts`, the first step of its command. It never writes into the installation.
+
+    Ends the process when there is a setting that cannot be used: it would not serve as its user believes.
+    """
 
     @functools.wraps(original)
     def download_scripts(proxies: Mapping[str, str] | None = None, install_dir: str | None = None) -> None:
@@ -60,6 +64,10 @@ def instead_of_download_scripts(original: Callable[..., None]) -> Callable[..., 
         if install_dir is not None:  # somebody builds a directory of their own
             original(proxies=proxies, install_dir=install_dir)
             return
+        try:
+            Settings.of_server()
+        except SettingsError as error:
+            sys.exit(f"visdom-transport: {error}")
         try:
             visdom = recognise()
             ensure(visdom, static_dir(visdom), [installed_static_dir()], proxies)
