@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from visdom_transport.core.limits import Limits
 from visdom_transport.hook import BACKGROUND, OFF, ON, SWITCH
+from visdom_transport.origins import parse_host, parse_origin
 
 PREFIX = "VISDOM_TRANSPORT_"
 
@@ -30,7 +31,7 @@ def _whole(text: str) -> int:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    return tuple(word.strip().rstrip("/") for word in text.split(",") if word.strip())
 
 
 _KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
@@ -114,9 +115,20 @@ class Settings(Limits):
             # The comparison is also false for NaN.
             if isinstance(value, int | float) and not 0 < value < float("inf"):
                 raise SettingsError(f"{variable(setting.name)} must be {_kind(setting.name)[1]}, not {value!r}")
+        self._require_names()
         self._require_order("heartbeat_s", "dead_after_s")
         self._require_order("poll_wait_s", "dead_after_s")
         self._require_order("batch_bytes", "in_flight_bytes", or_equal=True)
+
+    def _require_names(self) -> None:
+        """One that cannot match anything would leave out whom it is meant to let in."""
+        for origin in self.allowed_origins:
+            if origin not in ("*", "null") and parse_origin(origin) is None:
+                expected = "origins separated by commas, such as https://host.example"
+                raise SettingsError(f"{variable('allowed_origins')} must be {expected}, not {origin!r}")
+        for host in self.allowed_hosts:
+            if parse_host(host) is None:
+                raise SettingsError(f"{variable('allowed_hosts')} must be host names separated by commas, not {host!r}")
 
     def _require_order(self, smaller: str, larger: str, or_equal: bool = False) -> None:
         low, high = getattr(self, smaller), getattr(self, larger)

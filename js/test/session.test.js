@@ -811,6 +811,12 @@ test("long poll: a close message ends the chain with its code", async () => {
   assert.equal(tab.net.poll.body.messages[0].type, "hello");
 });
 
+test("long poll: a page that is refused knows what would let it in", async () => {
+  tab = await new Tab({ startWithPolling: true }).polling();
+  await tab.net.poll.reply({ type: "close", code: 4053, reason: "origin", message: "set THIS" });
+  assert.deepEqual([tab.state.phase, tab.state.code, tab.state.reason], ["stopped", 4053, "set THIS"]);
+});
+
 test("long poll: another tab took the session", async () => {
   tab = await new Tab({ startWithPolling: true }).polling();
   await tab.net.poll.reply({ type: "close", code: 4000, reason: "replaced" });

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.ports import free_port
-from support.server import VisdomServer
-from support.wait import until
 
+from tests.support.ports import free_port
+from tests.support.server import VisdomServer
+from tests.support.wait import until
 from visdom_transport import __version__
 from visdom_transport.visdom import flavour
 
@@ -30,6 +30,8 @@ WRONG = [
     ("VISDOM_TRANSPORT_GRACE_S", "x", "VISDOM_TRANSPORT_GRACE_S must be a number"),
     ("VISDOM_TRANSPORT_READONLY_HTP", "refuse", "the nearest is VISDOM_TRANSPORT_READONLY_HTTP"),
     ("visdom_transport_allowed_hosts", "a", "the nearest is VISDOM_TRANSPORT_ALLOWED_HOSTS"),
+    ("VISDOM_TRANSPORT_ALLOWED_ORIGINS", "vis.example", "VISDOM_TRANSPORT_ALLOWED_ORIGINS must be origins"),
+    ("VISDOM_TRANSPORT_ALLOWED_HOSTS", "http://vis.example", "VISDOM_TRANSPORT_ALLOWED_HOSTS must be host names"),
     ("VISDOM_TRANSPORT", "disabled", "VISDOM_TRANSPORT must be one of"),
     ("VISDOM_TRANSPORT_BACKGROUND", "maybe", "VISDOM_TRANSPORT_BACKGROUND must be one of"),
 ]

@@ -213,9 +213,9 @@ def check(request: Any) -> None:
         raise LinkClosed(CloseCode.PROTOCOL, "a poll is an object with a list of messages")
 
 
-def close_message(code: CloseCode) -> bytes:
-    """The message that ends a chain."""
-    return encode({"type": "close", "code": int(code), "reason": code.reason})
+def close_message(code: CloseCode, message: str = "") -> bytes:
+    """The message that ends a chain. ``message`` is for people, where somebody must do something."""
+    return encode({"type": "close", "code": int(code), "reason": code.reason} | ({"message": message} if message else {}))
 
 
 def reply(messages: list[bytes]) -> bytes:

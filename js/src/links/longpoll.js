@@ -145,7 +145,7 @@ export class LongPollLink {
         this.#waitSeconds = message.poll_wait_s;
       }
       if (message?.type === "close") {
-        this.#end(message.code, message.reason);
+        this.#end(message.code, message.message ?? message.reason);
       } else {
         this.onmessage(message);
       }

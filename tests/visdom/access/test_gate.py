@@ -39,7 +39,8 @@ def routes(server: LocalServer) -> list[str]:
 
 def refused(answer: requests.Response) -> bool:
     if answer.status_code == 200 and answer.text.startswith("{"):
-        return answer.json().get("messages") == [{"type": "close", "code": 4053, "reason": "origin"}]
+        (message,) = answer.json().get("messages")
+        return message.pop("message") != "" and message == {"type": "close", "code": 4053, "reason": "origin"}
     return answer.status_code == 403 and answer.json()["error"]["code"] == "origin"
 
 
@@ -79,6 +80,54 @@ def test_what_comes_from_no_page_or_from_our_own_is_let_in(server: LocalServer, 
     body = '{"data": [{"type": "text", "content": "x"}], "win": "w"}'
     answer = server.http.post(server.url("/events"), data=body, headers=headers, timeout=5)
     assert (answer.status_code, answer.text) == (200, "w")
+
+
+SAME = [
+    ("vis.example:443", "https://vis.example"),
+    ("vis.example:80", "http://vis.example"),
+    ("vis.example", "https://vis.example:443"),
+    ("[::1]:80", "http://[::1]"),
+    ("[0:0:0:0:0:0:0:1]:8097", "http://[::1]:8097"),
+    ("Vis.Example.:8097", "http://vis.example:8097"),
+    ("vis.example:8097", "HTTP://VIS.example.:8097"),
+]
+OTHERS = [
+    ("vis.example:8097", "https://vis.example"),
+    ("vis.example:443", "http://vis.example"),
+    ("vis.example:443", "https://vis.example:8443"),
+    ("vis.example", "https://evil.example"),
+    ("vis.example", "https://vis.example.evil.example"),
+    ("vis.example", "https://evil.example@vis.example"),
+    ("vis.example", "https://vis.example/"),
+    ("vis.example", "vis.example"),
+    ("vis.example:x", "http://vis.example:x"),
+]
+
+
+@pytest.mark.parametrize(("host", "origin"), SAME)
+def test_hosts_and_origins_that_mean_the_same_are_the_same(server: LocalServer, host: str, origin: str) -> None:
+    headers = {"Host": host, "Origin": origin}
+    assert server.http.post(server.url("/win_exists"), data='{"win": "w"}', headers=headers, timeout=5).text == "false"
+
+
+@pytest.mark.parametrize(("host", "origin"), OTHERS)
+def test_hosts_and_origins_that_differ_are_refused(server: LocalServer, records: Records, host: str, origin: str) -> None:
+    records.ignore("refused a connection|403 POST")
+    assert refused(server.http.post(server.url("/win_exists"), data="{}", headers={"Host": host, "Origin": origin}, timeout=5))
+
+
+def test_a_page_that_is_refused_is_told_the_setting_and_let_in_with_it(serve: Serve, records: Records) -> None:
+    records.ignore("refused a connection|403 POST")
+    headers = {"Host": "localhost:8097", "Origin": "https://name.front.example"}
+    server = serve(settings={"allowed_origins": "https://other.example"})
+    hello = {"link": None, "secret": None, "wait_s": 0, "feeds": {}, "messages": []}
+    (message,) = server.http.post(server.url("/transport/poll"), json=hello, headers=headers, timeout=5).json()["messages"]
+    setting, value = message["message"].split()[-1].split("=")
+    assert setting == "VISDOM_TRANSPORT_ALLOWED_ORIGINS"
+    again = serve(settings={"allowed_origins": value})
+    for origin in ("https://name.front.example", "https://NAME.front.example.:443", "https://other.example"):
+        asked = {"Host": "localhost:8097", "Origin": origin}
+        assert again.http.post(again.url("/win_exists"), data='{"win": "w"}', headers=asked, timeout=5).text == "false"
 
 
 def test_a_reply_that_repeats_what_was_sent_is_no_page(server: LocalServer, records: Records) -> None:
@@ -137,6 +186,7 @@ def test_another_name_than_the_settings_have_is_refused(serve: Serve, records: R
     for host, status in (
         ("vis.example", 200),
         ("VIS.example:8097", 200),
+        ("vis.example.", 200),
         ("127.0.0.1", 200),
         ("localhost:8097", 200),
         ("[::1]:80", 200),

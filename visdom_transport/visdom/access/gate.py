@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
@@ -14,6 +13,7 @@ from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.longpoll import close_message, reply
+from visdom_transport.origins import parse_host, parse_origin
 from visdom_transport.settings import variable
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Doors:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._settings = transport.settings
+        self._settings = settings = transport.settings
+        self._allowed_names = {host.name for host in map(parse_host, settings.allowed_hosts) if host is not None}
+        self._allowed_origins = {origin for origin in map(parse_origin, settings.allowed_origins) if origin is not None}
         self._base_url = transport.app.base_url
 
     def install(self) -> None:
@@ -60,30 +62,32 @@ class Doors:
         return refusal
 
     def _check_host(self, request: HTTPServerRequest) -> Refusal | None:
-        allowed = self._settings.allowed_hosts
-        if not allowed or _split(f"//{request.host}")[0] in LOOPBACK.union(allowed):
+        host = parse_host(request.host)
+        if not self._allowed_names or (host is not None and host.name in LOOPBACK.union(self._allowed_names)):
             return None
-        message = f"this server is not asked for as {request.host[:200]!r}; if it should be, set {variable('allowed_hosts')}"
+        message = f"this server is not asked for as {request.host[:200]!r}"
+        if host is not None:
+            message += f"; if it should be, start it with {_with('allowed_hosts', self._settings.allowed_hosts, host.name)}"
         return Refusal(403, CloseCode.ORIGIN, Cause.REFUSED_HOSTS, str(request.remote_ip), message)
 
     def _check_origin(self, request: HTTPServerRequest) -> Refusal | None:
         if not _may_change_something(request) or self._is_own_page(request):
             return None
         origin = request.headers.get("Origin", "another site")
-        message = (
-            f"refused a connection from origin {origin[:200]} to host {request.host[:200]}; behind a proxy that rewrites Host, "
-            f"set {variable('allowed_origins')}={origin[:200]}"
-        )
+        message = f"refused a connection from origin {origin[:200]} to host {request.host[:200]}"
+        if parse_origin(origin) is not None:
+            setting = _with("allowed_origins", self._settings.allowed_origins, origin)
+            message += f"; if this page is behind a proxy that rewrites Host, start the server with {setting}"
         return Refusal(403, CloseCode.ORIGIN, Cause.CLOSED_ORIGIN, origin, message)
 
     def _is_own_page(self, request: HTTPServerRequest) -> bool:
         """Whether it comes from a page of this server, of an origin that the settings allow, or from no page at all."""
-        origin, site = request.headers.get("Origin", "null"), request.headers.get("Sec-Fetch-Site")
-        allowed = self._settings.allowed_origins
-        if origin.rstrip("/") in allowed or "*" in allowed:
+        text, site = request.headers.get("Origin", "null"), request.headers.get("Sec-Fetch-Site")
+        if not {text, "*"}.isdisjoint(self._settings.allowed_origins):
             return True
-        if origin != "null":
-            return _split(origin)[1] == request.host.lower()
+        if text != "null":
+            origin = parse_origin(text)
+            return origin is not None and (origin in self._allowed_origins or origin.names(parse_host(request.host)))
         # No page at all, or one whose origin is withheld (a referrer policy does that): the browser tells which, if it is one.
         return "Origin" not in request.headers if site is None else site in ("same-origin", "none")
 
@@ -107,13 +111,9 @@ def _may_change_something(request: HTTPServerRequest) -> bool:
     return request.method not in SAFE_METHODS or is_socket or request.path.endswith("/socket_wrap")
 
 
-def _split(url: str) -> tuple[str, str]:
-    """The host name of a URL, and the name with its port; empty when it is none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return (parts.hostname or "").lower(), parts.netloc.lower()
+def _with(name: str, values: tuple[str, ...], another: str) -> str:
+    """A setting of names as it must be written to have another one."""
+    return f"{variable(name)}={','.join((*values, another[:200]))}"
 
 
 class _Refused(Matcher):
@@ -143,7 +143,7 @@ class RefusingHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         if self.request.path.endswith(POLL_PATHS):
             # As a WebSocket would be closed (docs/protocol.md, section 7).
-            self.finish(reply([close_message(refusal.code)]))
+            self.finish(reply([close_message(refusal.code, refusal.message)]))
             return
         self.set_status(refusal.status)
         self.finish(encode({"error": {"code": refusal.code.reason, "message": refusal.message, "field": None}}))
