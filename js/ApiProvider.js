@@ -34,7 +34,7 @@ import { openDashboard, rootOf } from "./src/dashboard.js";
  * @property {(message: {eid: string, count: number}) => void} [onUndoState]  0.3.0
  */
 
-/** By this a server knows a bundle that needs none of our scripts in its page: it is a text that no build shortens. */
+/** By this a server knows a bundle that brings our runtime along: it is a text that no build shortens. */
 const MARK = "visdom-transport/api-provider";
 
 /** @returns {Connection} */

@@ -72,14 +72,16 @@ def missing_programs() -> list[str]:
 
 
 class Browser:
-    """One Chromium with a fresh profile in `directory`. Tabs of it share cookies and local storage."""
+    """One Chromium with a fresh profile in `directory`, and what its user has set. Tabs of it share cookies and local storage."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, preferences: dict[str, Any] | None = None) -> None:
         options = Options()
         options.binary_location = str(shutil.which("chromium"))
         for flag in FLAGS:
             options.add_argument(flag)
         options.add_argument(f"--user-data-dir={directory / 'profile'}")
+        if preferences:
+            options.add_experimental_option("prefs", preferences)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(shutil.which("chromedriver"), log_output=str(directory / "chromedriver.log"))
         self.driver = webdriver.Chrome(options=options, service=service)

@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of our runtime. A module runs after the document is parsed and before the bundle connects."""
+    """A script of our runtime. A module runs after the document is parsed and before the bundle connects; any other one runs
+    before all scripts of the page."""
 
     path: str
     is_module: bool = True
@@ -29,8 +30,8 @@ class Script:
         return f"""<script {kind}src="{{{{ static_url('{static_files.RUNTIME_PREFIX}/{self.path}') }}}}"></script>\n    """
 
 
-#: In the order in which the page names them, all before Visdom's bundle.
-SCRIPTS = (Script("main.js"),)
+STAND_INS = Script("stand-ins.js", is_module=False)
+RUNTIME = Script("main.js")
 
 _PAGES = ("index.html", "login.html")
 _BUNDLE_PAGE = "index.html"
@@ -59,11 +60,11 @@ class Loader(template.Loader):
         if missing:
             return _missing_page(missing)
         if name == _BUNDLE_PAGE:
-            source = with_scripts(source, () if self._has_provider() else SCRIPTS)
+            source = with_scripts(source, (STAND_INS,) if self._has_provider() else (STAND_INS, RUNTIME))
         return template.Template(source, name=name, loader=self)
 
     def _has_provider(self) -> bool:
-        """Whether the bundle was built with our provider, which needs no script in the page."""
+        """Whether the bundle was built with our provider, which brings the runtime along."""
         return PROVIDER_MARK in static_files.find(self.root, _BUNDLE).read_bytes()
 
 
@@ -75,15 +76,17 @@ def with_quoted_names(source: str) -> str:
     return _NAME_IN_SCRIPT.sub(r"{{json_encode(escape(\1))}}", source)
 
 
-def with_scripts(source: str, scripts: Sequence[Script] | None = None) -> str:
-    """The page's source with our scripts in front of Visdom's bundle; without a bundle as it was, with one warning."""
+def with_scripts(source: str, scripts: Sequence[Script] = (STAND_INS, RUNTIME)) -> str:
+    """The page's source with our scripts in it; without a bundle as it was, with one warning."""
     bundle = _BUNDLE_TAG.search(source)
     if bundle is None:
         _warn_no_bundle()
         return source
-    tags = "".join(script.tag() for script in (SCRIPTS if scripts is None else scripts))
+    early, late = ("".join(script.tag() for script in scripts if script.is_module == module) for module in (False, True))
     # Visdom ships no favicon.png; its link is a request that fails for each page, with a traceback in 0.3.0's log.
-    return source[: bundle.start()].replace('href="favicon.png"', 'href="data:,"') + tags + source[bundle.start() :]
+    head = source[: bundle.start()].replace('href="favicon.png"', 'href="data:,"')
+    first = head.find("<script") if "<script" in head else len(head)
+    return head[:first] + early + head[first:] + late + source[bundle.start() :]
 
 
 def missing_files(root: str, source: str) -> list[str]:
