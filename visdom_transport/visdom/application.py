@@ -29,6 +29,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.access.gate import Doors
         from visdom_transport.visdom.publishing.exactly_once import PublishHandler
         from visdom_transport.visdom.serving.handlers import routes
+        from visdom_transport.visdom.serving.log import log_request
         from visdom_transport.visdom.serving.shutdown import stop_on_signals
         from visdom_transport.visdom.serving.signature import Signature
         from visdom_transport.visdom.transport import Transport
@@ -40,6 +41,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         init(*given.args, **given.kwargs)
         # Visdom forces debug mode, in which its error page shows tracebacks to whoever asks.
         self.settings["debug"] = False
+        self.settings.setdefault("log_function", log_request)
         # What is larger than allowed is refused with a code of ours. Tornado only cuts the connection.
         self.settings.setdefault("websocket_max_message_size", 2 * settings.max_message_bytes)
         self.transport = Transport(self, settings)

@@ -19,6 +19,7 @@ from visdom_transport.visdom.durability.environments import environments_of
 from visdom_transport.visdom.durability.keeper import Keeper
 from visdom_transport.visdom.durability.publishers import Producers
 from visdom_transport.visdom.identity import SERVER_ID
+from visdom_transport.visdom.serving import log
 from visdom_transport.visdom.serving.advice import log_once
 from visdom_transport.visdom.serving.stock_pages import StockPages
 from visdom_transport.visdom.serving.subscribers import Subscribers
@@ -102,4 +103,5 @@ class Transport:
 
     def status(self) -> dict[str, Any]:
         durability = self.keeper.status()
-        return {**self.hub.status(clock()), "version": __version__, "server": SERVER_ID, "durability": durability}
+        own = {"version": __version__, "server": SERVER_ID, "dropped_log_lines": log.dropped_lines()}
+        return {**self.hub.status(clock()), **own, "durability": durability}

@@ -11,6 +11,7 @@ from tornado.ioloop import IOLoop
 
 from visdom_transport import __version__
 from visdom_transport.visdom import flavour
+from visdom_transport.visdom.serving import log
 
 logger = logging.getLogger("visdom_transport")
 
@@ -27,7 +28,7 @@ def announcing(original: Callable[..., Callable[[], None]]) -> Callable[..., Cal
             transport.is_announced = True
             scheme = "https" if server.ssl_options else "http"  # type: ignore[union-attr]
             # Once the loop runs: before, the log may have no handler yet.
-            IOLoop.current().add_callback(_announce, transport, f"{scheme}://{_address(sock)}")
+            IOLoop.current().add_callback(_begin, transport, f"{scheme}://{_address(sock)}")
         return original(sock, callback)
 
     return add_accept_handler
@@ -43,7 +44,8 @@ def _address(sock: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _announce(transport: Any, origin: str) -> None:
+def _begin(transport: Any, origin: str) -> None:
+    log.write_in_background()
     app, journal = transport.app, transport.keeper.status()["journal"]
     ways = "polling" if app.wrap_socket else "WebSocket or polling"
     where = f" in {app.env_path}" if journal != "off" else ""
