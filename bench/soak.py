@@ -157,7 +157,7 @@ def count(server: Server) -> dict[str, float]:
 
 def forgotten(server: Server) -> dict[str, int]:
     """What is left of the clients after the time in which they could come back."""
-    names = ("sessions", "links", "chains", "stock polls", "feeds", "tombstones", "comparisons", "cached batches")
+    names = ("sessions", "links", "long polls", "stock polls", "feeds", "tombstones", "comparisons", "cached batches")
     deadline = time.monotonic() + 3 * SETTINGS["grace_s"]
     while True:
         held = json.loads(server.get("/bench/census?part=held"))["held"]

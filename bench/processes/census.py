@@ -51,7 +51,7 @@ def held(transport: Any) -> dict[str, int]:
         "subscriptions": sum(len(session.subscriptions) for session in sessions),
         "command replies": sum(len(session.replies) for session in sessions),
         "in-flight bytes": sum(session.link.in_flight_bytes for session in sessions if session.link is not None),
-        "chains": len(transport.chains._chains),
+        "long polls": len(transport.long_polls._links),
         "stock polls": len(transport.stock_polls),
         "feeds": len(feeds),
         "known keys": sum(len(feed._changes._by_key) for feed in feeds),
@@ -61,7 +61,7 @@ def held(transport: Any) -> dict[str, int]:
         "comparisons": len(transport.comparisons._known),
         "undoable": len(transport.closed_windows.counted),
         "environments": len(transport.app.state),
-        "journaled environments": len(transport.keeper._tracking.tracked),
+        "journaled environments": len(transport.journal._tracking.tracked),
     }
 
 
@@ -69,11 +69,11 @@ def remembered(transport: Any) -> dict[str, int]:
     """What our transport keeps up to a bound, whoever is there."""
     return {
         "told causes": len(transport.hub.causes._logged),
-        "ended chains": len(transport.chains._ended),
+        "ended long polls": len(transport.long_polls._ended),
         "events": sum(len(feed._ring) for feed in transport.hub.feeds.values() if hasattr(feed, "_ring")),
-        "producers": len(transport.producers._known),
+        "publishers": len(transport.publishers._known),
         "line counts": len(transport.line_counts),
-        "journal bytes": transport.keeper.status()["journal_bytes"],
+        "journal bytes": transport.journal.status()["journal_bytes"],
     }
 
 

@@ -331,15 +331,15 @@ def test_credit_0_holds_all_batches_and_no_control_message(world: World) -> None
 
 
 def test_the_server_grants_no_more_than_its_own_limit(world: World) -> None:
-    assert Talk(world, window=1_000).link.window == world.limits.window_batches
-    assert Talk(world, window=1).link.window == 1
+    assert Talk(world, window=1_000).link.credit == world.limits.window_batches
+    assert Talk(world, window=1).link.credit == 1
     hello = {key: value for key, value in HELLO.items() if key != "window"}
     talk = Talk(world, window=0)
     conversation = Conversation(world.hub, "websocket", world.now, world.carry_out, {})
     conversation.receive(encode(hello), world.now)
-    assert conversation.link.window == world.limits.window_batches
+    assert conversation.link.credit == world.limits.window_batches
     talk.say({"type": "credit", "window": 1_000})
-    assert talk.link.window == world.limits.window_batches
+    assert talk.link.credit == world.limits.window_batches
 
 
 # --- commands ---
@@ -599,7 +599,7 @@ def test_a_poll_is_held_after_credit_0_until_there_is_credit_again(world: World)
     assert talk.heard() == []
     (batch,) = talk.say({"type": "credit", "window": 1})
     assert batch["to"] == 1
-    assert talk.conversation.link.window == world.limits.window_batches, "its size is not the client's business"
+    assert talk.conversation.link.credit == world.limits.window_batches, "its size is not the client's business"
 
 
 # --- what sources are done with ---

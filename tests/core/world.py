@@ -392,7 +392,7 @@ class Client:
         link = conversation.link
         batches = len(link.in_flight)
         messages = [decode(message) for message in link.take_messages()]
-        assert len(link.in_flight) in (batches, *range(link.window + 1)), "sent beyond the window that was granted"
+        assert len(link.in_flight) in (batches, *range(link.credit + 1)), "sent beyond the window that was granted"
         for message in messages:
             if message["type"] == "batch":
                 self.sizes.append(len(encode(message.get("entries", []))))

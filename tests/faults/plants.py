@@ -60,9 +60,9 @@ def publish_twice() -> None:
     from visdom_transport.visdom.publishing import exactly_once as publish_endpoint
 
     def publish(original: Any, transport: Any, request: Any) -> Any:
-        producer = transport.producers.find(request["producer"], request["first"])
-        if producer is not None and request["messages"]:
-            producer.applied = min(producer.applied, request["first"] - 1)
+        publisher = transport.publishers.find(request["producer"], request["first"])
+        if publisher is not None and request["messages"]:
+            publisher.applied = min(publisher.applied, request["first"] - 1)
         return original(transport, request)
 
     wrapped = publish_endpoint.publish
@@ -98,15 +98,15 @@ def ack_before_apply() -> None:
 
 def durable_before_disk() -> None:
     """A publisher is told that everything it sent is on disk."""
-    from visdom_transport.visdom.durability.publishers import Producers
+    from visdom_transport.visdom.durability.publishers import Publishers
 
     def find(original: Any, *args: Any) -> Any:
-        producer = original(*args)
-        if producer is not None:
-            type(producer).durable = property(lambda self: self.applied, lambda self, value: None)
-        return producer
+        publisher = original(*args)
+        if publisher is not None:
+            type(publisher).durable = property(lambda self: self.applied, lambda self, value: None)
+        return publisher
 
-    wrap(Producers, "find", find)
+    wrap(Publishers, "find", find)
 
 
 def lose_a_position_on_a_link_switch() -> None:

@@ -49,7 +49,7 @@ def begin(folder: Path) -> Any:
 
 
 async def end(app: Any) -> None:
-    await app.transport.keeper.close()
+    await app.transport.journal.close()
 
 
 def text(content: str) -> dict[str, Any]:
@@ -65,18 +65,18 @@ async def make(folder: Path) -> None:
     for number, eid in ((1, "fed"), (2, "journaled")):
         body = {**text(eid), "eid": eid}
         publish(transport, {"producer": eid, "first": 1, "messages": [{"endpoint": "events", "body": body}]})
-        await transport.keeper.write()
+        await transport.journal.write()
         update = {"win": "w", "eid": eid, "data": [{"type": "text", "content": str(number)}]}
         publish(transport, {"producer": eid, "first": 2, "messages": [{"endpoint": "update", "body": update}]})
-    transport.keeper.save("fed", app.state["fed"])
+    transport.journal.save("fed", app.state["fed"])
     update = {"win": "w", "eid": "fed", "data": [{"type": "text", "content": "last"}]}
     publish(transport, {"producer": "fed", "first": 3, "messages": [{"endpoint": "update", "body": update}]})
-    await transport.keeper.write()
+    await transport.journal.write()
     app.state["plain"] = {"jsons": {"w": {"id": "w", "type": "text", "content": "plain", "i": 0}}, "reload": {"w": [0, {}]}}
-    transport.keeper.save("plain", app.state["plain"])
+    transport.journal.save("plain", app.state["plain"])
     app.layouts = '[["view", []]]'
     app.save_layouts()
-    transport.keeper._files.release()
+    transport.journal._files.release()
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from visdom_transport.core.delta import apply, fold
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import GapError
 from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_block
-from visdom_transport.visdom.durability.history import Base, Foreign, History, Stamp, is_sound
+from visdom_transport.visdom.durability.history import Base, BaseMismatch, History, Stamp, is_sound
 from visdom_transport.visdom.publishing.exactly_once import publish
-from visdom_transport.visdom.updates import Caps, UnknownUpdate, UpdateRefused, apply_update, refusal_text
+from visdom_transport.visdom.updates import UnknownUpdate, UpdateRefused, WindowBounds, apply_update, refusal_text
 
 # --- deltas ---
 
@@ -68,7 +68,7 @@ def begin_again() -> Any:
     for eid in [each for each in app.state if each != "main"]:
         del app.state[eid]
     app.state["main"] = {"jsons": _windows(), "reload": {}}
-    app.transport.producers._known.clear()
+    app.transport.publishers._known.clear()
     return app
 
 
@@ -104,14 +104,20 @@ WINDOWS = st.one_of(
 
 
 @examples(60)
-@given(WINDOWS, UPDATE | EVENTS, st.sampled_from([Caps(), Caps(max_points=3, max_lines=2, max_images=1, max_old_content=1)]))
-def test_an_update_is_applied_or_refused_as_a_whole(window: dict[str, Any], update: dict[str, Any], caps: Caps) -> None:
+@given(
+    WINDOWS,
+    UPDATE | EVENTS,
+    st.sampled_from([WindowBounds(), WindowBounds(max_points=3, max_lines=2, max_images=1, max_old_content=1)]),
+)
+def test_an_update_is_applied_or_refused_as_a_whole(
+    window: dict[str, Any], update: dict[str, Any], server_bounds: WindowBounds
+) -> None:
     rules = application().transport.rules
     window = json.loads(text_of(window))
     before = copy.deepcopy(window)
     assert isinstance(refusal_text(window, rules), str | None)
     try:
-        delta = apply_update(window, json.loads(text_of(update)), caps, rules=rules)
+        delta = apply_update(window, json.loads(text_of(update)), server_bounds, rules=rules)
     except (UpdateRefused, UnknownUpdate):
         assert _same(window, before), "refused, and half done"
         return
@@ -166,12 +172,12 @@ def test_a_journal_of_any_bytes_is_read(journals: list[list[bytes]], stamp: Any)
         for base in (Base(), Base({"jsons": {}, "reload": {}}, parsed, [10, 20])):
             try:
                 environment = history.restored(eid, copy.deepcopy(base))
-            except Foreign:
+            except BaseMismatch:
                 continue
             assert isinstance(environment["jsons"], dict)
             assert isinstance(environment["reload"], dict)
             encode(environment)
-    assert all(isinstance(number, int) for number in history.producers.values())
+    assert all(isinstance(number, int) for number in history.publishers.values())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.support.wait import until
 from visdom_transport.client import events as source_module
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.backoff import Backoff
-from visdom_transport.client.events import Source
+from visdom_transport.client.events import EventListener
 from visdom_transport.client.outbox import Outbox
 from visdom_transport.client.proof import publish_reply
 from visdom_transport.client.stream import FEED, EventStream, LinkLost, Message
@@ -123,7 +123,7 @@ def test_the_thread_of_a_client_outlives_what_its_server_says(links: list[tuple[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_module, "connect", lambda *_, **__: Link(*(waiting.pop(0) if waiting else ([], True))))
         vis: Any = _client(heard.append)
-        source = Source(vis)
+        source = EventListener(vis)
         source._backoff = Backoff(uniform=lambda low, high: 0.0)
         source._may_enter = lambda code: True  # type: ignore[method-assign]
         patch.setattr(source_module, "HOPELESS", frozenset())
@@ -147,7 +147,7 @@ def _client(handler: Any) -> Any:
 @pytest.mark.parametrize("event", [{"target": []}, {"target": {}}, {"target": "w", "eid": []}, {"target": None}, [], None])
 def test_an_event_that_nobody_can_handle_keeps_no_other_from_its_handlers(event: Any) -> None:
     heard: list[Any] = []
-    source = Source(_client(heard.append))
+    source = EventListener(_client(heard.append))
     stream = source._stream
     stream.open(0.0)
     stream.take(WELCOME, 0.0)

@@ -147,7 +147,7 @@ def test_nothing_outside_the_directory_is_touched(serve: Serve, place: Path, tmp
             assert tree(tmp_path, without=place) == outside, f"{name!r} reached outside"
         assert not NEW_VISDOM or "main" in server.post("/env_state", {}).json()
         until(lambda: server.status()["durability"]["on_disk"], "all is written", seen=lambda: server.status()["durability"])
-        server.await_(server.app.transport.keeper.close())
+        server.await_(server.app.transport.journal.close())
         assert tree(tmp_path, without=place) == outside
     finally:
         caller.close()
@@ -167,10 +167,10 @@ def test_all_is_there_after_a_restart_whatever_it_is_called(
         until(lambda: server.status()["durability"]["on_disk"], "all is written", seen=lambda: server.status()["durability"])
     finally:
         caller.close()
-    keeper = server.app.transport.keeper
+    journal = server.app.transport.journal
     before = server.run(lambda: {eid: dict(content["jsons"]) for eid, content in server.app.state.items()})
     if gently:
-        server.await_(keeper.close())
+        server.await_(journal.close())
     image = tmp_path / "image"
     shutil.copytree(place, image, ignore=shutil.ignore_patterns("lock"))
 

@@ -172,7 +172,7 @@ class Subject:
         for name, content in _windows().items():
             app.state["main"]["jsons"][name] = content
             app.state["other"]["jsons"][name] = json.loads(json.dumps(content))
-        app.transport.producers._known.clear()
+        app.transport.publishers._known.clear()
         app.layouts = ""
         if hasattr(app, "storage"):
             app.storage.clear_undo("main")

@@ -15,9 +15,9 @@ from visdom_transport.core.entries import Entry
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.links.flusher import clock
-from visdom_transport.links.longpoll import REMEMBERED_ENDS, Chains, Client
+from visdom_transport.links.longpoll import REMEMBERED_ENDS, Client, LongPollLinks
 from visdom_transport.links.stock import MAX_EXPECTED_ECHOES, StockBrowser
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.publishers import Publishers
 
 
 def batch(feed: str, *entries: Entry) -> StateBatch:
@@ -36,27 +36,27 @@ def test_a_stock_page_forgets_the_windows_and_environments_that_are_gone() -> No
     assert len(page._echoes) == MAX_EXPECTED_ECHOES
 
 
-def test_ended_chains_are_remembered_for_a_while() -> None:
+def test_ended_links_of_polls_are_remembered_for_a_while() -> None:
     hub = Hub(Limits(), lambda name: None, ("events",))  # type: ignore[arg-type, return-value]
-    chains = Chains(hub, lambda client: Conversation(hub, "poll", clock(), lambda session, command: None, {}))
+    long_polls = LongPollLinks(hub, lambda client: Conversation(hub, "poll", clock(), lambda session, command: None, {}))
     hello = {"type": "hello", "role": "source", "feeds": {"events": None}}
 
     async def come_and_go() -> None:
         for _ in range(REMEMBERED_ENDS + 100):
-            await chains.poll({"link": None, "messages": [hello]}, Client("127.0.0.1", ""))
+            await long_polls.poll({"link": None, "messages": [hello]}, Client("127.0.0.1", ""))
             hub.tick(clock() + Limits().dead_after_s)
 
     asyncio.run(come_and_go())
-    assert not chains._chains
-    assert len(chains._ended) == REMEMBERED_ENDS
+    assert not long_polls._links
+    assert len(long_polls._ended) == REMEMBERED_ENDS
 
 
 def test_news_of_publishers_that_are_forgotten_is_forgotten() -> None:
-    producers = Producers(max_producers=10)
+    publishers = Publishers(max_publishers=10)
     for number in range(100):
-        producers.find(f"p{number}", 1)
-        producers.moved(f"p{number}")
-    assert len(producers._news) == 10
+        publishers.find(f"p{number}", 1)
+        publishers.moved(f"p{number}")
+    assert len(publishers._news) == 10
 
 
 def test_environments_that_publishers_only_name_are_not_remembered(server: LocalServer, records: Records) -> None:
@@ -73,8 +73,8 @@ def test_environments_that_publishers_only_name_are_not_remembered(server: Local
     publish(39, "events", win="w", eid=long, data=[{"type": "text", "content": ""}])
     assert long in server.app.state
     server.run(server.app.state.clear)
-    keeper = server.app.transport.keeper
-    assert (keeper._tracking.fed, keeper._environments._strangers) == (set(), {})
+    journal = server.app.transport.journal
+    assert (journal._tracking.published, journal._environments._strangers) == (set(), {})
 
 
 def test_a_comparison_goes_with_its_last_reader(server: LocalServer) -> None:

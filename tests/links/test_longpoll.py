@@ -145,8 +145,8 @@ def test_a_newer_poll_that_is_answered_at_once_ends_the_older_too(server: LocalS
 
 
 def is_held(server: LocalServer) -> bool:
-    (chain,) = server.app.transport.chains._chains.values()
-    return chain._waiter is not None and not chain._waiter.done()
+    (long_poll,) = server.app.transport.long_polls._links.values()
+    return long_poll._waiter is not None and not long_poll._waiter.done()
 
 
 def test_send_carries_messages_and_returns_their_answers(server: LocalServer) -> None:
@@ -295,7 +295,7 @@ def test_a_chain_that_stops_polling_is_ended_and_forgotten(serve: Serve) -> None
     server.wait_sessions(1, link=None)
     assert client.poll(5) == [{"type": "close", "code": 4002, "reason": "silent"}]
     server.wait_sessions(0)
-    assert server.app.transport.chains._chains == {}
+    assert server.app.transport.long_polls._links == {}
 
 
 def test_a_chain_that_polls_stays(serve: Serve) -> None:

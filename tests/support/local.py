@@ -90,7 +90,7 @@ class LocalServer:
         await self._stop.wait()
         server.stop()
         await server.close_all_connections()
-        self.app.transport.keeper._files.release()  # as the end of its process would
+        self.app.transport.journal._files.release()  # as the end of its process would
 
     def _application(self) -> Any:
         env_path = None if self.env_path is None else f"{self.env_path}/"

@@ -38,7 +38,7 @@ class Connection:
         self._stock: StockVisdom | None = None
         self._said_stock = False
         self._sent = ("", 0)
-        """The last producer, and the highest number of it that was ever sent."""
+        """The last publisher, and the highest number of it that was ever sent."""
 
     def publish(self, request: Request) -> dict[str, Any]:
         """Send the messages of a request, and return the server's reply.
@@ -126,12 +126,12 @@ class Connection:
 
     def _publish(self, request: Request) -> dict[str, Any] | None:
         """Send to a server with this package. None: it has none."""
-        producer, highest = self._sent
+        publisher_id, highest = self._sent
         last = request.first + len(request.items) - 1
-        self._sent = (request.producer, max(last, highest) if producer == request.producer else last)
+        self._sent = (request.publisher_id, max(last, highest) if publisher_id == request.publisher_id else last)
         answer = self._post(request)
         if answer.status == 413 and request.items:
-            self._check_size_counts(Request(request.producer, request.first, []))
+            self._check_size_counts(Request(request.publisher_id, request.first, []))
             raise TooLarge
         reply = publish_reply(answer)
         # What was never sent cannot have been applied.

@@ -39,7 +39,7 @@ HOPELESS: Final = frozenset({CloseCode.PROTOCOL, CloseCode.ORIGIN})
 """Close codes of a server that would say the same again."""
 
 
-class Source:
+class EventListener:
     """Reads the events of one `visdom.Visdom` in a thread of its own, until `close` or ``vis.use_socket = False``.
 
     Events that happen while the server is out of reach are caught up, each once and in order. Where that is not possible,
@@ -234,7 +234,7 @@ def _now() -> float:
 
 def setup_socket(vis: Any, polling: bool = False) -> None:
     """In the place of `Visdom.setup_socket`."""
-    vis.event_source = source = Source(vis, polling=polling)
+    vis.event_source = source = EventListener(vis, polling=polling)
     vis.socket_thread = source.thread
     source.thread.start()
 

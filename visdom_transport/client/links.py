@@ -220,7 +220,7 @@ class SocketLink:
         self._socket.shutdown()  # type: ignore[no-untyped-call]
 
 
-class PollLink:
+class LongPollLink:
     """Our protocol over long polls."""
 
     is_ours = True
@@ -316,7 +316,7 @@ def connect(access: Access, hello: Message, *, polling: bool, pause: Callable[[f
 
 def _poll_link(access: Access, http: Exchange, hello: Message, pause: Callable[[float], object]) -> Link:
     try:
-        return PollLink(http, hello)
+        return LongPollLink(http, hello)
     except NotOurs as not_ours:
         answer = not_ours.answer
         # One odd answer does not make a server one without our protocol: without it, events of an outage are lost.

@@ -61,7 +61,7 @@ class Item:
 class Request:
     """What to send now."""
 
-    producer: str
+    publisher_id: str
     first: int
     items: list[Item]
 
@@ -69,7 +69,7 @@ class Request:
         """The body for ``/transport/publish``."""
         messages = (item.message for item in self.items)
         parts = (b'{"endpoint":"%b","body":%b}' % (message.endpoint.encode(), message.body()) for message in messages)
-        return b'{"producer":"%b","first":%d,"messages":[%b]}' % (self.producer.encode(), self.first, b",".join(parts))
+        return b'{"producer":"%b","first":%d,"messages":[%b]}' % (self.publisher_id.encode(), self.first, b",".join(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ class Receipt:
     """What a reply says."""
 
     known: bool
-    """False: the server has lost what this producer sent. Continue with `Outbox.begin_again`."""
+    """False: the server has lost what this publisher sent. Continue with `Outbox.begin_again`."""
     refused: list[tuple[Item, dict[str, Any]]] = field(default_factory=list)
     confirmed: list[Item] = field(default_factory=list)
     """What is not kept any more."""
 
 
-def new_producer() -> str:
+def new_publisher_id() -> str:
     return uuid.uuid4().hex
 
 
@@ -105,7 +105,7 @@ class Outbox:
         when_full: WhenFull = "block",
         batch_bytes: int = 500_000,
         spill: Spill | None = None,
-        name: Callable[[], str] = new_producer,
+        name: Callable[[], str] = new_publisher_id,
     ) -> None:
         self.counters = Counters()
         self.batch_bytes = batch_bytes
@@ -119,7 +119,7 @@ class Outbox:
         self._recent: dict[Window, list[int]] = {}
         """Waiting messages of each window that later ones may join or replace, the oldest first."""
         self._numbered: deque[Item] = deque()
-        self._producer = name()
+        self._publisher_id = name()
         self._confirmed = 0
         """The number before that of the first item of `_numbered`."""
         self._applied = 0
@@ -200,7 +200,7 @@ class Outbox:
         for item in items:
             self.counters.resent += item.tries > 0
             item.tries += 1
-        return Request(self._producer, self._applied + 1, items)
+        return Request(self._publisher_id, self._applied + 1, items)
 
     def receive(self, reply: Mapping[str, Any]) -> Receipt:
         """Take in the server's reply to the last request."""
@@ -224,7 +224,7 @@ class Outbox:
         return Receipt(known=True, refused=refused, confirmed=self._confirm(kept))
 
     def begin_again(self, creations: Iterable[Message]) -> int:
-        """Begin a new life of this producer, with what makes its windows again in front. Returns how many are made again.
+        """Begin a new life of this publisher, with what makes its windows again in front. Returns how many are made again.
 
         Args:
             creations: for windows that the server does not have. Those whose next message makes them anyway are left out.
@@ -235,7 +235,7 @@ class Outbox:
         again = [Item(creation, 0) for creation in creations if first.get(creation.window) != "events"]
         self._bytes += sum(item.message.size_bytes for item in again)
         self._numbered.extendleft(reversed(again))
-        self._producer = self._name()
+        self._publisher_id = self._name()
         self._confirmed = self._applied = 0
         return len(again)
 

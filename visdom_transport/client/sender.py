@@ -401,7 +401,7 @@ class Sender:
             self._outbox.give_up(items[0])
 
     def _make_again(self) -> None:
-        """The server does not know this producer: it was restarted, and what it had may be gone."""
+        """The server does not know this publisher: it was restarted, and what it had may be gone."""
         with self._changed:
             creations = self.windows.creations()
         missing = [each for each in creations if not self._connection.exists(each.window)]

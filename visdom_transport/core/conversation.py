@@ -194,7 +194,7 @@ class Conversation:
     def _grant(self, message: dict[str, Any], *, poll: int) -> None:
         """A poll is its own credit: it asks for what there is, unless the client has said since that it wants nothing."""
         window = min(self._count(message, "window"), self._hub.limits.window_batches)
-        self.link.window = poll if self.link.kind == "poll" else window
+        self.link.credit = poll if self.link.kind == "poll" else window
 
     @staticmethod
     def _count(message: dict[str, Any], field: str, least: int = 0) -> int:

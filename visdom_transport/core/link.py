@@ -49,7 +49,8 @@ class Link:
         self.dialect = dialect
         self.reader: Reader | None = None
         """The session that it belongs to, from the hello on."""
-        self.window = limits.window_batches
+        self.credit = limits.window_batches
+        """Batches that may be in flight. The wire calls it a window."""
         self.heard_at = now
         self.pinged_at = now
         self.on_news: Callable[[], None] = nothing
@@ -94,7 +95,7 @@ class Link:
 
     @property
     def has_credit(self) -> bool:
-        return len(self.in_flight) < self.window and self.in_flight_bytes < self._limits.in_flight_bytes
+        return len(self.in_flight) < self.credit and self.in_flight_bytes < self._limits.in_flight_bytes
 
     def take_messages(self) -> list[bytes]:
         """Take everything the link may send now: control messages first, then batches as far as the credit goes."""

@@ -1,4 +1,4 @@
-"""Links over chains of long polls (docs/protocol.md, section 1)."""
+"""Links over long polls (docs/protocol.md, section 1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from visdom_transport.core.link import Link
 from visdom_transport.links.flusher import clock
 
 REMEMBERED_ENDS = 1_000
-"""Ended chains whose reason is still told to a client that polls once more."""
+"""Ended links whose reason is still told to a client that polls once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Answer:
     link: Link | None = None
 
 
-class Chain:
-    """One client's polls."""
+class LongPollLink:
+    """One client: a chain of polls."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -83,8 +83,8 @@ class Chain:
             await asyncio.wait_for(self._waiter, timeout_s)
 
 
-class Chains:
-    """All chains of one hub. `poll` and `send` answer the two kinds of requests with messages.
+class LongPollLinks:
+    """All such links of one hub. `poll` and `send` answer the two kinds of requests with messages.
 
     ``turn`` returns what to wait for before acting on a message that is sent, if anything.
     """
@@ -98,7 +98,7 @@ class Chains:
         self._hub = hub
         self._converse = converse
         self._turn = turn
-        self._chains: dict[str, Chain] = {}
+        self._links: dict[str, LongPollLink] = {}
         self._ended: OrderedDict[str, CloseCode] = OrderedDict()
 
     async def poll(self, request: Any, client: Client) -> Answer:
@@ -107,12 +107,12 @@ class Chains:
             check(request)
             if request.get("link") is None:
                 return self._open(request, client)
-            chain = self._find(request, client)
+            long_poll = self._find(request, client)
         except LinkClosed as why:
             return Answer(self._turn_away(request, client, why))
-        conversation = chain.conversation
+        conversation = long_poll.conversation
         link_id = conversation.link.id
-        this_poll = chain.begin_poll()
+        this_poll = long_poll.begin_poll()
         wait_s = request.get("wait_s")
         wait_s = min(wait_s if isinstance(wait_s, int | float) else 0.0, self._hub.limits.poll_wait_s)
         try:
@@ -127,8 +127,8 @@ class Chains:
             remaining_s = deadline - clock()
             if messages or remaining_s <= 0:
                 return Answer(messages, conversation.link)
-            await chain.wait(remaining_s)
-            if not chain.is_newest(this_poll):
+            await long_poll.wait(remaining_s)
+            if not long_poll.is_newest(this_poll):
                 return Answer([])
         return Answer([close_message(self._ended[link_id])])
 
@@ -136,14 +136,14 @@ class Chains:
         """Answer a request that carries messages: with the direct answers to them."""
         try:
             check(request)
-            chain = self._find(request, client)
+            long_poll = self._find(request, client)
         except LinkClosed as why:
             return self._turn_away(request, client, why)
-        link = chain.conversation.link
-        session = chain.conversation.session
+        link = long_poll.conversation.link
+        session = long_poll.conversation.session
         assert session is not None
         answers: list[bytes] = []
-        async with chain.line:
+        async with long_poll.line:
             for message in request.get("messages") or []:
                 turn = self._turn(message) if session.role == "browser" else None
                 if turn is not None:
@@ -151,31 +151,31 @@ class Chains:
                 if link.id in self._ended:
                     return [close_message(self._ended[link.id])]
                 try:
-                    answers += chain.answers_to(message)
+                    answers += long_poll.answers_to(message)
                 except LinkClosed as why:
                     self._hub.end(link, why.code, clock(), str(why))
                     return [close_message(why.code)]
-        chain.wake()
+        long_poll.wake()
         return answers
 
     def _turn_away(self, request: Any, client: Client, why: LinkClosed) -> list[bytes]:
         link_id = request.get("link") if isinstance(request, dict) else None
         if str(link_id) not in self._ended:
-            # Otherwise it is told again what was counted when the chain ended.
+            # Otherwise it is told again what was counted when the link ended.
             self._hub.causes.count(closed(why.code), client.address, str(why))
         return [close_message(why.code)]
 
     def _open(self, request: dict[str, Any], client: Client) -> Answer:
         conversation = self._converse(client)
         link = conversation.link
-        chain = self._chains[link.id] = Chain(conversation)
+        long_poll = self._links[link.id] = LongPollLink(conversation)
 
         def ended(code: CloseCode) -> None:
-            del self._chains[link.id]
+            del self._links[link.id]
             self._ended[link.id] = code
             while len(self._ended) > REMEMBERED_ENDS:
                 self._ended.popitem(last=False)
-            chain.wake()
+            long_poll.wake()
 
         link.on_close = ended
         try:
@@ -189,14 +189,14 @@ class Chains:
             return Answer([close_message(why.code)])
         return Answer(link.take_messages(), link)
 
-    def _find(self, request: dict[str, Any], client: Client) -> Chain:
+    def _find(self, request: dict[str, Any], client: Client) -> LongPollLink:
         link_id = request.get("link")
-        chain = self._chains.get(link_id) if isinstance(link_id, str) else None
-        if chain is None:
+        long_poll = self._links.get(link_id) if isinstance(link_id, str) else None
+        if long_poll is None:
             if client.login is None:
                 raise LinkClosed(CloseCode.UNAUTHORIZED)
             raise LinkClosed(self._ended.get(str(link_id), CloseCode.UNKNOWN_LINK))
-        session = chain.conversation.session
+        session = long_poll.conversation.session
         assert session is not None
         if not session.knows_secret(request.get("secret")):
             raise LinkClosed(CloseCode.WRONG_SECRET)
@@ -204,7 +204,7 @@ class Chains:
             # Its owner has logged out, or in as somebody else.
             self._hub.end_session(session, CloseCode.UNAUTHORIZED, clock())
             raise LinkClosed(CloseCode.UNAUTHORIZED)
-        return chain
+        return long_poll
 
 
 def check(request: Any) -> None:
@@ -214,7 +214,7 @@ def check(request: Any) -> None:
 
 
 def close_message(code: CloseCode, message: str = "") -> bytes:
-    """The message that ends a chain. ``message`` is for people, where somebody must do something."""
+    """The message that ends a link. ``message`` is for people, where somebody must do something."""
     return encode({"type": "close", "code": int(code), "reason": code.reason} | ({"message": message} if message else {}))
 
 

@@ -26,7 +26,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
     """Wrap Application.__init__: add the transport and its routes."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        from visdom_transport.visdom.access.gate import Doors
+        from visdom_transport.visdom.access.gate import RequestGate
         from visdom_transport.visdom.publishing.exactly_once import PublishHandler
         from visdom_transport.visdom.serving.handlers import routes
         from visdom_transport.visdom.serving.log import log_request
@@ -47,7 +47,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         self.transport = Transport(self, settings)
         publish = (rf"{self.base_url}/transport/publish", PublishHandler, {"app": self})
         self.add_handlers(".*", [publish, *routes(self)])
-        Doors(self.transport).install()
+        RequestGate(self.transport).install()
         self.add_transform(Signature)
         stop_on_signals(self)
 

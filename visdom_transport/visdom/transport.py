@@ -11,13 +11,13 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.links.flusher import Flusher, clock
-from visdom_transport.links.longpoll import Chains, Client
+from visdom_transport.links.longpoll import Client, LongPollLinks
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.access.logins import Logins
 from visdom_transport.visdom.durability.environments import environments_of
-from visdom_transport.visdom.durability.keeper import Keeper
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.journal import Journal
+from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.serving import log
 from visdom_transport.visdom.serving.advice import log_once
@@ -33,7 +33,7 @@ from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.state.turns import Turns
 from visdom_transport.visdom.state.values import FeedValues
 from visdom_transport.visdom.storage import storage_of
-from visdom_transport.visdom.updates import Caps, Memo, rules_for
+from visdom_transport.visdom.updates import Memo, WindowBounds, rules_for
 
 
 class Transport:
@@ -44,18 +44,18 @@ class Transport:
         self.settings = settings
         self.is_announced = False
         self.logins = Logins()
-        self.producers = Producers()
+        self.publishers = Publishers()
         self.panes = Panes()
         self.storage = storage_of(app)
         self.stock_polls: dict[str, Any] = {}
         self.rules = rules_for(flavour.recognise(), app)
-        self.caps = Caps(**{field.name: getattr(settings, field.name) for field in fields(Caps)})
+        self.window_bounds = WindowBounds(**{field.name: getattr(settings, field.name) for field in fields(WindowBounds)})
         self.line_counts: Memo = {}
 
-        self.keeper = Keeper(app, settings, self.producers)
-        self.keeper.load(app.state)
+        self.journal = Journal(app, settings, self.publishers)
+        self.journal.load(app.state)
         files = environments_of(app) if app.env_path is not None else None
-        app.state = state = State(app.state, files, self.keeper.save)
+        app.state = state = State(app.state, files, self.journal.save)
         if hasattr(app, "storage"):
             app.storage.state = state  # where a save finds what it saves
 
@@ -74,17 +74,17 @@ class Transport:
         self.comparisons = Comparisons(self.environments, self.hub)
         self.closed_windows = ClosedWindows(self.hub, state, self.storage)
         self.values = FeedValues(
-            self.environments, self.comparisons, self.closed_windows, lambda: str(app.layouts), self.keeper.restored
+            self.environments, self.comparisons, self.closed_windows, lambda: str(app.layouts), self.journal.restored
         )
-        self.changes = Changes(state, self.hub, self.keeper, self.closed_windows, self.comparisons, self.turns)
+        self.changes = Changes(state, self.hub, self.journal, self.closed_windows, self.comparisons, self.turns)
         state.observe(self.changes)
 
         self.stock_pages = StockPages(self.hub, self.environments, self.values)
         self.commands = Commands(
-            app, self.environments, self.changes, self.hub, self.storage, self.keeper, self.panes, show=self.stock_pages.follow
+            app, self.environments, self.changes, self.hub, self.storage, self.journal, self.panes, show=self.stock_pages.follow
         )
-        self.chains = Chains(self.hub, lambda client: self.converse("poll", client), self.turns.before)
-        self.keeper.start()
+        self.long_polls = LongPollLinks(self.hub, lambda client: self.converse("poll", client), self.turns.before)
+        self.journal.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)
         app.sources = Subscribers(self.hub, "source", self.stock_pages)
 
@@ -102,6 +102,6 @@ class Transport:
         self.hub.causes.count(closed(code), client.address, detail)
 
     def status(self) -> dict[str, Any]:
-        durability = self.keeper.status()
+        durability = self.journal.status()
         own = {"version": __version__, "server": SERVER_ID, "dropped_log_lines": log.dropped_lines()}
         return {**self.hub.status(clock()), **own, "durability": durability}

@@ -74,7 +74,7 @@ class Replacement:
             if _newest.get(self._path, 0) > self._ticket:
                 self.abandon()
                 return False
-            self._place(file)
+            self._rename_into_place(file)
             _newest[self._path] = self._ticket
         if sync_name:
             sync_folder(self.folder)
@@ -116,7 +116,7 @@ class Replacement:
         except OSError as error:
             warn(self.folder, Weakness.MODES, error)
 
-    def _place(self, file: BinaryIO) -> None:
+    def _rename_into_place(self, file: BinaryIO) -> None:
         if self._temporary is None:
             assert isinstance(file, io.BytesIO)
             self._file = None

@@ -75,14 +75,14 @@ def test_what_there_is_no_time_for_is_in_the_journal_and_in_its_file_after_the_n
         change(world, 20)
         world.snapshots.append(world.now())
         with mock.patch.object(ending, "END_S", -1.0):
-            assert await world.keeper.close()
+            assert await world.journal.close()
         assert not list((tmp_path / "envs").glob("*.json"))
         again = World(tmp_path / "envs", journal=mode)
         assert again.now() == world.now()
-        await again.keeper.write()
+        await again.journal.write()
         assert len(list((tmp_path / "envs").glob("*.json"))) == 20
         assert loaded(again.image(tmp_path / "image"), journal=mode)[0] == world.now()
-        assert await again.keeper.close()
+        assert await again.journal.close()
         (journal,) = (tmp_path / "envs" / ".transport").glob("journal-*")
         assert journal.stat().st_size < 200, "there is nothing left in it"
 
@@ -100,12 +100,12 @@ def test_what_is_in_its_file_already_is_not_written_again_by_the_next_start(tmp_
             return await written(*args, is_over=lambda: next(clock), **kwargs)
 
         with mock.patch.object(ending, "write_all", five):
-            assert await world.keeper.close()
+            assert await world.journal.close()
         before = {path: path.stat().st_mtime_ns for path in (tmp_path / "envs").glob("*.json")}
         assert len(before) == 5
         again = World(tmp_path / "envs")
         assert again.now() == world.now()
-        await again.keeper.write()
+        await again.journal.write()
         assert len(list((tmp_path / "envs").glob("*.json"))) == 20
         assert {path: path.stat().st_mtime_ns for path in before} == before
         assert loaded(again.image(tmp_path / "image"))[0] == world.now()
@@ -119,7 +119,7 @@ def test_a_crash_at_any_moment_of_the_end(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path / "envs", journal="fed")
         change(world, 12)
-        ending = asyncio.create_task(world.keeper.close())
+        ending = asyncio.create_task(world.journal.close())
         counts = []
         for moment in range(10_000):
             if ending.done():
@@ -149,7 +149,7 @@ def test_one_environment_that_cannot_be_written_does_not_keep_the_others(
             replace(source, target)
 
         monkeypatch.setattr(os, "replace", refuse)
-        assert await world.keeper.close(), "it is in the journal"
+        assert await world.journal.close(), "it is in the journal"
         assert "environment 'e2' could not be saved: File name too long" in caplog.text
         assert {path.name for path in (tmp_path / "envs").glob("*.json")} == {f"e{n}.json" for n in (0, 1, 3)}
         assert (tmp_path / "envs" / ".transport" / "journal-000002.log").stat().st_size < 600, "and nothing else is"
@@ -162,12 +162,12 @@ def test_without_a_journal_all_files_are_written_however_long_that_takes(tmp_pat
     async def run() -> None:
         other = World(tmp_path / "envs")
         other.set_window("other", "w", {"n": 1})
-        await other.keeper.write()
+        await other.journal.write()
         world = World(tmp_path / "envs")
-        assert not world.keeper.on
+        assert not world.journal.on
         change(world, 20)
         with mock.patch.object(ending, "END_S", -1.0):
-            assert await world.keeper.close()
+            assert await world.journal.close()
         assert len(list((tmp_path / "envs").glob("e*.json"))) == 20
 
     asyncio.run(run())
@@ -183,7 +183,7 @@ def test_a_journal_that_is_full_leaves_the_files(tmp_path: Path) -> None:
         world = World(tmp_path / "envs", journal="fed", write=write)
         change(world, 20)
         with mock.patch.object(ending, "END_S", -1.0):
-            assert await world.keeper.close()
+            assert await world.journal.close()
         assert len(list((tmp_path / "envs").glob("e*.json"))) == 20
 
     asyncio.run(run())
@@ -193,12 +193,12 @@ def test_a_fold_that_is_under_way_does_not_hold_up_the_end(tmp_path: Path) -> No
     async def run() -> None:
         world = World(tmp_path / "envs")
         change(world, 30)
-        await world.keeper.write()
+        await world.journal.write()
         folding = asyncio.create_task(world.fold())
-        world.keeper._task = folding
+        world.journal._task = folding
         await asyncio.sleep(0)
         with mock.patch.object(ending, "END_S", -1.0):
-            assert await world.keeper.close()
+            assert await world.journal.close()
         assert len(list((tmp_path / "envs").glob("*.json"))) < 30
         assert loaded(tmp_path / "envs")[0] == world.now()
 
@@ -225,7 +225,7 @@ def test_the_folder_is_synced_once_and_several_files_at_a_time(tmp_path: Path, m
         world = World(tmp_path / "envs", journal="fed")
         change(world, 60)
         monkeypatch.setattr(os, "fsync", fsync)
-        assert await world.keeper.close()
+        assert await world.journal.close()
 
     asyncio.run(run())
     assert folders <= 2, "before the journal is dropped"
@@ -238,7 +238,7 @@ def test_progress_is_told_when_it_takes_long(tmp_path: Path, caplog: pytest.LogC
     async def run() -> None:
         world = World(tmp_path / "envs", journal="fed")
         change(world, 200)
-        assert await world.keeper.close()
+        assert await world.journal.close()
 
     with mock.patch.object(many, "REPORT_S", 0.01):
         asyncio.run(run())

@@ -86,12 +86,12 @@ def test_without_locks_two_servers_do_not_share_a_journal(tmp_path: Path, caplog
     async def run() -> None:
         first = World(tmp_path / "envs")
         first.set_window("a", "w", {"n": 1})
-        await first.keeper.write()
+        await first.journal.write()
         second = World(tmp_path / "envs")
-        assert not second.keeper.on
+        assert not second.journal.on
         assert "another server uses" in caplog.text
         first.set_window("a", "w", {"n": 2})
-        await first.keeper.write()
+        await first.journal.write()
         assert first.durable == 2
         assert loaded(first.image(tmp_path / "image"))[0] == first.now()
         first.stop()
@@ -156,14 +156,14 @@ def test_a_server_that_has_lost_the_folder_leaves_the_journal_alone(tmp_path: Pa
     async def run() -> None:
         world = World(tmp_path / "envs")
         world.set_window("a", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         before = {path: path.read_bytes() for path in (tmp_path / "envs" / ".transport").glob("journal-*")}
         (tmp_path / "envs" / ".transport" / "lease").write_bytes(b'{"token": "theirs", "beat": 1}')
-        until(world.keeper._files.is_lost, "it is seen")
+        until(world.journal._files.is_lost, "it is seen")
         world.set_window("a", "w", {"n": 2})
-        await world.keeper.write()
+        await world.journal.write()
         assert {path: path.read_bytes() for path in (tmp_path / "envs" / ".transport").glob("journal-*")} == before
-        assert not world.keeper.on
+        assert not world.journal.on
         assert caplog.text.count("another server uses") == 1
 
     asyncio.run(run())

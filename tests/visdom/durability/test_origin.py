@@ -22,7 +22,7 @@ def restored(folder: Path, eid: str, **settings: Any) -> dict[str, Any]:
     """What a server that is started on this directory says of an environment."""
     world = World(folder, **settings)
     try:
-        return world.keeper.restored(eid)
+        return world.journal.restored(eid)
     finally:
         world.stop()
 
@@ -32,8 +32,8 @@ def written(folder: Path, **settings: Any) -> str:
     world = World(folder, **settings)
     world.set_window("main", "a", WINDOW)
     world.set_window("main", "b", WINDOW)
-    asyncio.run(world.keeper.write())
-    state = world.keeper.restored("main")["state"]
+    asyncio.run(world.journal.write())
+    state = world.journal.restored("main")["state"]
     world.stop()
     assert isinstance(state, str)
     return state
@@ -69,9 +69,9 @@ def test_an_environment_that_was_deleted_is_as_old_as_the_journal_that_says_so(
 ) -> None:
     world = World(tmp_path)
     world.set_window("main", "a", WINDOW)
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     world.delete("main")
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     world.stop()
     shift(monkeypatch, 50)
     assert restored(tmp_path, "main")["age_s"] == pytest.approx(50, abs=2)
@@ -80,7 +80,7 @@ def test_an_environment_that_was_deleted_is_as_old_as_the_journal_that_says_so(
 def test_what_was_not_written_does_not_make_the_state_younger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
     world.set_window("main", "a", WINDOW)
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     shift(monkeypatch, 50)
     world.set_window("main", "b", WINDOW)
     world.stop()
@@ -91,8 +91,8 @@ def test_after_a_clean_end_the_state_is_as_old_as_that(tmp_path: Path, monkeypat
     world = World(tmp_path)
     world.set_window("main", "a", WINDOW)
     shift(monkeypatch, 30)
-    assert asyncio.run(world.keeper.close())
-    state = world.keeper.restored("main")["state"]
+    assert asyncio.run(world.journal.close())
+    state = world.journal.restored("main")["state"]
     shift(monkeypatch, 10)
     assert restored(tmp_path, "main") == {"state": state, "age_s": pytest.approx(10, abs=2)}
 
@@ -103,9 +103,9 @@ def test_where_only_fed_environments_are_journaled_the_others_are_as_old_as_thei
     (tmp_path / "saved.json").write_text(json.dumps({"jsons": {}, "reload": {}}))
     os.utime(tmp_path / "saved.json", (time.time() - 1000, time.time() - 1000))
     world = World(tmp_path, journal="fed")
-    world.keeper.feed("main")
+    world.journal.track("main")
     world.set_window("main", "a", WINDOW)
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     world.stop()
     shift(monkeypatch, 20)
     ages = {eid: restored(tmp_path, eid, journal="fed")["age_s"] for eid in ("main", "saved", "unsaved")}
@@ -123,7 +123,7 @@ def test_of_a_damaged_journal_nothing_is_known(tmp_path: Path) -> None:
     world = World(tmp_path)
     for number in range(3):
         world.set_window("main", f"w{number}", WINDOW)
-        asyncio.run(world.keeper.write())
+        asyncio.run(world.journal.write())
     world.stop()
     (journal,) = (tmp_path / ".transport").glob("journal-*.log")
     data = journal.read_bytes()

@@ -33,7 +33,7 @@ def envs(tmp_path: Path) -> Path:
 
 def end(server: LocalServer) -> None:
     """What a server does that is told to stop."""
-    assert server.await_(server.app.transport.keeper.close())
+    assert server.await_(server.app.transport.journal.close())
     server.stop()
 
 

@@ -108,11 +108,11 @@ def test_a_crash_at_any_moment_of_writing_and_folding_and_saving(tmp_path: Path,
             if rng.random() < 0.1:
                 world = await restarted(world)
                 versions = Versions(world)
-        assert await world.keeper.close()
+        assert await world.journal.close()
         check_restored(world, loaded(tmp_path / "envs")[0])
 
     async def act(world: World, what: str) -> None:
-        await world.keeper.write(everything=what == "everything")
+        await world.journal.write(everything=what == "everything")
         if what == "fold":
             await world.fold()
         elif what == "save" and world.app.state:
@@ -123,7 +123,7 @@ def test_a_crash_at_any_moment_of_writing_and_folding_and_saving(tmp_path: Path,
 
 
 async def restarted(world: World) -> World:
-    await world.keeper.write(everything=True)
+    await world.journal.write(everything=True)
     world.stop()
     again = World(world.folder, publisher=False, journal_interval_s=14, journal_bytes_per_s=1)
     check_restored(world, again.now())
@@ -146,7 +146,7 @@ def without_members(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def journal_bytes(world: World) -> int:
-    return world.keeper._files.size_bytes
+    return world.journal._files.size_bytes
 
 
 def test_a_large_window_does_not_hold_up_a_small_one(tmp_path: Path) -> None:
@@ -158,17 +158,17 @@ def test_a_large_window_does_not_hold_up_a_small_one(tmp_path: Path) -> None:
             world.set_window("a", "large", window(n, 2_000_000))
             world.update("a", "small", [["set", ["n"], n]])
             before = journal_bytes(world)
-            await world.keeper.write()
+            await world.journal.write()
             sizes.append(journal_bytes(world) - before)
             state, _ = loaded(world.image(tmp_path / f"image-{n}"))
             assert state["a"]["jsons"]["small"]["n"] == n
             assert state["a"]["jsons"]["large"]["n"] == 0, "it was new, and must wait for 20 s now"
         assert sizes[0] > 2_000_000
         assert max(sizes[1:]) < 1_000
-        assert not world.keeper.status()["on_disk"]
-        await world.keeper.write(everything=True)
+        assert not world.journal.status()["on_disk"]
+        await world.journal.write(everything=True)
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
-        assert world.keeper.status()["on_disk"]
+        assert world.journal.status()["on_disk"]
 
     asyncio.run(run())
 
@@ -178,25 +178,25 @@ def test_what_a_publisher_feeds_is_written_whatever_its_size(tmp_path: Path) -> 
         world = World(tmp_path / "envs", publisher=False, journal_interval_s=14, journal_bytes_per_s=1_000)
         for n in range(3):
             world.set_window("a", "large", window(n, 200_000))
-            await world.keeper.write()
-        world.keeper.feed("a")
-        await world.keeper.write()
+            await world.journal.write()
+        world.journal.track("a")
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
-        assert world.keeper.status()["on_disk"]
+        assert world.journal.status()["on_disk"]
 
     asyncio.run(run())
 
 
 def test_many_changes_of_a_part_take_no_more_room_than_the_part(tmp_path: Path) -> None:
     world = World(tmp_path / "envs", publisher=False)
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     world.set_window("a", "w", window(0, 1_000))
-    asyncio.run(world.keeper.write())
-    changes = world.keeper._tracking.changes
+    asyncio.run(world.journal.write())
+    changes = world.journal._tracking.changes
     for n in range(500):
         world.update("a", "w", [["set", ["content", "text"], "x" * 1_000], ["set", ["n"], n]])
         assert changes.size(("a", "window", "w")) < 70_000
-    asyncio.run(world.keeper.write())
+    asyncio.run(world.journal.write())
     assert journal_bytes(world) < 10_000
     assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
@@ -207,9 +207,9 @@ def test_a_save_from_another_thread_is_complete(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path / "envs", publisher=False, journal_interval_s=10, journal_bytes_per_s=1)
         world.set_window("other", "large", window(0, 100_000))
-        await world.keeper.write()
+        await world.journal.write()
         world.set_window("a", "large", window(0, 100_000))
-        await asyncio.to_thread(world.keeper.save, "a", world.app.state["a"])
+        await asyncio.to_thread(world.journal.save, "a", world.app.state["a"])
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
     asyncio.run(run())
@@ -220,15 +220,15 @@ def test_a_save_after_the_disk_was_full_does_not_lose_the_others(tmp_path: Path)
         disk = Disk()
         world = World(tmp_path / "envs", publisher=False, write=disk.write)
         world.set_window("a", "w", window(0))
-        await world.keeper.write()
+        await world.journal.write()
         disk.room = 10
         world.set_window("b", "w", window(0))
-        await world.keeper.write()
-        assert world.keeper.status()["last_error"]
+        await world.journal.write()
+        assert world.journal.status()["last_error"]
         disk.room = float("inf")
-        world.keeper.save("b", world.app.state["b"])
+        world.journal.save("b", world.app.state["b"])
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
-        await world.keeper.write()
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image-2"))[0] == world.now()
 
     asyncio.run(run())
@@ -239,14 +239,14 @@ def test_what_is_saved_while_the_journal_cannot_be_written_is_in_its_file(tmp_pa
         disk = Disk()
         world = World(tmp_path / "envs", publisher=False, write=disk.write)
         world.set_window("a", "w", window(0))
-        await world.keeper.write()
+        await world.journal.write()
         disk.room = 10
         world.set_window("a", "w", window(1, 1_000))
-        world.keeper.save("a", world.app.state["a"])
+        world.journal.save("a", world.app.state["a"])
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
         disk.room = float("inf")
         world.update("a", "w", [["set", ["n"], 2]])
-        await world.keeper.write()
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image-2"))[0] == world.now()
 
     asyncio.run(run())
@@ -259,11 +259,11 @@ def test_what_is_saved_while_there_can_be_no_journal_is_in_its_file(tmp_path: Pa
         (envs / ".transport").write_text("in the way")
         world = World(envs, publisher=False)
         world.set_window("a", "w", window(0))
-        world.keeper.save("a", world.app.state["a"])
+        world.journal.save("a", world.app.state["a"])
         assert set(json.loads((envs / "a.json").read_bytes())["jsons"]) == {"w"}
         (envs / ".transport").unlink()
         world.update("a", "w", [["set", ["n"], 2]])
-        await world.keeper.write()
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
     asyncio.run(run())
@@ -288,13 +288,13 @@ def test_the_first_change_of_a_large_environment_that_was_read_writes_the_change
         world.update("a", "w7", [["set", ["n"], -1]])
         world.set_window("a", "new", window(1))
         world.place("a", "w1", {"i": 5})
-        await world.keeper.write()
+        await world.journal.write()
         assert journal_bytes(world) < 1_000
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
         world.close("a", "w3")
         await world.fold()
         world.update("a", "w8", [["set", ["n"], -1]])
-        await world.keeper.write()
+        await world.journal.write()
         assert journal_bytes(world) < 1_000
         assert loaded(world.image(tmp_path / "image-2"))[0] == world.now()
         world.stop()
@@ -311,7 +311,7 @@ def test_a_file_that_was_changed_since_it_was_read_is_not_what_the_environment_g
         world = World(tmp_path / "envs", publisher=False)
         path.write_text('{"jsons": {}, "reload": {"by": "somebody else"}}')
         world.update("a", "w1", [["set", ["n"], -1]])
-        await world.keeper.write()
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
     asyncio.run(run())
@@ -323,7 +323,7 @@ def test_a_file_that_is_changed_later_counts(tmp_path: Path, caplog: pytest.LogC
     async def run() -> None:
         world = World(tmp_path / "envs", publisher=False)
         world.update("a", "w1", [["set", ["n"], -1]])
-        await world.keeper.write()
+        await world.journal.write()
         path.write_text('{"jsons": {}, "reload": {"by": "somebody else"}}')
         state, _ = loaded(world.image(tmp_path / "image"))
         assert state["a"]["reload"] == {"by": "somebody else"}
@@ -342,11 +342,11 @@ def test_an_environment_that_has_changed_before_it_is_journaled_is_written_as_a_
             world.app.state["a"]["jsons"] = {"other": window(1)}
         world.update("a", "w1", [["set", ["n"], -1]])
         if how == "saved":
-            world.keeper.save("a", world.app.state["a"])
+            world.journal.save("a", world.app.state["a"])
             world.update("a", "w2", [["set", ["n"], -2]])
-        world.keeper.feed("a")
+        world.journal.track("a")
         world.update("a", "w2", [["set", ["n"], -3]])
-        await world.keeper.write()
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
     asyncio.run(run())
@@ -358,10 +358,10 @@ def test_what_is_saved_before_the_journal_has_begun_is_not_written_twice(tmp_pat
     async def run() -> None:
         world = World(tmp_path / "envs", publisher=False)
         world.replace("fork", {"jsons": {f"w{n}": window(n, 10_000) for n in range(50)}, "reload": {}})
-        world.keeper.save("fork", world.app.state["fork"])
+        world.journal.save("fork", world.app.state["fork"])
         assert journal_bytes(world) < 1_000
         world.update("fork", "w3", [["set", ["n"], -1]])
-        await world.keeper.write()
+        await world.journal.write()
         assert journal_bytes(world) < 1_000
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
 
@@ -373,9 +373,9 @@ def test_an_environment_that_replaces_another_is_written_as_a_whole_or_not_at_al
         inline_executor()
         world = World(tmp_path / "envs", publisher=False, journal_interval_s=14, journal_bytes_per_s=1)
         world.set_window("a", "old", window(0, 100_000))
-        await world.keeper.write(everything=True)
+        await world.journal.write(everything=True)
         world.replace("a", {"jsons": {f"w{n}": window(n, 100_000) for n in range(3)}, "reload": {}})
-        busy = asyncio.create_task(world.keeper.write())
+        busy = asyncio.create_task(world.journal.write())
         while not busy.done():
             await asyncio.sleep(0)
             state, _ = loaded(world.image(tmp_path / "image"))

@@ -68,36 +68,36 @@ plans = st.lists(st.one_of(steps, st.sampled_from(["write", "fold", "delete a", 
 
 async def follow(plan: list[Any], folder: Path, mode: str) -> None:
     world = World(folder / "envs", journal=mode, publisher=mode == "all")
-    await world.keeper.write()
+    await world.journal.write()
     for number, each in enumerate(plan):
         if each in ("write", "fold"):
-            await world.keeper.write()
-            if each == "fold" and not world.keeper.error:
+            await world.journal.write()
+            if each == "fold" and not world.journal.error:
                 await world.fold()
         elif each == "delete a":
             world.delete("a")
-            await world.keeper.write()
+            await world.journal.write()
         elif each == "crash" and mode == "all":
             state, durable = loaded(world.image(folder / f"image-{number}"))
             check(world, state, durable or 0)
         elif each == "stop" or (each == "restart" and mode == "all"):
             if each == "stop":
-                assert await world.keeper.close()
+                assert await world.journal.close()
             else:
-                await world.keeper.write()
+                await world.journal.write()
                 world.stop()
             before = world
             world = World(folder / "envs", journal=mode, publisher=mode == "all")
             check(before, world.now(), -1)
             world.snapshots = [*before.snapshots, world.now()]
             world.saved = before.saved
-            world.producers.restore({"p": len(world.snapshots) - 1})
-            world.producers.moved("p")
-            world.keeper.touch()
-            await world.keeper.write()
+            world.publishers.restore({"p": len(world.snapshots) - 1})
+            world.publishers.moved("p")
+            world.journal.touch()
+            await world.journal.write()
         elif isinstance(each, tuple):
             step(world, *each)
-    assert await world.keeper.close()
+    assert await world.journal.close()
     check(world, loaded(folder / "envs", journal=mode)[0], -1)
 
 
@@ -143,12 +143,12 @@ def test_a_crash_at_any_moment_after_a_restart(tmp_path: Path, seed: int) -> Non
         before = World(tmp_path / "envs")
         for plan in (SET, ("set", "a", "v"), SAVE, CLOSE, ("set", "b", "v")):
             step(before, *plan)
-        await before.keeper.write()
+        await before.journal.write()
         before.stop()
         world = World(tmp_path / "envs")
         world.snapshots = [*before.snapshots[:-1], world.now()]
         world.saved = before.saved
-        busy = asyncio.create_task(world.keeper.write())
+        busy = asyncio.create_task(world.journal.write())
         for moment in range(200):
             if busy.done():
                 break

@@ -67,34 +67,34 @@ def test_what_is_in_the_way_stays_and_the_environment_is_durable(
         for n in range(30):
             world.set_window("a", "w", {"content": "x" * 5_000, "n": n})
             world.set_window("b", "w", {"content": "x" * 500, "n": n})
-            await world.keeper.write()
+            await world.journal.write()
             assert world.durable == len(world.snapshots) - 1
-            sizes.append(world.keeper._files.size_bytes)
+            sizes.append(world.journal._files.size_bytes)
         assert max(sizes) < 40_000, "the journal does not grow without end"
-        assert world.keeper.status()["last_error"] is None, "it is where it belongs"
+        assert world.journal.status()["last_error"] is None, "it is where it belongs"
         with pytest.raises(OSError, match=r"a\.json"):
-            world.keeper.save("a", world.app.state["a"])
+            world.journal.save("a", world.app.state["a"])
         expected = world.now()
         told = [record.getMessage() for record in caplog.records]
         assert len([each for each in told if each.startswith("environment 'a' has no file")]) == 1
         assert len(told) <= 2, "and that the file was left, if it was"
-        assert await world.keeper.close(), "all of it is on disk"
+        assert await world.journal.close(), "all of it is on disk"
         assert there(envs / "a.json") == before
         assert (envs / "b.json").exists()
         assert sorted(path.name for path in envs.iterdir()) == [".transport", "a.json", "b.json"]
 
         again = World(envs)
         assert again.now() == expected
-        assert again.producers.numbers() == world.producers.numbers()
+        assert again.publishers.numbers() == world.publishers.numbers()
         again.set_window("a", "more", {"n": 1})
-        await again.keeper.write()
-        assert await again.keeper.close()
+        await again.journal.write()
+        assert await again.journal.close()
         assert there(envs / "a.json") == before
 
         (envs / "a.json").rename(tmp_path / "away")
         last = World(envs)
         assert last.now() == again.now()
-        assert await last.keeper.close()
+        assert await last.journal.close()
         assert (envs / "a.json").stat().st_size > 5_000, "as soon as it can, it has a file"
         assert loaded(envs)[0] == again.now()
 
@@ -114,23 +114,23 @@ def test_a_file_that_becomes_whole_later_is_not_overwritten(tmp_path: Path, ours
             # A copy of a file of this very journal, which is restored together with it.
             first = World(envs)
             first.set_window("a", "w", {"content": "theirs", "n": 0})
-            await first.keeper.write()
+            await first.journal.write()
             await first.fold()
             first.set_window("b", "w", {"n": 0})
-            await first.keeper.write()
+            await first.journal.write()
             first.stop()
             whole = (envs / "a.json").read_text()
         (envs / "a.json").write_text(whole[:20])
         world = World(envs)
         world.set_window("a", "mine", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         (envs / "a.json").write_text(whole)
         world.set_window("a", "mine", {"n": 2})
-        await world.keeper.write()
+        await world.journal.write()
         await world.fold()
         with pytest.raises(OSError, match="there before this environment"):
-            world.keeper.save("a", world.app.state["a"])
-        assert await world.keeper.close()
+            world.journal.save("a", world.app.state["a"])
+        assert await world.journal.close()
         assert (envs / "a.json").read_text() == whole
         again = World(envs)
         assert again.now()["a"]["jsons"] == {"w": {"content": "theirs", "n": 0}}
@@ -151,12 +151,12 @@ def test_an_empty_file_may_be_written(tmp_path: Path, caplog: pytest.LogCaptureF
         world = World(envs)
         for n in range(2):
             world.set_window("a", "w", {"n": n})
-            await world.keeper.write()
-            world.keeper.save("a", world.app.state["a"])
+            await world.journal.write()
+            world.journal.save("a", world.app.state["a"])
             assert json.loads((envs / "a.json").read_bytes())["jsons"] == {"w": {"n": n}}
         assert len(caplog.records) == 1
         assert "a.json is empty" in caplog.text
-        assert await world.keeper.close()
+        assert await world.journal.close()
 
     asyncio.run(run())
 
@@ -170,8 +170,8 @@ def test_an_empty_file_that_is_filled_by_somebody_else_is_theirs(tmp_path: Path)
         world.set_window("a", "w", {"n": 1})
         (envs / "a.json").write_text('{"jsons": {}, "reload": {}}')
         with pytest.raises(OSError, match="there before this environment"):
-            world.keeper.save("a", world.app.state["a"])
-        assert await world.keeper.close()
+            world.journal.save("a", world.app.state["a"])
+        assert await world.journal.close()
         assert (envs / "a.json").read_text() == '{"jsons": {}, "reload": {}}'
 
     asyncio.run(run())
@@ -184,11 +184,11 @@ def test_ids_that_cannot_be_file_names_are_kept_under_them(tmp_path: Path, caplo
             world.set_window(eid, "w", {"n": 1})
             world.set_window(eid, "w", {"n": 2})
         world.set_window("a", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         assert world.durable == len(world.snapshots) - 1
         assert len(caplog.records) == 3
         assert loaded(world.image(tmp_path / "image"))[0] == world.now()
-        assert await world.keeper.close()
+        assert await world.journal.close()
         assert loaded(tmp_path / "envs")[0] == world.now()
         assert not (tmp_path / "up.json").exists()
 
@@ -201,8 +201,8 @@ def test_names_that_differ_in_blanks_have_files_of_their_own(tmp_path: Path) -> 
         world = World(envs)
         for n, eid in enumerate(("a", "a ", " a", "A.json", ".a", "a.json.b")):
             world.set_window(eid, "w", {"n": n})
-        await world.keeper.write()
-        assert await world.keeper.close()
+        await world.journal.write()
+        assert await world.journal.close()
         assert loaded(envs, journal="off")[0] == world.now()
 
     asyncio.run(run())
@@ -216,8 +216,8 @@ def test_what_is_not_journaled_is_journaled_at_the_end(tmp_path: Path) -> None:
         world = World(envs, journal="fed", publisher=False)
         world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
-        assert world.keeper.status()["environments"] == []
-        assert await world.keeper.close()
+        assert world.journal.status()["environments"] == []
+        assert await world.journal.close()
         assert (envs / "a.json").read_text() == "[]"
         assert loaded(envs, journal="fed")[0] == world.now()
 
@@ -231,8 +231,8 @@ def test_visdoms_own_save_at_the_end_takes_another_name(tmp_path: Path) -> None:
         (envs / "a.json").write_text("[]")
         world = World(envs, journal="off")
         world.set_window("a", "w", {"n": 1})
-        assert await world.keeper.close()
-        world.keeper.save("a", world.app.state["a"])
+        assert await world.journal.close()
+        world.journal.save("a", world.app.state["a"])
         assert (envs / "a.json").read_text() == "[]"
         assert json.loads((envs / "a (2).json").read_bytes())["jsons"] == {"w": {"n": 1}}
 
@@ -244,13 +244,13 @@ def test_without_a_journal_the_end_saves_it_under_another_name(tmp_path: Path, c
         envs = tmp_path / "envs"
         first = World(envs)
         first.set_window("b", "w", {"n": 1})
-        await first.keeper.write()
+        await first.journal.write()
         (envs / "a.json").write_text("[]")
         (envs / "a (2).json").write_text("[]")
         second = World(envs)
-        assert not second.keeper.on, "another server uses the directory"
+        assert not second.journal.on, "another server uses the directory"
         second.set_window("a", "w", {"n": 1})
-        assert await second.keeper.close()
+        assert await second.journal.close()
         assert (envs / "a.json").read_text() == (envs / "a (2).json").read_text() == "[]"
         assert "'a' is saved as 'a (3)'" in caplog.text
         first.stop()
@@ -267,7 +267,7 @@ def test_switched_off_nothing_in_the_journal_is_lost(tmp_path: Path) -> None:
         world = World(envs)
         world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         world.stop()
         for _ in range(2):
             state = loaded(envs, journal="off")[0]
@@ -290,15 +290,15 @@ def test_a_damaged_file_does_not_take_what_the_journal_has(tmp_path: Path, damag
         world = World(envs)
         assert world.app.state["a"]["jsons"]
         world.replace("a", {"jsons": {"old": {"n": 0}, "w": {"n": 1}}, "reload": {}})
-        await world.keeper.write()
+        await world.journal.write()
         expected = world.now()
         world.stop()
         (envs / "a.json").write_bytes(damage)
         again = World(envs)
         assert again.now() == expected
         again.set_window("a", "w", {"n": 2})
-        await again.keeper.write()
-        assert await again.keeper.close()
+        await again.journal.write()
+        assert await again.journal.close()
         assert (envs / "a.json").read_bytes() == damage
         assert loaded(envs)[0] == again.now()
 
@@ -316,11 +316,11 @@ def test_records_that_continue_a_damaged_file_are_set_aside(tmp_path: Path, capl
         if how == "folded":
             world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         if how == "folded":
             await world.fold()
         world.set_window("a", "w", {"n": 2})
-        await world.keeper.write()
+        await world.journal.write()
         world.stop()
         damage = (envs / "a.json").read_bytes()[:-9]
         (envs / "a.json").write_bytes(damage)
@@ -355,12 +355,12 @@ def test_a_file_that_cannot_be_opened_now_loses_nothing(tmp_path: Path, caplog: 
         envs = tmp_path / "envs"
         world = World(envs)
         world.set_window("a", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         await world.fold()
         world.set_window("a", "v", {"n": 2})
         (envs / "b.json").write_text('{"jsons": {}, "reload": {}}')
         world.replace("b", {"jsons": {"w": {"n": 1}}, "reload": {}})
-        await world.keeper.write()
+        await world.journal.write()
         expected = world.now()
         world.stop()
 
@@ -369,12 +369,12 @@ def test_a_file_that_cannot_be_opened_now_loses_nothing(tmp_path: Path, caplog: 
             assert again.now() == expected
             assert "b.json cannot be opened: Permission denied" in caplog.text
             again.set_window("b", "v", {"n": 2})
-            await again.keeper.write()
-            assert await again.keeper.close()
+            await again.journal.write()
+            assert await again.journal.close()
         assert (envs / "b.json").read_text() == '{"jsons": {}, "reload": {}}'
         assert loaded(envs)[0] == again.now()
         last = World(envs)
-        assert await last.keeper.close()
+        assert await last.journal.close()
         assert loaded(envs, journal="off")[0] == again.now(), "it can be written again"
 
     asyncio.run(run())
@@ -386,19 +386,19 @@ def test_a_journal_that_continues_a_file_that_cannot_be_opened_waits_for_it(tmp_
         world = World(envs)
         world.set_window("a", "w", {"n": 1})
         world.set_window("b", "w", {"n": 1})
-        await world.keeper.write()
+        await world.journal.write()
         await world.fold()
         world.set_window("a", "w", {"n": 2})
         world.set_window("b", "w", {"n": 2})
-        await world.keeper.write()
+        await world.journal.write()
         expected = world.now()
         world.stop()
         with not_opened("a.json"):
             again = World(envs)
-            assert not again.keeper.on
-            assert "Permission denied" in str(again.keeper.error)
+            assert not again.journal.on
+            assert "Permission denied" in str(again.journal.error)
             assert again.now() == {"b": {"jsons": {"w": {"n": 1}}, "reload": {}}}, "what the file says"
-            assert await again.keeper.close()
+            assert await again.journal.close()
             again.stop()
         assert loaded(envs)[0] == expected
 

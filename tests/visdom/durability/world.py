@@ -17,8 +17,8 @@ from typing import Any
 from visdom_transport.core.delta import Delta, apply
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.environments import environments_of
-from visdom_transport.visdom.durability.keeper import Keeper
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.journal import Journal
+from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.reading import Unreadable
 from visdom_transport.visdom.state.observed import State, Unread
 
@@ -28,7 +28,7 @@ PRODUCER = "p"
 
 
 class World:
-    """One application's state and its keeper, in one directory. Nothing is written but when a test says so.
+    """One application's state and its journal, in one directory. Nothing is written but when a test says so.
 
     Each step is one message of one publisher: `snapshots[n]` is the state after the n-th. Without a ``publisher`` the steps are
     those of clients that do not wait for anything.
@@ -38,17 +38,17 @@ class World:
         self._publisher = publisher
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.producers = Producers()
+        self.publishers = Publishers()
         self.app = SimpleNamespace(env_path=str(folder), state={}, readonly=False)
         arguments = {} if write is None else {"write": write}
-        self.keeper = Keeper(
-            self.app, Settings(**{"journal": "all", "journal_interval_s": 3600.0, **settings}), self.producers, **arguments
+        self.journal = Journal(
+            self.app, Settings(**{"journal": "all", "journal_interval_s": 3600.0, **settings}), self.publishers, **arguments
         )
         environments = environments_of(self.app)
         for eid in environments.listed():
             self.app.state[eid] = Unread(environments, eid)
-        self.keeper.load(self.app.state)
-        self.app.state = State(self.app.state, environments, self.keeper.save)
+        self.journal.load(self.app.state)
+        self.app.state = State(self.app.state, environments, self.journal.save)
         self.app.state.observe(self)
         self.snapshots: list[Environments] = [self.now()]
         self.saved: dict[str, dict[str, int]] = {}
@@ -60,18 +60,18 @@ class World:
         pass
 
     def environment_replaced(self, eid: str, before: set[str] | None) -> None:
-        self.keeper.environment_replaced(eid, begins=before is None)
+        self.journal.environment_replaced(eid, begins=before is None)
 
     def environment_found(self, eid: str) -> None:
         pass
 
     def window_set(self, eid: str, win: str) -> None:
-        self.keeper.part_replaced(eid, "window", win)
+        self.journal.part_replaced(eid, "window", win)
 
     window_removed = window_set
 
     def member_set(self, eid: str, name: str) -> None:
-        self.keeper.part_replaced(eid, "member", name)
+        self.journal.part_replaced(eid, "member", name)
 
     # --- steps ---
 
@@ -88,7 +88,7 @@ class World:
         windows = self.app.state[eid]["jsons"] if eid in self.app.state else {}
         if win in windows:
             apply(windows[win], delta)
-            self.keeper.window_updated(eid, win, delta)
+            self.journal.window_updated(eid, win, delta)
         self._done()
 
     def close(self, eid: str, win: str) -> None:
@@ -113,7 +113,7 @@ class World:
     def save(self, eid: str) -> None:
         """Somebody saves the environment by hand."""
         if eid in self.app.state:
-            self.keeper.save(eid, self.app.state[eid])
+            self.journal.save(eid, self.app.state[eid])
             self.saved[eid] = dict.fromkeys(self.app.state[eid]["jsons"], len(self.snapshots) - 1)
 
     def delete(self, eid: str) -> None:
@@ -125,14 +125,14 @@ class World:
 
     def _feed(self, eid: str) -> None:
         if self._publisher:
-            self.keeper.feed(eid)
+            self.journal.track(eid)
 
     def _done(self) -> None:
-        producer = self.producers.find(PRODUCER, len(self.snapshots))
-        assert producer is not None
-        producer.applied += 1
-        self.producers.moved(PRODUCER)
-        self.keeper.touch()
+        publisher = self.publishers.find(PRODUCER, len(self.snapshots))
+        assert publisher is not None
+        publisher.applied += 1
+        self.publishers.moved(PRODUCER)
+        self.journal.touch()
         self.snapshots.append(self.now())
 
     # --- what is there ---
@@ -150,9 +150,9 @@ class World:
     @property
     def durable(self) -> int:
         """The number of steps that were said to be on disk."""
-        producer = self.producers.find(PRODUCER, 1)
-        assert producer is not None
-        return producer.durable
+        publisher = self.publishers.find(PRODUCER, 1)
+        assert publisher is not None
+        return publisher.durable
 
     def image(self, to: Path) -> Path:
         """What a crash would leave at this moment."""
@@ -160,11 +160,11 @@ class World:
         return to
 
     async def fold(self) -> None:
-        await self.keeper._folding.fold()
+        await self.journal._folding.fold()
 
     def stop(self) -> None:
         """Let go of the directory, saving nothing."""
-        self.keeper._files.release()
+        self.journal._files.release()
 
 
 def copy_if_there(source: str, target: str) -> None:
@@ -210,6 +210,6 @@ def loaded(folder: Path, **settings: Any) -> tuple[Environments, int | None]:
     """What a server that is started on this directory has: its environments, and the last number of the publisher."""
     world = World(folder, **settings)
     try:
-        return world.now(), world.producers.numbers().get(PRODUCER)
+        return world.now(), world.publishers.numbers().get(PRODUCER)
     finally:
         world.stop()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.local import LocalServer
 from tests.support.records import Records
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.publishers import Publishers
 
 Serve = Callable[..., LocalServer]
 
@@ -168,9 +168,9 @@ def test_pages_of_others_may_not_publish(server: LocalServer, records: Records) 
 
 
 def test_the_producers_remembered_are_bounded() -> None:
-    producers = Producers(max_producers=3)
+    publishers = Publishers(max_publishers=3)
     for name in ("a", "b", "c"):
-        assert producers.find(name, 1) is not None
-    producers.find("a", 2)
-    producers.find("d", 1)
-    assert [name for name in ("a", "b", "c", "d") if producers.find(name, 2)] == ["a", "c", "d"]
+        assert publishers.find(name, 1) is not None
+    publishers.find("a", 2)
+    publishers.find("d", 1)
+    assert [name for name in ("a", "b", "c", "d") if publishers.find(name, 2)] == ["a", "c", "d"]

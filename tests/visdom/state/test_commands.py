@@ -146,7 +146,7 @@ def test_positions_of_panes_are_in_the_header_of_the_feed(server: LocalServer, t
     with OwnSocket(server, "env/main") as other:
         header = other.receive_type("subscribed")["header"]
         assert header["reload"] == {"a": {"i": "a", "w": 2}}
-        assert header["restored"] == server.app.transport.keeper.restored("main")
+        assert header["restored"] == server.app.transport.journal.restored("main")
 
 
 def test_forwarded_events_carry_the_window_unless_told_not_to(server: LocalServer, client: OwnSocket, tab: Tab) -> None:

@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 
 from tests.visdom.updates.oracle import apply_reference, written
-from visdom_transport.visdom.updates import V0_2_4, V0_3_0, Caps, Memo, UpdateRefused, apply_update, bound_window, read_bounds
+from visdom_transport.visdom.updates import (
+    V0_2_4,
+    V0_3_0,
+    Memo,
+    UpdateRefused,
+    WindowBounds,
+    apply_update,
+    bound_window,
+    read_bounds,
+)
 
-OFF = Caps()
+OFF = WindowBounds()
 
 
 def trace(start: int, count: int, **members: Any) -> dict[str, Any]:
@@ -37,18 +46,20 @@ def plot(*traces: dict[str, Any]) -> dict[str, Any]:
     return {"type": "plot", "contentID": "c", "content": {"data": list(traces), "layout": {}}}
 
 
-def done(window: dict[str, Any], args: dict[str, Any], caps: Caps = OFF, memo: Memo | None = None) -> list[list[Any]]:
+def done(
+    window: dict[str, Any], args: dict[str, Any], server_bounds: WindowBounds = OFF, memo: Memo | None = None
+) -> list[list[Any]]:
     before = copy.deepcopy(window)
-    operations = apply_update(window, args, caps, rules=V0_2_4, memo=memo)
+    operations = apply_update(window, args, server_bounds, rules=V0_2_4, memo=memo)
     assert written(apply_reference(before, operations)) == written(window)
     return operations
 
 
 def test_appended_points_push_out_the_oldest() -> None:
     window = plot(trace(0, 3))
-    caps = Caps(max_points=4)
+    server_bounds = WindowBounds(max_points=4)
     for n in range(3, 20):
-        operations = done(window, {"data": [trace(n, 1)], "append": True}, caps)
+        operations = done(window, {"data": [trace(n, 1)], "append": True}, server_bounds)
         held = window["content"]["data"][0]
         assert held["x"] == held["y"] == list(range(max(0, n - 3), n + 1))
         assert held["marker"]["color"][-1] == f"#{n:06}"
@@ -69,18 +80,18 @@ def test_every_array_of_a_trace_stays_aligned() -> None:
 def test_points_without_a_text_of_their_own_do_not_shift_the_others() -> None:
     """Visdom appends no text: the first points have one, the appended have none."""
     window = plot(trace(0, 4))
-    done(window, {"data": [{"x": [4, 5], "y": [4, 5]}], "append": True}, Caps(max_points=3))
+    done(window, {"data": [{"x": [4, 5], "y": [4, 5]}], "append": True}, WindowBounds(max_points=3))
     held = window["content"]["data"][0]
     assert (held["x"], held["text"]) == ([3, 4, 5], ["t3"])
-    done(window, {"data": [{"x": [6, 7, 8, 9], "y": [6, 7, 8, 9]}], "append": True}, Caps(max_points=3))
+    done(window, {"data": [{"x": [6, 7, 8, 9], "y": [6, 7, 8, 9]}], "append": True}, WindowBounds(max_points=3))
     assert (held["x"], held["text"]) == ([7, 8, 9], [])
 
 
 def test_replacements_and_new_traces_are_bounded() -> None:
     window = plot(trace(0, 2))
-    caps = Caps(max_points=3)
-    done(window, {"data": [trace(0, 9)], "name": "a"}, caps)
-    done(window, {"data": [trace(0, 9)], "name": "b"}, caps)
+    server_bounds = WindowBounds(max_points=3)
+    done(window, {"data": [trace(0, 9)], "name": "a"}, server_bounds)
+    done(window, {"data": [trace(0, 9)], "name": "b"}, server_bounds)
     assert [held["x"] for held in window["content"]["data"]] == [[6, 7, 8], [6, 7, 8]]
 
 
@@ -92,7 +103,7 @@ def test_a_tightened_bound_holds_for_every_trace() -> None:
 
 def test_points_in_space_are_bounded() -> None:
     window = plot(trace(0, 5, type="scatter3d", z=[0, 1, 2, 3, 4], line={"color": [0, 1, 2, 3, 4]}))
-    bound_window(window, Caps(max_points=2))
+    bound_window(window, WindowBounds(max_points=2))
     assert window["content"]["data"][0]["z"] == [3, 4]
     assert window["content"]["data"][0]["line"]["color"] == [3, 4]
 
@@ -100,18 +111,18 @@ def test_points_in_space_are_bounded() -> None:
 @pytest.mark.parametrize("kind", ["bar", "box", "heatmap", "surface"])
 def test_what_does_not_grow_by_points_is_left_alone(kind: str) -> None:
     window = plot({"type": kind, "x": [1, 2, 3], "y": [1, 2, 3], "z": [[1], [2], [3]]})
-    assert bound_window(window, Caps(max_points=1)) == []
+    assert bound_window(window, WindowBounds(max_points=1)) == []
 
 
 def test_the_windows_own_bound_goes_before_the_servers() -> None:
     window = plot(trace(0, 9))
-    bound_window(window, Caps(max_points=2), {"max_points": 5})
+    bound_window(window, WindowBounds(max_points=2), {"max_points": 5})
     assert len(window["content"]["data"][0]["x"]) == 5
 
 
 def test_a_damaged_bound_in_a_saved_window_does_not_count() -> None:
     window = {**plot(trace(0, 9)), "max_points": "many"}
-    bound_window(window, Caps(max_points=2))
+    bound_window(window, WindowBounds(max_points=2))
     assert len(window["content"]["data"][0]["x"]) == 2
 
 
@@ -119,7 +130,7 @@ def test_a_damaged_bound_in_a_saved_window_does_not_count() -> None:
 def test_text_keeps_its_last_lines(memo: Memo | None) -> None:
     window = {"type": "text", "contentID": "c", "content": "0<br>1"}
     for n in range(2, 30):
-        done(window, {"data": [{"content": str(n)}]}, Caps(max_lines=3), memo)
+        done(window, {"data": [{"content": str(n)}]}, WindowBounds(max_lines=3), memo)
         assert window["content"].split("<br>") == [str(m) for m in range(max(0, n - 2), n + 1)]
 
 
@@ -134,16 +145,16 @@ def test_one_long_message_pushes_out_its_own_beginning() -> None:
 def test_the_line_memo_is_not_trusted_for_other_content() -> None:
     memo: Memo = {}
     window = {"type": "text", "contentID": "c", "content": "a"}
-    done(window, {"data": [{"content": "b"}]}, Caps(max_lines=3), memo)
+    done(window, {"data": [{"content": "b"}]}, WindowBounds(max_lines=3), memo)
     window["content"] = "a<br>b<br>c<br>d<br>e"
-    done(window, {"data": [{"content": "f"}]}, Caps(max_lines=3), memo)
+    done(window, {"data": [{"content": "f"}]}, WindowBounds(max_lines=3), memo)
     assert window["content"] == "d<br>e<br>f"
 
 
 def test_the_line_memo_is_bounded() -> None:
     memo: Memo = {}
     for n in range(3000):
-        done({"type": "text", "contentID": str(n), "content": "a"}, {"data": [{"content": "b"}]}, Caps(max_lines=3), memo)
+        done({"type": "text", "contentID": str(n), "content": "a"}, {"data": [{"content": "b"}]}, WindowBounds(max_lines=3), memo)
     assert len(memo) == 1024
 
 
@@ -152,7 +163,7 @@ def test_histories_keep_their_last_entries(kind: str) -> None:
     window = {"type": kind, "contentID": "c", "content": [0], "selected": 0}
     for n in range(1, 9):
         before = copy.deepcopy(window)
-        operations = apply_update(window, {"data": [{"type": kind, "content": n}]}, Caps(max_images=3), rules=V0_3_0)
+        operations = apply_update(window, {"data": [{"type": kind, "content": n}]}, WindowBounds(max_images=3), rules=V0_3_0)
         assert written(apply_reference(before, operations)) == written(window)
     assert window["content"] == [6, 7, 8]
     assert window["selected"] == 2
@@ -168,14 +179,14 @@ def test_what_is_shown_stays_shown_when_older_images_go() -> None:
 def test_a_bound_goes_before_visdoms_own() -> None:
     window = {"type": "image_history", "contentID": "c", "content": [0], "selected": 0}
     for n in range(1, 9):
-        apply_update(window, {"data": [{"type": "image_history", "content": n}]}, Caps(max_images=6), rules=V0_3_0)
+        apply_update(window, {"data": [{"type": "image_history", "content": n}]}, WindowBounds(max_images=6), rules=V0_3_0)
     assert window["content"] == [3, 4, 5, 6, 7, 8]
 
 
 def test_former_points_are_bounded() -> None:
     window = {"type": "embeddings", "contentID": "c", "content": {"data": [0]}, "old_content": []}
     for n in range(1, 9):
-        done(window, {"data": {"update_type": "RegionSelected", "points": [n]}}, Caps(max_old_content=2))
+        done(window, {"data": {"update_type": "RegionSelected", "points": [n]}}, WindowBounds(max_old_content=2))
     assert window["old_content"] == [[6], [7]]
     done(window, {"opts": {"max_old_content": 1}})
     assert window["old_content"] == [[7]]

@@ -12,7 +12,7 @@ import pytest
 from visdom import Visdom
 
 from tests.visdom.updates.oracle import Stock, apply_reference, written, written_content
-from visdom_transport.visdom.updates import Caps, apply_update, refusal_text
+from visdom_transport.visdom.updates import WindowBounds, apply_update, refusal_text
 
 Call = Callable[[Visdom], Any]
 
@@ -117,7 +117,7 @@ def test_the_state_is_the_same(stock: Stock, name: str) -> None:
             assert not stock.is_0_3
             continue
         before = copy.deepcopy(window)
-        operations = apply_update(window, copy.deepcopy(args), Caps(), rules=stock.rules)
+        operations = apply_update(window, copy.deepcopy(args), WindowBounds(), rules=stock.rules)
         assert written(apply_reference(before, operations)) == written(window)
         stock.update(expected, args)
         assert written_content(window) == written_content(expected)

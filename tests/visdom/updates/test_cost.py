@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from visdom_transport.visdom.updates import V0_2_4, V0_3_0, Caps, Memo, Rules, apply_update
+from visdom_transport.visdom.updates import V0_2_4, V0_3_0, Memo, Rules, WindowBounds, apply_update
 
 
 class HeldList(list[Any]):
@@ -68,11 +68,13 @@ def plot(*traces: dict[str, Any]) -> dict[str, Any]:
 
 POINT = {"x": [1], "y": [2], "marker": {"color": ["#000000"], "size": 10}}
 BOTH = pytest.mark.parametrize("rules", [V0_2_4, V0_3_0], ids=["0.2.4", "0.3.0"])
-CAPS = pytest.mark.parametrize("caps", [Caps(), Caps(max_points=N, max_lines=N, max_images=N)], ids=["unbounded", "full"])
+SERVER_BOUNDS = pytest.mark.parametrize(
+    "server_bounds", [WindowBounds(), WindowBounds(max_points=N, max_lines=N, max_images=N)], ids=["unbounded", "full"]
+)
 
 
 @BOTH
-@CAPS
+@SERVER_BOUNDS
 @pytest.mark.parametrize(
     "args",
     [
@@ -85,11 +87,11 @@ CAPS = pytest.mark.parametrize("caps", [Caps(), Caps(max_points=N, max_lines=N, 
         {"opts": {"max_points": N - 5}},
     ],
 )
-def test_plot(rules: Rules, caps: Caps, args: dict[str, Any]) -> None:
+def test_plot(rules: Rules, server_bounds: WindowBounds, args: dict[str, Any]) -> None:
     window = plot(held_trace("a"), held_trace("b"))
     for _ in range(3):
         if len(window["content"]["data"]) == 2:
-            assert len(repr(apply_update(window, args, caps, rules=rules))) < 1000
+            assert len(repr(apply_update(window, args, server_bounds, rules=rules))) < 1000
 
 
 class OtherTrace(dict[str, Any]):
@@ -107,60 +109,60 @@ class OtherTrace(dict[str, Any]):
 
 
 @BOTH
-@CAPS
-def test_other_traces_are_asked_for_their_name_only(rules: Rules, caps: Caps) -> None:
+@SERVER_BOUNDS
+def test_other_traces_are_asked_for_their_name_only(rules: Rules, server_bounds: WindowBounds) -> None:
     window = plot(held_trace("a"), *(OtherTrace(held_trace("b")) for _ in range(5)))
-    apply_update(window, {"data": [POINT], "name": "a", "append": True, "opts": {"title": "t"}}, caps, rules=rules)
+    apply_update(window, {"data": [POINT], "name": "a", "append": True, "opts": {"title": "t"}}, server_bounds, rules=rules)
 
 
 @BOTH
-@CAPS
+@SERVER_BOUNDS
 @pytest.mark.parametrize("direction", ["appendRow", "prependRow"])
-def test_heatmap_rows(rules: Rules, caps: Caps, direction: str) -> None:
+def test_heatmap_rows(rules: Rules, server_bounds: WindowBounds, direction: str) -> None:
     rows = HeldList(HeldList([1, 2, 3]) for _ in range(N))
     window = plot({"type": "heatmap", "z": rows, "x": HeldList("abc"), "y": None})
     args = {"data": [{"type": "heatmap", "z": [[1, 2, 3]], "x": None, "y": None}], "updateDir": direction, "append": True}
-    apply_update(window, args, caps, rules=rules)
+    apply_update(window, args, server_bounds, rules=rules)
     assert len(rows) == N + 1
 
 
 @BOTH
-@CAPS
+@SERVER_BOUNDS
 @pytest.mark.parametrize("direction", ["appendColumn", "prependColumn"])
-def test_heatmap_columns(rules: Rules, caps: Caps, direction: str) -> None:
+def test_heatmap_columns(rules: Rules, server_bounds: WindowBounds, direction: str) -> None:
     rows = [HeldList(range(N)), HeldList(range(N))]
     window = plot({"type": "heatmap", "z": rows, "x": None, "y": None})
     args = {"data": [{"type": "heatmap", "z": [[1], [2]], "x": None, "y": None}], "updateDir": direction, "append": True}
-    apply_update(window, args, caps, rules=rules)
+    apply_update(window, args, server_bounds, rules=rules)
     assert [len(row) for row in rows] == [N + 1, N + 1]
 
 
 @BOTH
-@CAPS
-def test_text(rules: Rules, caps: Caps) -> None:
+@SERVER_BOUNDS
+def test_text(rules: Rules, server_bounds: WindowBounds) -> None:
     window: dict[str, Any] = {"type": "text", "contentID": "c", "content": "<br>".join(["line"] * N)}
     memo: Memo = {}
-    apply_update(window, {"data": [{"content": "counted once"}]}, caps, rules=rules, memo=memo)
+    apply_update(window, {"data": [{"content": "counted once"}]}, server_bounds, rules=rules, memo=memo)
     for _ in range(5):
         window["content"] = HeldText(window["content"])
-        operations = apply_update(window, {"data": [{"content": "new"}]}, caps, rules=rules, memo=memo)
+        operations = apply_update(window, {"data": [{"content": "new"}]}, server_bounds, rules=rules, memo=memo)
         assert len(repr(operations)) < 300
 
 
 @BOTH
-@CAPS
-def test_image_history(rules: Rules, caps: Caps) -> None:
+@SERVER_BOUNDS
+def test_image_history(rules: Rules, server_bounds: WindowBounds) -> None:
     images = HeldList([{"src": "data:"}] * N)
     window = {"type": "image_history", "contentID": "c", "content": images, "selected": 0}
     for data in ({"type": "image_history", "content": {"src": ""}}, {"type": "image_update_selected", "selected": 5}):
-        assert len(repr(apply_update(window, {"data": [data]}, caps, rules=rules))) < 400
+        assert len(repr(apply_update(window, {"data": [data]}, server_bounds, rules=rules))) < 400
 
 
 @BOTH
 def test_embeddings(rules: Rules) -> None:
     former = HeldList(HeldList([n]) for n in range(40))
     window = {"type": "embeddings", "contentID": "c", "content": {"data": HeldList(range(N))}, "old_content": former}
-    apply_update(window, {"data": {"update_type": "EntitySelected", "selected": 5}}, Caps(), rules=rules)
+    apply_update(window, {"data": {"update_type": "EntitySelected", "selected": 5}}, WindowBounds(), rules=rules)
     assert len(former) == 40
 
 

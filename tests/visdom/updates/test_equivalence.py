@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.visdom.updates.oracle import Stock, apply_reference, written, written_content
 from visdom_transport.core.delta import Operation, fold
-from visdom_transport.visdom.updates import Caps, Memo, UpdateRefused, apply_update, bound_window
+from visdom_transport.visdom.updates import Memo, UpdateRefused, WindowBounds, apply_update, bound_window
 
 # Adding zero turns -0.0, which a delta may take for 0.0, into 0.0.
 FLOATS = st.floats(-1e6, 1e6, width=32).map(lambda value: value + 0.0)
@@ -120,15 +120,17 @@ embeddings_updates = st.one_of(
     st.just({"update_type": "Other"}),
 ).map(lambda data: {"win": "w", "data": data})
 
-CAPS = st.builds(Caps, *[st.none() | st.integers(1, 5)] * 4)
+SERVER_BOUNDS = st.builds(WindowBounds, *[st.none() | st.integers(1, 5)] * 4)
 
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-def update_or_none(window: dict[str, Any], args: dict[str, Any], caps: Caps, stock: Stock, memo: Memo) -> list[Operation] | None:
+def update_or_none(
+    window: dict[str, Any], args: dict[str, Any], server_bounds: WindowBounds, stock: Stock, memo: Memo
+) -> list[Operation] | None:
     """Update a window; None if that is refused."""
     try:
-        return apply_update(window, args, caps, rules=stock.rules, memo=memo)
+        return apply_update(window, args, server_bounds, rules=stock.rules, memo=memo)
     except UpdateRefused as refusal:
         event(f"refused: {refusal.field}")
         return None
@@ -153,7 +155,7 @@ def run(stock: Stock, window: dict[str, Any], args: dict[str, Any], memo: Memo) 
     else:
         if deletes_wrongly(stock, before, expected):
             expected = None
-    operations = update_or_none(window, args, Caps(), stock, memo)
+    operations = update_or_none(window, args, WindowBounds(), stock, memo)
     if operations is None:
         assert expected is None, "refused what Visdom does"
         assert repr(window) == repr(before), "a refusal changed the window"
@@ -257,19 +259,19 @@ BOUND_OPTS = st.dictionaries(st.sampled_from(["max_points", "max_lines", "max_im
 
 @pytest.mark.parametrize("kind", KINDS)
 @COMMON
-@given(data=st.data(), caps=CAPS)
-def test_the_operations_are_the_change(stock: Stock, kind: str, data: st.DataObject, caps: Caps) -> None:
+@given(data=st.data(), server_bounds=SERVER_BOUNDS)
+def test_the_operations_are_the_change(stock: Stock, kind: str, data: st.DataObject, server_bounds: WindowBounds) -> None:
     """With bounds as well: applied to the window before, one by one or folded, the operations give the window after."""
     entry, updates = KINDS[kind]
     window = stock.window(data=[entry], layout={})
     first = copy.deepcopy(window)
-    deltas = [bound_window(window, caps, data.draw(BOUND_OPTS))]
+    deltas = [bound_window(window, server_bounds, data.draw(BOUND_OPTS))]
     memo: Memo = {}
     for args in data.draw(st.lists(updates, max_size=6)):
         if data.draw(st.booleans()):
             args["opts"] = {**args.get("opts", {}), **data.draw(BOUND_OPTS)}
         before = copy.deepcopy(window)
-        operations = update_or_none(window, args, caps, stock, memo)
+        operations = update_or_none(window, args, server_bounds, stock, memo)
         if operations is None:
             assert repr(window) == repr(before)
             continue
@@ -309,7 +311,7 @@ def test_any_request_is_done_or_refused(stock: Stock, kind: str, data: st.DataOb
         else:
             holder[key] = data.draw(JSON)
         before = copy.deepcopy(window)
-        operations = update_or_none(window, wrong, Caps(max_points=4), stock, {})
+        operations = update_or_none(window, wrong, WindowBounds(max_points=4), stock, {})
         if operations is None:
             assert repr(window) == repr(before)
         else:

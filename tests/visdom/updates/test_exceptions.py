@@ -11,10 +11,10 @@ from tests.visdom.updates.oracle import Stock, apply_reference, written
 from visdom_transport.visdom.updates import (
     V0_2_4,
     V0_3_0,
-    Caps,
     Rules,
     UnknownUpdate,
     UpdateRefused,
+    WindowBounds,
     apply_update,
     pop_embeddings,
     refusal_text,
@@ -38,7 +38,7 @@ def refused(window: Window, args: dict[str, Any], rules: Rules) -> str:
     """The field of the refusal, after checking that nothing changed."""
     before = copy.deepcopy(window)
     with pytest.raises(UpdateRefused) as refusal:
-        apply_update(window, args, Caps(), rules=rules)
+        apply_update(window, args, WindowBounds(), rules=rules)
     assert refusal.value.status == 400
     assert repr(window) == repr(before)
     return refusal.value.field
@@ -46,7 +46,7 @@ def refused(window: Window, args: dict[str, Any], rules: Rules) -> str:
 
 def done(window: Window, args: dict[str, Any], rules: Rules) -> list[list[Any]]:
     before = copy.deepcopy(window)
-    operations = apply_update(window, args, Caps(), rules=rules)
+    operations = apply_update(window, args, WindowBounds(), rules=rules)
     assert written(apply_reference(before, operations)) == written(window)
     return operations
 
@@ -356,7 +356,7 @@ def test_going_back_to_former_points(rules: Rules) -> None:
 def test_unknown_windows_are_left_to_visdom(rules: Rules) -> None:
     window = {"type": "table", "content": []}
     with pytest.raises(UnknownUpdate):
-        apply_update(window, {"data": [{"type": "table"}]}, Caps(), rules=rules)
+        apply_update(window, {"data": [{"type": "table"}]}, WindowBounds(), rules=rules)
     assert window == {"type": "table", "content": []}
 
 

@@ -1,4 +1,4 @@
-"""Who may ask anything at all. Decided by a request's head, before any handler is chosen and before its body is read."""
+"""The gate: checks host, origin and body size by a request's head, before a handler is chosen and the body is read."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Refusal:
     message: str
 
 
-class Doors:
-    """What the settings of one server let in."""
+class RequestGate:
+    """Refuses requests that the settings of one server do not admit."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -119,11 +119,11 @@ def _with(name: str, values: tuple[str, ...], another: str) -> str:
 class _Refused(Matcher):
     """Matches the requests that are not let in."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, gate: RequestGate) -> None:
+        self._gate = gate
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        refusal = self._doors.admit(request)
+        refusal = self._gate.admit(request)
         return None if refusal is None else {"target_kwargs": {"refusal": refusal}}
 
 

@@ -89,7 +89,7 @@ class End:
         """Go on without a journal: what it would have is in the files, all the same."""
         if not unwritable.is_lasting(self._environments.folder):
             # Publishers were told how far it is on disk. A file that is ahead of that would have twice what they send again.
-            self._owed = self._tracking.fed.intersection(self._tracking.unsaved)
+            self._owed = self._tracking.published.intersection(self._tracking.unsaved)
         self._tracking.stop()
 
     def _has_news(self) -> bool:

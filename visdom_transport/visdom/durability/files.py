@@ -31,13 +31,13 @@ _GENERATION = re.compile(r"journal-(\d+)\.log")
 
 
 @dataclass(slots=True)
-class Piece:
+class PendingBlock:
     """A block on its way to the disk."""
 
     head: dict[str, Any]
     records: list[Record]
     begins_generation: bool
-    producers: dict[str, int] = field(default_factory=dict)
+    publishers: dict[str, int] = field(default_factory=dict)
 
 
 class JournalFiles:
@@ -50,8 +50,8 @@ class JournalFiles:
     def __init__(self, folder: Path, write: Callable[[int, bytes | memoryview], int] = os.write) -> None:
         self.folder = folder
         self._write = write
-        self._waiting: deque[Piece] = deque()
-        self._done: list[Piece] = []
+        self._waiting: deque[PendingBlock] = deque()
+        self._done: list[PendingBlock] = []
         self._lock = threading.Lock()
         self._acquiring = threading.Lock()
         self._owned: FolderLock | None = None
@@ -148,9 +148,9 @@ class JournalFiles:
         """What all generations take on disk."""
         return self.old_bytes + self._size
 
-    def put(self, piece: Piece) -> None:
+    def put(self, block: PendingBlock) -> None:
         """Write this after what was put before, when it is drained."""
-        self._waiting.append(piece)
+        self._waiting.append(block)
 
     @property
     def is_behind(self) -> bool:
@@ -172,10 +172,10 @@ class JournalFiles:
             if self.is_lost():
                 raise OSError(errno.EBUSY, "another server has taken over the journal")
             while self._waiting:
-                self._write_piece(self._waiting[0])
+                self._write_block(self._waiting[0])
                 self._done.append(self._waiting.popleft())
 
-    def take_done(self) -> list[Piece]:
+    def take_done(self) -> list[PendingBlock]:
         """What has become durable since the last time."""
         with self._lock:
             done, self._done = self._done, []
@@ -193,9 +193,9 @@ class JournalFiles:
         if not self.old:
             self.old_bytes = 0
 
-    def _write_piece(self, piece: Piece) -> None:
-        block = write_block(piece.head, (record.chunks() for record in piece.records))
-        if piece.begins_generation:
+    def _write_block(self, pending: PendingBlock) -> None:
+        block = write_block(pending.head, (record.chunks() for record in pending.records))
+        if pending.begins_generation:
             self._write_generation(block)
             return
         assert self._descriptor is not None, "a generation was begun"

@@ -99,7 +99,7 @@ def _is_record(record: Any) -> bool:
     return False
 
 
-class Foreign(Exception):
+class BaseMismatch(Exception):
     """What is on disk is not what the records continue. The message says why."""
 
 
@@ -129,7 +129,7 @@ class History:
         """The number of the oldest record."""
         self.last = 0
         self.logs: dict[str, Log] = {}
-        self.producers: dict[str, int] = {}
+        self.publishers: dict[str, int] = {}
         self.written_at: float | None = None
         """When the newest records were taken from the state; None if an older version wrote them."""
         self.whole = True
@@ -143,7 +143,7 @@ class History:
         first, journal = block.head["first"], block.head.get("journal")
         if journal is not None and (self.id is None or journal["fresh"]):
             self.id, self.first, self.last, self.whole = journal["id"], first, first - 1, True
-            self.logs, self.producers, self._bases = {}, {}, journal["bases"]
+            self.logs, self.publishers, self._bases = {}, {}, journal["bases"]
         if self.id is None or first != self.last + 1:
             self.whole = False
         if not self.whole:
@@ -151,7 +151,7 @@ class History:
         for record in block.records:
             self.last += 1
             self._add_record(record)
-        self.producers.update(block.head["producers"])
+        self.publishers.update(block.head["producers"])
         time = block.head.get("time")
         self.written_at = time if isinstance(time, int | float) else None
 
@@ -179,7 +179,7 @@ class History:
         """The environment after all of its records.
 
         Raises:
-            Foreign: they do not belong to what is on disk.
+            BaseMismatch: they do not belong to what is on disk.
             OSError: they continue what is on disk, and it cannot be read now.
         """
         log = self.logs[eid]
@@ -193,7 +193,7 @@ class History:
         elif base.error is not None:
             raise base.error
         elif base.environment is None:
-            raise Foreign("its file is gone" if base.file is None else "its file cannot be read")
+            raise BaseMismatch("its file is gone" if base.file is None else "its file cannot be read")
         else:
             start = base.environment
             stamp = self._continued(eid, log, base, stamp)
@@ -201,21 +201,21 @@ class History:
             for number, record in log.records:
                 _apply(start, record, number, stamp)
         except (GapError, KeyError) as error:
-            raise Foreign(f"its records do not fit its file: {error!r}") from error
+            raise BaseMismatch(f"its records do not fit its file: {error!r}") from error
         return start
 
     def _continued(self, eid: str, log: Log, base: Base, stamp: Stamp | None) -> Stamp | None:
         """What the file says of the records that it has, if it has any.
 
         Raises:
-            Foreign: the records do not continue this file.
+            BaseMismatch: the records do not continue this file.
         """
         if log.continues_file and (stamp is None or stamp.number < (log.begun or 0)):
             if base.file != log.file:
-                raise Foreign("its file is not the one that was there")
+                raise BaseMismatch("its file is not the one that was there")
             return None
         if log.begun is None and (stamp is None or stamp.number < min(self.first - 1, self._bases.get(eid, self.last))):
-            raise Foreign("its file was written by somebody else")
+            raise BaseMismatch("its file was written by somebody else")
         return stamp
 
 
@@ -223,15 +223,15 @@ def _check_begin(log: Log, base: Base, stamp: Stamp | None) -> None:
     """Whether records that say all there is may take the place of what is on disk.
 
     Raises:
-        Foreign: it is not what was there when they began, and is somebody's.
+        BaseMismatch: it is not what was there when they began, and is somebody's.
     """
     if base.file == NO_ENVIRONMENT:
         return
     if base.file is None:
         if log.file:
-            raise Foreign("its file is gone")
+            raise BaseMismatch("its file is gone")
     elif log.file == NO_ENVIRONMENT or (stamp is None and base.file != log.file):
-        raise Foreign("its file is not the one that was there")
+        raise BaseMismatch("its file is not the one that was there")
 
 
 def _apply(environment: dict[str, Any], record: list[Any], number: int, stamp: Stamp | None) -> None:

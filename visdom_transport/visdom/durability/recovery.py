@@ -13,7 +13,7 @@ from typing import Any
 
 from visdom_transport.core.encoding import encode
 from visdom_transport.visdom.durability.environments import Environments
-from visdom_transport.visdom.durability.history import NO_ENVIRONMENT, Foreign, History
+from visdom_transport.visdom.durability.history import NO_ENVIRONMENT, BaseMismatch, History
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -39,21 +39,21 @@ def recover(history: History, environments: Environments, folder: Path) -> dict[
         OSError: a file that the journal continues cannot be read now. Nothing was done.
     """
     found: dict[str, Recovered] = {}
-    foreign: dict[str, Foreign] = {}
+    mismatches: dict[str, BaseMismatch] = {}
     for eid, log in history.logs.items():
         base = environments.base(eid)
         # What cannot be opened now may be its own, unless it was not when the records began.
         is_stranger = base.file == NO_ENVIRONMENT and (base.error is None or log.file == NO_ENVIRONMENT)
         try:
             content = history.restored(eid, base)
-        except Foreign as reason:
+        except BaseMismatch as reason:
             found[eid] = Recovered(None, is_stranger)
-            foreign[eid] = reason
+            mismatches[eid] = reason
             continue
         besides = environments.saved_besides(eid, content["jsons"])
         content["jsons"].update(besides)
         found[eid] = Recovered(content, is_stranger, besides, history.file(eid, base))
-    for eid, why in foreign.items():
+    for eid, why in mismatches.items():
         _set_aside(folder, eid, why, [record for _, record in history.logs[eid].records])
     return found
 

@@ -43,27 +43,27 @@ class Tracking:
         self.on = False
         self.changes = Changes(self._read)
         self.tracked: dict[str, Tracked] = {}
-        self.fed: set[str] = set()
+        self.published: set[str] = set()
         """Environments that a publisher feeds, which waits until they are on disk."""
         self.unsaved: set[str] = set()
         """Environments that are not as they were loaded, or saved last."""
 
     # --- what changes ---
 
-    def feed(self, eid: str) -> None:
+    def track(self, eid: str) -> None:
         """A publisher feeds this environment: from now on it is journaled, and nothing in it waits.
 
         If it cannot be read, from when it begins anew.
         """
-        if self.on and eid not in self.fed:
-            self.fed.add(eid)
+        if self.on and eid not in self.published:
+            self.published.add(eid)
             if eid not in self.tracked and eid in self._app.state and not is_unread(self._app.state[eid]):
                 self.begin(eid)
 
-    def fed_or_refused(self, eid: str) -> None:
+    def untrack_missing(self, eid: str) -> None:
         """What was meant for this environment has been carried out, or refused: one that is not there is not kept."""
         if eid not in self._app.state:
-            self.fed.discard(eid)
+            self.published.discard(eid)
 
     def environment_replaced(self, eid: str, *, begins: bool) -> None:
         """All of the environment is new, or it is gone. ``begins``: there was none of that name, or none that was read."""
@@ -77,7 +77,7 @@ class Tracking:
         if self._environments is not None:
             self._environments.ended(eid)
         self.unsaved.discard(eid)
-        self.fed.discard(eid)
+        self.published.discard(eid)
         if self.tracked.pop(eid, None) is not None:
             self.changes.end(eid)
             self._changed()
@@ -109,7 +109,7 @@ class Tracking:
         return eid in self.tracked
 
     def _wants(self, eid: str) -> bool:
-        return self.on and (self._everything or eid in self.fed)
+        return self.on and (self._everything or eid in self.published)
 
     def stop(self) -> None:
         """Nothing is journaled any more."""
@@ -168,7 +168,7 @@ class Tracking:
 
     def is_owed(self, eid: str) -> bool:
         """Whether everything that has changed in the environment has to be in the next block: a publisher is told so."""
-        return eid in self.fed
+        return eid in self.published
 
     def is_dirty(self, eid: str) -> bool:
         """Whether there are records that are not in the environment's file."""

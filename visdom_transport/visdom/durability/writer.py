@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from visdom_transport.visdom.durability.changes import Part
-from visdom_transport.visdom.durability.files import JournalFiles, Piece
+from visdom_transport.visdom.durability.files import JournalFiles, PendingBlock
 from visdom_transport.visdom.durability.pace import SMALL_BYTES, Pace
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 
@@ -25,14 +25,14 @@ STEP_PARTS = 200
 class Writer:
     """Brings changes to the journal's files, in order. All methods are for the event loop; the files are written by a thread."""
 
-    def __init__(self, files: JournalFiles, tracking: Tracking, producers: Producers, pace: Pace) -> None:
+    def __init__(self, files: JournalFiles, tracking: Tracking, publishers: Publishers, pace: Pace) -> None:
         self.journal_id = secrets.token_hex(8)
         self.is_fresh = True
         """Nothing in the journal counts: the next generation begins with everything."""
         self._files = files
         self._tracking = tracking
         self._changes = tracking.changes
-        self._producers = producers
+        self._publishers = publishers
         self._pace = pace
         self._has_generation = False
         """This process has begun a generation."""
@@ -52,7 +52,7 @@ class Writer:
 
     def has_work(self) -> bool:
         """Whether there is something that is not on disk, or not where it belongs."""
-        return bool(self._changes) or self._producers.has_news() or bool(self._files.old)
+        return bool(self._changes) or self._publishers.has_news() or bool(self._files.old)
 
     def give_up(self) -> None:
         """Forget what is not written: all of it is in the state, which is written anew when that is possible again."""
@@ -127,17 +127,17 @@ class Writer:
         """Put a block with everything that is sealed, and all that is owed, on its way."""
         first, records = self._changes.take(self._is_owed)
         rotate = rotate or self.is_fresh or not self._has_generation
-        producers = self._producers.numbers() if rotate else self._producers.news()
-        if not (records or producers or rotate):
+        publishers = self._publishers.numbers() if rotate else self._publishers.news()
+        if not (records or publishers or rotate):
             return
-        head: dict[str, Any] = {"first": first, "producers": producers, "time": round(time.time(), 3)}
+        head: dict[str, Any] = {"first": first, "producers": publishers, "time": round(time.time(), 3)}
         if rotate:
-            self._producers.news()
+            self._publishers.news()
             tracked = self._tracking.tracked
             clean = {eid: each.base for eid, each in tracked.items() if not self._tracking.is_dirty(eid)}
             head["journal"] = {"id": self.journal_id, "fresh": self.is_fresh, "bases": clean}
         self._has_generation, self.is_fresh = True, False
-        self._files.put(Piece(head, records, rotate, producers))
+        self._files.put(PendingBlock(head, records, rotate, publishers))
 
     def _is_owed(self, eid: str) -> bool:
         """Whether this block has to have everything that has changed in the environment."""
@@ -145,8 +145,8 @@ class Writer:
 
     def _settle(self) -> None:
         """Take note of what has become durable."""
-        for piece in self._files.take_done():
-            self._producers.durable(piece.producers)
+        for block in self._files.take_done():
+            self._publishers.durable(block.publishers)
 
 
 class _Step:

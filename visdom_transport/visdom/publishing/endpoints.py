@@ -22,9 +22,9 @@ from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
 from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.updates import (
-    Caps,
     UnknownUpdate,
     UpdateRefused,
+    WindowBounds,
     apply_update,
     bound_window,
     read_bounds,
@@ -149,7 +149,7 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     if refusal is not None:
         return refusal
     try:
-        delta = apply_update(window, args, caps_of(window, transport), rules=transport.rules, memo=transport.line_counts)
+        delta = apply_update(window, args, bounds_of(window, transport), rules=transport.rules, memo=transport.line_counts)
     except UnknownUpdate:
         return _left_to_visdom(transport, args)
     transport.changes.window_updated(eid, win, delta)
@@ -230,14 +230,14 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
     window.update(members)
-    bound_window(window, caps_of(window, transport), args.get("opts"))
+    bound_window(window, bounds_of(window, transport), args.get("opts"))
     transport.environments.put_window(window, eid)
     return str(window["id"])
 
 
-def caps_of(window: dict[str, Any], transport: Transport) -> Caps:
+def bounds_of(window: dict[str, Any], transport: Transport) -> WindowBounds:
     """The server's bounds for a window. A streaming embedding has its own, over all of its traces."""
-    return Caps() if is_embedding(window) else transport.caps
+    return WindowBounds() if is_embedding(window) else transport.window_bounds
 
 
 def name(field: str, value: Any, what: str) -> str:

@@ -25,34 +25,34 @@ MAX_ID_CHARACTERS = 100
 
 def publish(transport: Transport, request: dict[str, Any]) -> str:
     """Apply the messages that were not applied before, in order. Returns the reply, as JSON."""
-    producer_id, first, messages = request.get("producer"), request.get("first"), request.get("messages")
-    if not isinstance(producer_id, str) or not 0 < len(producer_id) <= MAX_ID_CHARACTERS:
+    publisher_id, first, messages = request.get("producer"), request.get("first"), request.get("messages")
+    if not isinstance(publisher_id, str) or not 0 < len(publisher_id) <= MAX_ID_CHARACTERS:
         raise refuse("producer", f"must be a string of 1 to {MAX_ID_CHARACTERS} characters")
     if not isinstance(first, int) or isinstance(first, bool) or first < 1:
         raise refuse("first", "must be a whole number above 0")
     if not isinstance(messages, list):
         raise refuse("messages", "must be a list")
-    producer = transport.producers.find(producer_id, first)
+    publisher = transport.publishers.find(publisher_id, first)
     refused = []
-    before = producer.applied if producer is not None else None
-    if producer is not None and first <= producer.applied + 1:
+    before = publisher.applied if publisher is not None else None
+    if publisher is not None and first <= publisher.applied + 1:
         for number, message in enumerate(messages, first):
-            if number <= producer.applied:
+            if number <= publisher.applied:
                 continue
             error = _apply(transport, message)
-            producer.applied = number
+            publisher.applied = number
             if error is not None:
                 refused.append({"number": number, "error": error})
                 detail = f"message {number}: {error['code']} {error['field']}"
-                transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher {producer_id[:6]}", detail)
-        if producer.applied != before:
-            transport.producers.moved(producer_id)
-            transport.keeper.touch()
+                transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher {publisher_id[:6]}", detail)
+        if publisher.applied != before:
+            transport.publishers.moved(publisher_id)
+            transport.journal.touch()
     return encode(
         {
             "server": SERVER_ID,
-            "applied": producer.applied if producer is not None else None,
-            "durable": producer.durable if producer is not None and transport.keeper.keeps else None,
+            "applied": publisher.applied if publisher is not None else None,
+            "durable": publisher.durable if publisher is not None and transport.journal.keeps else None,
             "refused": refused,
         }
     ).decode()
@@ -70,12 +70,12 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         if "win" in body:
             body["win"] = window_id(body["win"])
         eid = environment_id(body)
-        transport.environments.readable(eid)  # whatever the keeper is to have is read
-        transport.keeper.feed(eid)
+        transport.environments.readable(eid)  # whatever the journal is to have is read
+        transport.journal.track(eid)
         try:
             endpoint(transport, body)
         finally:
-            transport.keeper.fed(eid)
+            transport.journal.untrack_missing(eid)
     except UpdateRefused as refusal:
         return as_json(refusal)
     except MessageError as error:

@@ -103,7 +103,7 @@ def _upload_problem(handler: Any) -> str | None:
         return "Invalid JSON file"
     if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
         return "This is not a valid Visdom JSON"
-    if transport_of(handler).keeper.refusal(f"uploaded_{escape_eid(file['filename'])}") is not None:
+    if transport_of(handler).journal.refusal(f"uploaded_{escape_eid(file['filename'])}") is not None:
         return "The file's name cannot be that of an environment"
     return None
 
@@ -153,7 +153,7 @@ def _environment(transport: Transport, eid: str) -> Any:
 
 
 def _savable(transport: Transport, eid: str, field: str) -> None:
-    refusal = transport.keeper.refusal(eid)
+    refusal = transport.journal.refusal(eid)
     if refusal is not None:
         raise refuse(field, f"environment {eid[:100]!r} cannot be saved: {refusal}")
 

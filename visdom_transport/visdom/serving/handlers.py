@@ -114,7 +114,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
         self.transport: Transport = app.transport
 
     def check_origin(self, origin: str) -> bool:
-        return True  # `Doors` has let it in
+        return True  # `RequestGate` has let it in
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
@@ -244,7 +244,7 @@ class PollHandler(OwnHandler):
         request = self.body()
         if self._finished:
             return
-        answer = await self.transport.chains.poll(request, self.client)
+        answer = await self.transport.long_polls.poll(request, self.client)
         if not self._gone:
             await self.finish_slowly(reply(answer.messages), answer.link)
 
@@ -259,7 +259,7 @@ class SendHandler(OwnHandler):
     async def post(self) -> None:
         request = self.body()
         if not self._finished:
-            self.finish(reply(await self.transport.chains.send(request, self.client)))
+            self.finish(reply(await self.transport.long_polls.send(request, self.client)))
 
 
 class StatusHandler(TransportHandler):

@@ -46,7 +46,7 @@ def _address(sock: socket.socket) -> str:
 
 def _begin(transport: Any, origin: str) -> None:
     log.write_in_background()
-    app, journal = transport.app, transport.keeper.status()["journal"]
+    app, journal = transport.app, transport.journal.status()["journal"]
     ways = "polling" if app.wrap_socket else "WebSocket or polling"
     where = f" in {app.env_path}" if journal != "off" else ""
     logger.info(

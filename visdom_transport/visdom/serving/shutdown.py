@@ -84,7 +84,7 @@ async def stop(app: Any, *, asked: bool = False) -> bool:
     for session in list(hub.sessions.values()):
         if session.link is not None:
             hub.end(session.link, CloseCode.GOING_AWAY, now)
-    return bool(await app.transport.keeper.close(asked=asked))
+    return bool(await app.transport.journal.close(asked=asked))
 
 
 class _Writes(Matcher):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from visdom_transport import feed_names
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.hub import Hub
-from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.durability.journal import Journal
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.observed import State
@@ -16,11 +16,11 @@ class Changes:
     """The observer of one application's `State`. What happens inside a window is reported to it by whoever does it."""
 
     def __init__(
-        self, state: State, hub: Hub, keeper: Keeper, closed: ClosedWindows, comparisons: Comparisons, turns: Turns
+        self, state: State, hub: Hub, journal: Journal, closed: ClosedWindows, comparisons: Comparisons, turns: Turns
     ) -> None:
         self._state = state
         self._hub = hub
-        self._keeper = keeper
+        self._journal = journal
         self._closed = closed
         self._comparisons = comparisons
         self._turns = turns
@@ -41,7 +41,7 @@ class Changes:
             for win in windows:
                 self._hub.set(feed, win)
         self._turns.environment_replaced(eid)
-        self._keeper.environment_replaced(eid, begins=before is None)
+        self._journal.environment_replaced(eid, begins=before is None)
         self._comparisons.changed(eid)
 
     def environment_found(self, eid: str) -> None:
@@ -54,17 +54,17 @@ class Changes:
     def window_set(self, eid: str, win: str) -> None:
         self._turns.window_changed(eid, win)
         self._hub.set(feed_names.environment(eid), win)
-        self._keeper.part_replaced(eid, "window", win)
+        self._journal.part_replaced(eid, "window", win)
         self._comparisons.changed(eid)
 
     def window_removed(self, eid: str, win: str) -> None:
         self._turns.window_changed(eid, win)
         self._hub.delete(feed_names.environment(eid), win)
-        self._keeper.part_replaced(eid, "window", win)
+        self._journal.part_replaced(eid, "window", win)
         self._comparisons.changed(eid)
 
     def member_set(self, eid: str, name: str) -> None:
-        self._keeper.part_replaced(eid, "member", name)
+        self._journal.part_replaced(eid, "member", name)
 
     # --- what others report ---
 
@@ -78,7 +78,7 @@ class Changes:
         """``delta`` has been applied to the window."""
         self._turns.window_changed(eid, win)
         self._hub.update(feed_names.environment(eid), win, delta)
-        self._keeper.window_updated(eid, win, delta)
+        self._journal.window_updated(eid, win, delta)
         self._comparisons.changed(eid)
 
     def window_closed(self, eid: str, win: str, window: object) -> None:

@@ -12,7 +12,7 @@ from visdom_transport import feed_names
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.session import Session
-from visdom_transport.visdom.durability.keeper import Keeper
+from visdom_transport.visdom.durability.journal import Journal
 from visdom_transport.visdom.state.changes import Changes
 from visdom_transport.visdom.state.environments import Environments, escape_eid
 from visdom_transport.visdom.state.observed import is_unread
@@ -41,7 +41,7 @@ class Commands:
         changes: Changes,
         hub: Hub,
         storage: Storage,
-        keeper: Keeper,
+        journal: Journal,
         panes: Panes,
         show: Callable[[Session, str], None],
     ) -> None:
@@ -50,7 +50,7 @@ class Commands:
         self._changes = changes
         self._hub = hub
         self._storage = storage
-        self._keeper = keeper
+        self._journal = journal
         self._panes = panes
         self._show = show
         self._actions: dict[str, Action] = {
@@ -212,7 +212,7 @@ class Commands:
             self._show(session, feed_names.environment(eid))
 
     def _check_savable(self, eid: str) -> None:
-        refusal = self._keeper.refusal(eid)
+        refusal = self._journal.refusal(eid)
         if refusal is not None:
             raise MessageError("bad_field", f"environment {eid[:100]!r} cannot be saved: {refusal}", "eid")
 
@@ -222,7 +222,7 @@ class Commands:
     def _save_all(self, session: Session, command: dict[str, Any]) -> None:
         refused = []
         for eid, environment in list(self._environments.state.items()):
-            refusal = self._keeper.refusal(eid) if not is_unread(environment) else None
+            refusal = self._journal.refusal(eid) if not is_unread(environment) else None
             if refusal is None:
                 self._save_environment(eid)
             else:

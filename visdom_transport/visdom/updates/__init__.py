@@ -5,7 +5,7 @@ only then carried out on the window: an update that cannot be carried out is ref
 replica applies is what the server applied.
 """
 
-from visdom_transport.visdom.updates.bounds import Caps, read_bounds
+from visdom_transport.visdom.updates.bounds import WindowBounds, read_bounds
 from visdom_transport.visdom.updates.embeddings import pop_embeddings
 from visdom_transport.visdom.updates.errors import UnknownUpdate, UpdateRefused
 from visdom_transport.visdom.updates.rules import M23, V0_2_4, V0_3_0, Rules, rules_for
@@ -16,11 +16,11 @@ __all__ = [
     "M23",
     "V0_2_4",
     "V0_3_0",
-    "Caps",
     "Memo",
     "Rules",
     "UnknownUpdate",
     "UpdateRefused",
+    "WindowBounds",
     "apply_update",
     "bound_window",
     "pop_embeddings",

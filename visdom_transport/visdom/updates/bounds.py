@@ -12,7 +12,7 @@ from visdom_transport.visdom.updates.operations import assign
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class WindowBounds:
     """Bounds for every window of a server; ``None`` is off. The option of the same name on a window goes before."""
 
     max_points: int | None = None
@@ -25,7 +25,7 @@ class Caps:
     """Former point sets of an embeddings window."""
 
 
-BOUNDS = tuple(field.name for field in fields(Caps))
+BOUNDS = tuple(field.name for field in fields(WindowBounds))
 
 
 def read_bounds(opts: object) -> dict[str, int]:
@@ -51,9 +51,11 @@ def assign_bounds(window: dict[str, Any], bounds: Mapping[str, int]) -> list[Ope
     return [operation for name, bound in bounds.items() for operation in assign(window, [], name, bound)]
 
 
-def limit(name: str, window: Mapping[str, Any], caps: Caps, bounds: Mapping[str, int] | None = None) -> int | None:
+def limit(
+    name: str, window: Mapping[str, Any], server_bounds: WindowBounds, bounds: Mapping[str, int] | None = None
+) -> int | None:
     """Return the bound that holds for a window: the one just given, its own, or the server's."""
-    for value in ((bounds or {}).get(name), window.get(name), getattr(caps, name, None)):
+    for value in ((bounds or {}).get(name), window.get(name), getattr(server_bounds, name, None)):
         if _is_bound(value):
             return value
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from visdom_transport.core.delta import Operation
 from visdom_transport.visdom.updates import embeddings, history, plot, text
-from visdom_transport.visdom.updates.bounds import Caps, assign_bounds, limit, read_bounds
+from visdom_transport.visdom.updates.bounds import WindowBounds, assign_bounds, limit, read_bounds
 from visdom_transport.visdom.updates.errors import UnknownUpdate, refuse
 from visdom_transport.visdom.updates.operations import carry_out
 from visdom_transport.visdom.updates.rules import Rules
@@ -26,7 +26,7 @@ _BOUND_OF = {
 
 
 def apply_update(
-    window: dict[str, Any], args: dict[str, Any], caps: Caps, *, rules: Rules, memo: text.Memo | None = None
+    window: dict[str, Any], args: dict[str, Any], server_bounds: WindowBounds, *, rules: Rules, memo: text.Memo | None = None
 ) -> list[Operation]:
     """Change a window as ``POST /update`` with the body ``args`` asks.
 
@@ -37,7 +37,7 @@ def apply_update(
     Args:
         window: Visdom's window object, changed in place; it gets a new ``contentID``.
         args: the parsed body.
-        caps: the server's bounds.
+        server_bounds: the server's bounds.
         rules: which Visdom this is.
         memo: a dictionary the caller keeps between updates: the lines of a bounded text are then not counted again.
 
@@ -47,7 +47,7 @@ def apply_update(
     """
     kind = str(window.get("type"))
     bounds = read_bounds(args.get("opts"))
-    bound = limit(_BOUND_OF.get(kind, ""), window, caps, bounds)
+    bound = limit(_BOUND_OF.get(kind, ""), window, server_bounds, bounds)
     content_id = str(uuid.uuid4())
     _check_selection(kind, args.get("data"))
     if kind == "plot":
@@ -70,7 +70,7 @@ def apply_update(
     return operations + _carried_out(window, [["set", ["contentID"], content_id]])
 
 
-def bound_window(window: dict[str, Any], caps: Caps, opts: object = None) -> list[Operation]:
+def bound_window(window: dict[str, Any], server_bounds: WindowBounds, opts: object = None) -> list[Operation]:
     """Keep the bounds that ``opts`` give for a window just created, trim it to its bounds, and return what was done.
 
     Raises:
@@ -78,7 +78,7 @@ def bound_window(window: dict[str, Any], caps: Caps, opts: object = None) -> lis
     """
     operations = _carried_out(window, assign_bounds(window, read_bounds(opts)))
     kind = str(window.get("type"))
-    bound = limit(_BOUND_OF.get(kind, ""), window, caps)
+    bound = limit(_BOUND_OF.get(kind, ""), window, server_bounds)
     if kind == "plot":
         operations += _carried_out(window, plot.trim(window, None, bound))
     elif kind == "text":

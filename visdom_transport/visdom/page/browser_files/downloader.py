@@ -14,7 +14,7 @@ from typing import Any
 
 from visdom_transport.visdom.page.browser_files.kinds import is_what_it_is_called
 from visdom_transport.visdom.page.browser_files.packages import Package
-from visdom_transport.visdom.page.browser_files.store import place
+from visdom_transport.visdom.page.browser_files.store import install_file
 
 #: The downloader has no time limit of its own; it is stopped when no new file has appeared for this long.
 STALLED_AFTER_S = 30.0
@@ -51,7 +51,7 @@ def fetch(wanted: Mapping[str, Package], into: Path, proxies: Mapping[str, str] 
             # The downloader stores whatever is answered.
             content = source.read_bytes() if source.is_file() else b""
             if is_what_it_is_called(path, content):
-                place(content, into / path)
+                install_file(content, into / path)
             elif content:
                 say(f"visdom-transport: {path} is not what it should be; does this network ask for a login?")
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from visdom_transport.visdom.page.browser_files.packages import Package
-from visdom_transport.visdom.page.browser_files.store import FetchError, place
+from visdom_transport.visdom.page.browser_files.store import FetchError, install_file
 
 #: The first package is asked for with little patience: it finds out whether there is a network at all.
 FIRST_TIMEOUT_S = 15.0
@@ -87,4 +87,4 @@ def _unpack(tarball: Path, package: Package, into: Path) -> None:
             target = package.target(member.name) if member.isfile() else None
             content = archive.extractfile(member) if target else None
             if target and content:
-                place(content.read(), into / target)
+                install_file(content.read(), into / target)

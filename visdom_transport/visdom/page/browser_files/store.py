@@ -1,4 +1,4 @@
-"""Putting a fetched file into its place."""
+"""Writes a fetched file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class FetchError(Exception):
     """Why one way of fetching did not work."""
 
 
-def place(content: bytes, target: Path) -> None:
+def install_file(content: bytes, target: Path) -> None:
     """Write a file so that no reader ever sees half of it, whoever else writes it now."""
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, content)

@@ -61,18 +61,18 @@ async def follow(plan: list[Any], folder: Path) -> None:
     world = World(folder / "envs")
     for number, each in enumerate(plan):
         if each == "write":
-            await world.keeper.write()
+            await world.journal.write()
             assert world.durable == len(world.snapshots) - 1
         elif each == "fold":
-            await world.keeper.write()
+            await world.journal.write()
             await world.fold()
         elif each == "delete a":
             world.delete("a")
-            await world.keeper.write()
+            await world.journal.write()
         elif each == "crash":
             check(world.image(folder / f"image-{number}"), world)
         elif each == "restart":
-            await world.keeper.write()
+            await world.journal.write()
             world.stop()
             before = world
             world = World(folder / "envs")
@@ -80,9 +80,9 @@ async def follow(plan: list[Any], folder: Path) -> None:
             world.snapshots = before.snapshots
         else:
             step(world, *each)
-    await world.keeper.write()
+    await world.journal.write()
     check(world.image(folder / "image"), world)
-    assert await world.keeper.close()
+    assert await world.journal.close()
     check(world.image(folder / "closed"), world)
 
 
@@ -107,7 +107,7 @@ def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int)
         for number in range(25):
             for _ in range(rng.randrange(6)):
                 step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
-            busy = asyncio.create_task(fold(world) if rng.random() < 0.6 else world.keeper.write())
+            busy = asyncio.create_task(fold(world) if rng.random() < 0.6 else world.journal.write())
             while not busy.done():
                 if rng.random() < 0.5:
                     step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
@@ -119,7 +119,7 @@ def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int)
             check(world.image(tmp_path / f"image-{number}"), world)
 
     async def fold(world: World) -> None:
-        await world.keeper.write()
+        await world.journal.write()
         await world.fold()
 
     with mock.patch.object(writer, "STEP_BYTES", 1), mock.patch.object(folding, "STEP_BYTES", 1):
@@ -134,7 +134,7 @@ def made(folder: Path, rng: random.Random, *, blocks: int) -> World:
         for _ in range(blocks):
             for _ in range(3):
                 step(world, rng.choice([0, 0, 2, 3, 6, 7]), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
-            await world.keeper.write()
+            await world.journal.write()
         return world
 
     return asyncio.run(run())
@@ -189,9 +189,9 @@ def test_after_a_damaged_journal_everything_is_written_afresh(tmp_path: Path) ->
 
     async def run() -> None:
         again = World(tmp_path / "envs")
-        assert again.producers.numbers() == {}
+        assert again.publishers.numbers() == {}
         again.set_window("a", "new", window(0))
-        await again.keeper.write()
+        await again.journal.write()
         check(again.image(tmp_path / "image"), again)
 
     asyncio.run(run())
@@ -202,14 +202,14 @@ def test_on_disk_is_what_has_been_written(tmp_path: Path) -> None:
     said: list[bool] = []
 
     def write(descriptor: int, data: bytes | memoryview) -> int:
-        said.append(world.keeper.status()["on_disk"])
+        said.append(world.journal.status()["on_disk"])
         return os.write(descriptor, data)
 
     async def run() -> None:
         for n in range(3):
             world.set_window("a", "w", window(n))
-            await world.keeper.write()
-            said.append(world.keeper.status()["on_disk"])
+            await world.journal.write()
+            said.append(world.journal.status()["on_disk"])
 
     world = World(tmp_path / "envs", write=write)
     asyncio.run(run())
@@ -220,7 +220,7 @@ def test_on_disk_is_what_has_been_written(tmp_path: Path) -> None:
 
 
 def written_bytes(world: World) -> int:
-    return world.keeper._files.size_bytes
+    return world.journal._files.size_bytes
 
 
 def test_an_append_to_a_large_environment_writes_the_append(tmp_path: Path) -> None:
@@ -228,11 +228,11 @@ def test_an_append_to_a_large_environment_writes_the_append(tmp_path: Path) -> N
         world = World(tmp_path / "envs")
         for n in range(50):
             world.set_window("a", f"w{n}", {"content": {"data": [{"x": list(range(20_000))}], "text": ""}, "n": 0})
-        await world.keeper.write()
+        await world.journal.write()
         before = written_bytes(world)
         assert before > 5_000_000
         world.update("a", "w7", [["extend", ["content", "data", 0, "x"], [1, 2, 3]]])
-        await world.keeper.write()
+        await world.journal.write()
         assert written_bytes(world) - before < 300
 
     asyncio.run(run())
@@ -243,11 +243,11 @@ def test_what_is_replaced_often_is_written_once(tmp_path: Path) -> None:
         world = World(tmp_path / "envs")
         for n in range(100):
             world.set_window("a", "image", {"content": "x" * 10_000, "n": n})
-        await world.keeper.write()
+        await world.journal.write()
         assert written_bytes(world) < 15_000
         for _ in range(100):
             world.update("a", "image", [["append", ["content"], "y"]])
-        await world.keeper.write()
+        await world.journal.write()
         assert written_bytes(world) < 16_000
 
     asyncio.run(run())
@@ -256,11 +256,11 @@ def test_what_is_replaced_often_is_written_once(tmp_path: Path) -> None:
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path / "envs")
-        await world.keeper.write()
+        await world.journal.write()
         world.set_window("a", "w", window(1))
-        await world.keeper.write()
+        await world.journal.write()
         before = written_bytes(world)
-        await world.keeper.write()
+        await world.journal.write()
         assert written_bytes(world) == before
 
     asyncio.run(run())
@@ -270,14 +270,14 @@ def test_environments_that_no_publisher_feeds_are_not_journaled(tmp_path: Path) 
     async def run() -> None:
         world = World(tmp_path / "envs", journal="fed", publisher=False)
         world.set_window("stock", "w", window(1))
-        world.keeper.feed("fed")
+        world.journal.track("fed")
         world.set_window("fed", "w", window(2))
-        await world.keeper.write()
-        assert world.keeper.status()["environments"] == ["fed"]
-        assert not world.keeper._tracking.changes
+        await world.journal.write()
+        assert world.journal.status()["environments"] == ["fed"]
+        assert not world.journal._tracking.changes
         assert set(loaded(world.image(tmp_path / "image"), journal="fed")[0]) == {"fed"}
-        world.keeper.feed("stock")
-        await world.keeper.write()
+        world.journal.track("stock")
+        await world.journal.write()
         assert loaded(world.image(tmp_path / "image-2"), journal="fed")[0] == world.now()
 
     asyncio.run(run())
@@ -295,11 +295,11 @@ def test_others_have_their_turn_while_a_large_environment_is_written(tmp_path: P
         for n in range(60):
             world.set_window("a", f"w{n}", {"content": "x" * 100_000, "n": n})
         if what == "replace":
-            await world.keeper.write()
+            await world.journal.write()
             world.replace("a", world.now()["a"])
         if what == "fold":
-            await world.keeper.write()
-        changes = world.keeper._tracking.changes
+            await world.journal.write()
+        changes = world.journal._tracking.changes
         original = changes.encoded
 
         def counted(part: Any) -> bytes | None:
@@ -307,7 +307,7 @@ def test_others_have_their_turn_while_a_large_environment_is_written(tmp_path: P
             return original(part)
 
         with mock.patch.object(changes, "encoded", counted):
-            busy = asyncio.create_task(world.fold() if what == "fold" else world.keeper.write())
+            busy = asyncio.create_task(world.fold() if what == "fold" else world.journal.write())
             while not busy.done():
                 turns += 1
                 await asyncio.sleep(0)
@@ -325,7 +325,7 @@ def test_a_journal_that_has_outgrown_what_it_describes_is_folded(tmp_path: Path)
         sizes = []
         for n in range(60):
             world.set_window("a", "w", {"content": "x" * 5_000, "n": n})
-            await world.keeper.write()
+            await world.journal.write()
             sizes.append(written_bytes(world))
         assert max(sizes) < 30_000
         assert (tmp_path / "envs" / "a.json").stat().st_size > 5_000
@@ -359,12 +359,12 @@ def test_a_file_that_somebody_else_has_changed_is_not_touched(
         world = World(envs)
         world.set_window("a", "w", window(1))
         world.set_window("b", "w", window(1))
-        await world.keeper.write()
+        await world.journal.write()
         if folded:
             await world.fold()
             world.update("a", "w", [["set", ["n"], 2]])
             world.update("b", "w", [["set", ["n"], 2]])
-            await world.keeper.write()
+            await world.journal.write()
         expected = world.now()
         world.stop()
         change(envs / "a.json")
@@ -377,8 +377,8 @@ def test_a_file_that_somebody_else_has_changed_is_not_touched(
         (aside,) = (envs / ".transport").glob("set-aside-*.log")
         assert aside.name in caplog.text
         assert "environment a" in caplog.text
-        await again.keeper.write()
-        await again.keeper.close()
+        await again.journal.write()
+        await again.journal.close()
         caplog.clear()
         assert loaded(envs)[0] == again.now()
         assert caplog.text == ""
@@ -390,12 +390,12 @@ def test_two_servers_do_not_share_a_journal(tmp_path: Path, caplog: pytest.LogCa
     async def run() -> None:
         first = World(tmp_path / "envs")
         first.set_window("a", "w", window(1))
-        await first.keeper.write()
+        await first.journal.write()
         second = World(tmp_path / "envs")
-        assert not second.keeper.on
+        assert not second.journal.on
         assert "another server" in caplog.text
         second.set_window("b", "w", window(1))
-        await second.keeper.write()
+        await second.journal.write()
         check(first.image(tmp_path / "image"), first)
 
     asyncio.run(run())
@@ -418,19 +418,19 @@ def test_a_full_disk_is_told_once_and_survived(tmp_path: Path, caplog: pytest.Lo
         disk = Disk()
         world = World(tmp_path / "envs", write=disk.write)
         world.set_window("a", "w", window(1))
-        await world.keeper.write()
+        await world.journal.write()
         disk.room = room
         for n in range(5):
             world.set_window("a", f"w{n}", {"content": "x" * 1000, "n": n})
-            await world.keeper.write()
+            await world.journal.write()
             assert world.durable == 1
-            assert world.keeper.status()["last_error"] == "No space left on device"
+            assert world.journal.status()["last_error"] == "No space left on device"
             check(world.image(tmp_path / f"image-{n}"), world)
         assert caplog.text.count("No space left on device") == 1
         disk.room = float("inf")
-        await world.keeper.write()
+        await world.journal.write()
         assert world.durable == len(world.snapshots) - 1
-        assert world.keeper.status()["last_error"] is None
+        assert world.journal.status()["last_error"] is None
         check(world.image(tmp_path / "image"), world)
 
     asyncio.run(run())
@@ -443,14 +443,14 @@ def test_a_save_that_the_journal_cannot_follow_is_refused(tmp_path: Path) -> Non
         disk = Disk()
         world = World(tmp_path / "envs", write=disk.write)
         world.set_window("a", "w", window(1))
-        await world.keeper.write()
+        await world.journal.write()
         disk.room = 10
         world.update("a", "w", [["extend", ["content", "data", 0, "x"], [1, 2, 3]]])
         with pytest.raises(OSError, match="No space left"):
-            world.keeper.save("a", world.app.state["a"])
+            world.journal.save("a", world.app.state["a"])
         check(world.image(tmp_path / "image"), world)
         disk.room = float("inf")
-        world.keeper.save("a", world.app.state["a"])
+        world.journal.save("a", world.app.state["a"])
         assert world.durable == len(world.snapshots) - 1
         check(world.image(tmp_path / "image-2"), world)
 
@@ -467,7 +467,7 @@ def test_a_disk_that_is_full_from_time_to_time(tmp_path: Path) -> None:
             for _ in range(3):
                 step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
             disk.room = rng.choice([float("inf"), rng.randrange(2000)])
-            await world.keeper.write()
+            await world.journal.write()
             image = world.image(tmp_path / f"image-{number}")
             check(image, world)
 
@@ -482,12 +482,12 @@ def test_a_journal_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCapture
         world = World(envs)
         world.set_window("a", "w", window(1))
         for _ in range(3):
-            await world.keeper.write()
+            await world.journal.write()
         assert world.durable == 0
-        assert world.keeper.status()["last_error"]
+        assert world.journal.status()["last_error"]
         assert len(caplog.records) == 1
         (envs / ".transport").unlink()
-        await world.keeper.write()
+        await world.journal.write()
         assert world.durable == 1
         check(world.image(tmp_path / "image"), world)
 
@@ -503,20 +503,20 @@ def test_an_environment_whose_file_cannot_be_written_stays_in_the_journal(
         for n in range(12):
             world.set_window("a", "w", {"content": "x" * 5_000, "n": n})
             world.set_window("b", "w", {"content": "x" * 500, "n": n})
-            await world.keeper.write()
+            await world.journal.write()
             assert world.durable == len(world.snapshots) - 1
             check(world.image(tmp_path / f"image-{n}"), world)
             sizes.append(written_bytes(world))
         assert max(sizes) < 30_000, "it is bounded all the same"
         assert (tmp_path / "envs" / "b.json").exists()
         assert len(caplog.records) == 1
-        assert "environment a" in str(world.keeper.status()["last_error"])
+        assert "environment a" in str(world.journal.status()["last_error"])
         broken.clear()
         world.set_window("a", "w", {"content": "x" * 20_000, "n": 0})
-        await world.keeper.write()
-        assert world.keeper.status()["last_error"] is None
+        await world.journal.write()
+        assert world.journal.status()["last_error"] is None
         check(world.image(tmp_path / "image"), world)
-        assert await world.keeper.close()
+        assert await world.journal.close()
 
     broken = {"a.json"}
     replace = os.replace
@@ -544,20 +544,20 @@ def test_files_that_are_ahead_of_the_journal_do_not_hide_what_comes(tmp_path: Pa
         for n in range(3):
             world.set_window("a", "w", window(n))
             world.set_window("b", "w", window(n))
-            await world.keeper.write()
+            await world.journal.write()
             if n == 0:
                 (journal,) = (envs / ".transport").glob("journal-*.log")
                 early = journal.read_bytes()
         for eid in ("a", "b"):
-            world.keeper.save(eid, world.app.state[eid])
+            world.journal.save(eid, world.app.state[eid])
         world.stop()
         journal.write_bytes(early)
         again = World(envs)
-        assert again.producers.numbers() == {}, "publishers begin anew"
+        assert again.publishers.numbers() == {}, "publishers begin anew"
         again.set_window("a", "new", window(7))
-        await again.keeper.write()
+        await again.journal.write()
         if end == "close":
-            assert await again.keeper.close()
+            assert await again.journal.close()
         found = loaded(again.image(tmp_path / "image"))[0]
         assert found["a"]["jsons"]["new"] == window(7)
         assert found == again.now()
@@ -565,15 +565,15 @@ def test_files_that_are_ahead_of_the_journal_do_not_hide_what_comes(tmp_path: Pa
     asyncio.run(run())
 
 
-def test_a_loop_that_ends_without_the_keeper_ends_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_ends_without_the_journal_ends_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As a notebook's does. The timer of the next write may ring while the loop waits for the last of its threads."""
 
     async def run() -> None:
         world = World(tmp_path / "envs", journal_interval_s=0.01)
         world.set_window("a", "u", window(1))
-        keeper = world.keeper
-        assert keeper._timer is not None
-        has_rung = lambda: keeper._timer is None and keeper._task is None  # noqa: E731
+        journal = world.journal
+        assert journal._timer is not None
+        has_rung = lambda: journal._timer is None and journal._task is None  # noqa: E731
         asyncio.get_running_loop().run_in_executor(None, until, has_rung, "the timer rings, and its task ends")
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ from visdom_transport.visdom.durability.folding import Folding
 from visdom_transport.visdom.durability.history import History
 from visdom_transport.visdom.durability.origin import Origin, origin_of
 from visdom_transport.visdom.durability.pace import Pace
-from visdom_transport.visdom.durability.publishers import Producers
+from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.recovery import recover
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
@@ -38,7 +38,7 @@ RETRY_FACTOR = 20
 """After an attempt to write that failed, the next one comes later than it took by this factor."""
 
 
-class Keeper:
+class Journal:
     """The durable side of one application's state.
 
     ``on`` says whether anything is kept. What changes is recorded by the methods of the second section, which cost nothing for
@@ -53,13 +53,13 @@ class Keeper:
         self,
         app: Any,
         settings: Settings,
-        producers: Producers,
+        publishers: Publishers,
         write: Callable[[int, bytes | memoryview], int] = os.write,
     ) -> None:
         self._app = app
         self._mode = settings.journal
         self._interval_s = self._retry_s = settings.journal_interval_s
-        self._producers = producers
+        self._publishers = publishers
         self._origin = Origin()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ class Keeper:
         )
         self._tracking.on = self._has_folder and self._mode != "off"
         pace = Pace(settings.journal_bytes_per_s, self._interval_s)
-        self._writer = Writer(self._files, self._tracking, producers, pace)
+        self._writer = Writer(self._files, self._tracking, publishers, pace)
         self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self._closed)
 
     @property
@@ -159,7 +159,7 @@ class Keeper:
             for win in recovered.besides:
                 self._tracking.changes.replaced((eid, "window", win))
         if whole and history.whole:
-            self._producers.restore(history.producers)
+            self._publishers.restore(history.publishers)
             saved = None if self._mode == "all" else {eid: self._environments.written_at(eid) for eid in state}
             self._origin = origin_of(history, self._tracking.tracked, saved)
         else:
@@ -175,13 +175,13 @@ class Keeper:
 
     # --- what changes ---
 
-    def feed(self, eid: str) -> None:
+    def track(self, eid: str) -> None:
         """A publisher feeds this environment, and waits until what it sends is on disk."""
-        self._tracking.feed(eid)
+        self._tracking.track(eid)
 
-    def fed(self, eid: str) -> None:
+    def untrack_missing(self, eid: str) -> None:
         """What was meant for this environment has been carried out, or refused."""
-        self._tracking.fed_or_refused(eid)
+        self._tracking.untrack_missing(eid)
 
     def environment_replaced(self, eid: str, *, begins: bool) -> None:
         """All of the environment is new, or it is gone. ``begins``: there was none of that name, or none that was read."""
@@ -314,7 +314,7 @@ class Keeper:
             self._writer.write_now()
         except OSError as error:
             try:
-                if eid in self._tracking.fed:
+                if eid in self._tracking.published:
                     raise  # its file must not be ahead of what publishers are told
                 self._save_plainly(eid, self._app.state[eid])
             finally:
