@@ -4,7 +4,7 @@ import { Badge, TEXTS } from "./badge/badge.js";
 import { Indicator } from "./badge/indicator.js";
 import { Bundle } from "./bundle/adapter.js";
 import { isNearViewport } from "./bundle/viewport.js";
-import { afterDraw } from "./draw.js";
+import { afterDraw } from "./drawing/after-draw.js";
 import { browserPage } from "./page.js";
 import { Session } from "./session.js";
 import { browserTime } from "./time.js";

@@ -1,8 +1,8 @@
-export { Backoff } from "./backoff.js";
-export { apply, GapError } from "./delta.js";
-export { afterDraw } from "./draw.js";
+export { Backoff } from "./connecting/backoff.js";
+export { afterDraw } from "./drawing/after-draw.js";
+export { apply, GapError } from "./feeds/delta.js";
+export { EventReplica, StateReplica } from "./feeds/state-replica.js";
 export { browserPage } from "./page.js";
 export { CLOSE, isEventFeed, SUBPROTOCOL } from "./protocol.js";
-export { EventReplica, StateReplica } from "./replica.js";
 export { Session } from "./session.js";
 export { browserTime } from "./time.js";

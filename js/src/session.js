@@ -1,29 +1,29 @@
-import { Backoff } from "./backoff.js";
 import { misfit } from "./check.js";
-import { Choice } from "./choice.js";
-import { CommandQueue } from "./commands.js";
-import { Connection } from "./connection.js";
-import { afterDraw } from "./draw.js";
-import { Feeds } from "./feeds.js";
-import { Heartbeat } from "./heartbeat.js";
-import { Identity } from "./identity.js";
-import { Lag } from "./lag.js";
+import { CommandQueue } from "./command-queue.js";
+import { Backoff } from "./connecting/backoff.js";
+import { Choice } from "./connecting/choice.js";
+import { Connection } from "./connecting/connection.js";
+import { Heartbeat } from "./connecting/heartbeat.js";
+import { Identity } from "./connecting/identity.js";
+import { Upgrade } from "./connecting/upgrade.js";
+import { afterDraw } from "./drawing/after-draw.js";
+import { Lag } from "./drawing/lag.js";
+import { Feeds } from "./feeds/feeds.js";
+import { StateReplica } from "./feeds/state-replica.js";
 import { LongPollLink } from "./links/longpoll.js";
 import { WebSocketLink } from "./links/websocket.js";
 import { browserPage } from "./page.js";
 import { CLOSE, isFinal } from "./protocol.js";
-import { StateReplica } from "./replica.js";
 import { Memo } from "./storage.js";
 import { Alarm, browserTime } from "./time.js";
-import { Upgrade } from "./upgrade.js";
 
 /**
- * @typedef {import("./choice.js").LinkKind} LinkKind
+ * @typedef {import("./connecting/choice.js").LinkKind} LinkKind
  * @typedef {import("./links/websocket.js").Link} Link
  * @typedef {import("./protocol.js").Hello} Hello
  * @typedef {import("./protocol.js").Welcome} Welcome
  * @typedef {import("./protocol.js").Reply} Reply
- * @typedef {import("./feeds.js").FeedListener} FeedListener
+ * @typedef {import("./feeds/feeds.js").FeedListener} FeedListener
  * @typedef {import("./links/answer.js").Answer} Answer
  *
  * @typedef {"connecting" | "live" | "waiting" | "offline" | "stopped"} Phase
@@ -45,7 +45,7 @@ import { Upgrade } from "./upgrade.js";
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
  *   sign of life, and whether the server knew the session
  *
- * @typedef {LinkState & import("./lag.js").Behind} State
+ * @typedef {LinkState & import("./drawing/lag.js").Behind} State
  */
 
 /** How long a link may take to be welcomed. A poll gets longer, so that a slow server is not taken for a blocked path twice. */
@@ -111,7 +111,7 @@ export class Session {
    * @param {() => number} [options.random]
    * @param {() => import("./storage.js").Storage | undefined} [options.sessionStorage]
    * @param {() => import("./storage.js").Storage | undefined} [options.localStorage]
-   * @param {import("./draw.js").Drawn} [options.drawn]
+   * @param {import("./drawing/after-draw.js").Drawn} [options.drawn]
    * @param {(error: unknown) => void} [options.onerror]
    * @param {{firstMs?: number, maxMs?: number, minUptimeMs?: number}} [options.backoff]
    */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Backoff } from "../src/backoff.js";
+import { Backoff } from "../src/connecting/backoff.js";
 
 test("full jitter: anything from nothing up to a bound that doubles, up to a maximum", () => {
   let random = 0;

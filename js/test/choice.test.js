@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Choice } from "../src/choice.js";
+import { Choice } from "../src/connecting/choice.js";
 import { Memo } from "../src/storage.js";
 import { FakeStorage } from "./fakes.js";
 

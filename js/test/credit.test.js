@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Credit } from "../src/credit.js";
+import { Credit } from "../src/drawing/credit.js";
 
 const credit = (drawMs, ...trips) => {
   const made = new Credit();

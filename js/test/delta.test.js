@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { apply, GapError } from "../src/delta.js";
+import { apply, GapError } from "../src/feeds/delta.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../tests/vectors/deltas.json", import.meta.url), "utf8"));
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Heartbeat } from "../src/heartbeat.js";
+import { Heartbeat } from "../src/connecting/heartbeat.js";
 import { FakeTime } from "./fakes.js";
 
 let time, told, heartbeat;

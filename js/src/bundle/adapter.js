@@ -24,7 +24,7 @@ import { BundleSocket } from "./socket.js";
  * @typedef {object} BundleOptions
  * @property {BundleSession} session
  * @property {(run: () => void) => void} [requestFrame]
- * @property {import("../draw.js").Drawn} [afterDraw]
+ * @property {import("../drawing/after-draw.js").Drawn} [afterDraw]
  * @property {(contentID: string) => boolean} [isNear] whether a pane that was drawn with this content id is in view, or nearly
  * @property {import("../time.js").Time} [time]
  * @property {import("./batch.js").Timers} [timers] where the bundle's code finds setTimeout
@@ -128,7 +128,7 @@ export class Bundle {
    * Calls back once the bundle has drawn what the replicas hold now. Nothing is flushed while it is still drawing, so a slow Plotly
    * slows whoever waits for this, and versions that come meanwhile replace each other in the replica.
    *
-   * @type {import("../draw.js").Drawn}
+   * @type {import("../drawing/after-draw.js").Drawn}
    */
   drawn = (callback) => {
     if (this.#due) this.#waiting.push(callback);

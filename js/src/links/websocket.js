@@ -5,7 +5,7 @@ import { CLOSE, SUBPROTOCOL } from "../protocol.js";
  * after `close`.
  *
  * @typedef {object} Link
- * @property {import("../choice.js").LinkKind} kind
+ * @property {import("../connecting/choice.js").LinkKind} kind
  * @property {boolean} opened whether the way to the server was open at some time
  * @property {(hello: import("../protocol.js").Hello) => void} open
  * @property {(message: any) => void} send

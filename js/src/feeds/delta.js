@@ -7,7 +7,7 @@ export class GapError extends Error {
   }
 }
 
-/** @typedef {import("./protocol.js").Operation} Operation */
+/** @typedef {import("../protocol.js").Operation} Operation */
 
 /**
  * Apply a delta (docs/protocol.md, section 4) to a JSON value, in place.

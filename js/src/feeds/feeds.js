@@ -1,9 +1,9 @@
-import { isEventFeed } from "./protocol.js";
-import { EventReplica, StateReplica } from "./replica.js";
+import { isEventFeed } from "../protocol.js";
+import { EventReplica, StateReplica } from "./state-replica.js";
 
 /**
- * @typedef {import("./protocol.js").Position} Position
- * @typedef {import("./protocol.js").Verdict} Verdict
+ * @typedef {import("../protocol.js").Position} Position
+ * @typedef {import("../protocol.js").Verdict} Verdict
  *
  * @typedef {object} FeedListener
  * @property {(verdict: Verdict) => void} [onsubscribed]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { afterDraw } from "../src/draw.js";
+import { afterDraw } from "../src/drawing/after-draw.js";
 import { Session } from "../src/session.js";
 import { batch, FakePage, FakeSocket, FakeStorage, FakeTime, subscribed, WELCOME } from "./fakes.js";
 

@@ -3,7 +3,7 @@
 import { Credit } from "./credit.js";
 
 /**
- * @typedef {import("./connection.js").Connection} Connection
+ * @typedef {import("../connecting/connection.js").Connection} Connection
  *
  * @typedef {object} Behind
  * @property {number} behindMs how long the oldest change that the page has not drawn has been waiting for it
@@ -23,7 +23,7 @@ export class Lag {
   #heldByServer = 0;
   #conflated = 0;
 
-  /** @param {import("./time.js").Time} time */
+  /** @param {import("../time.js").Time} time */
   constructor(time) {
     this.#time = time;
   }

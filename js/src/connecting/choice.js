@@ -13,7 +13,7 @@ export class Choice {
 
   /**
    * @param {object} options
-   * @param {import("./storage.js").Memo} options.memo
+   * @param {import("../storage.js").Memo} options.memo
    * @param {() => number} options.now
    * @param {boolean} options.alwaysPoll
    * @param {number} [options.expiryMs] how long a blocked path is remembered

@@ -7,8 +7,8 @@
  * until it is visible again.
  *
  * @param {object} options
- * @param {import("./page.js").Page} options.page
- * @param {import("./time.js").Time} options.time
+ * @param {import("../page.js").Page} options.page
+ * @param {import("../time.js").Time} options.time
  * @param {(callback: () => void) => void} [options.requestAnimationFrame]
  * @returns {Drawn}
  */

@@ -11,7 +11,7 @@ export class Identity {
   lastCommand = 0;
   #memo;
 
-  /** @param {import("./storage.js").Memo} memo */
+  /** @param {import("../storage.js").Memo} memo */
   constructor(memo) {
     this.#memo = memo;
     const { session, secret, lastCommand } = memo.read() ?? {};

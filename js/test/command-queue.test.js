@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CommandQueue } from "../src/commands.js";
+import { CommandQueue } from "../src/command-queue.js";
 
 const ids = (outbox) => outbox.messages().map(({ id, command }) => [id, command]);
 

@@ -1,12 +1,12 @@
+import { NOTHING } from "../protocol.js";
 import { apply as applyDelta, GapError } from "./delta.js";
-import { NOTHING } from "./protocol.js";
 
 /**
- * @typedef {import("./protocol.js").Position} Position
- * @typedef {import("./protocol.js").Verdict} Verdict
- * @typedef {import("./protocol.js").StateBatch} StateBatch
- * @typedef {import("./protocol.js").EventBatch} EventBatch
- * @typedef {import("./protocol.js").Entry} Entry
+ * @typedef {import("../protocol.js").Position} Position
+ * @typedef {import("../protocol.js").Verdict} Verdict
+ * @typedef {import("../protocol.js").StateBatch} StateBatch
+ * @typedef {import("../protocol.js").EventBatch} EventBatch
+ * @typedef {import("../protocol.js").Entry} Entry
  *
  * @typedef {object} StateChange
  * @property {Set<string>} changed keys that have a new value

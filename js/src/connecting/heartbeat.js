@@ -1,6 +1,6 @@
-import { Alarm } from "./time.js";
+import { Alarm } from "../time.js";
 
-/** @typedef {import("./time.js").Time} Time */
+/** @typedef {import("../time.js").Time} Time */
 
 /**
  * Watches one link for silence. Any message counts as a sign of life.

@@ -1,6 +1,6 @@
 /** The way back from polling to a WebSocket: while the poll goes on, one is tried from time to time. */
 
-import { Alarm } from "./time.js";
+import { Alarm } from "../time.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 
@@ -25,7 +25,7 @@ export class Upgrade {
 
   /**
    * @param {object} options
-   * @param {import("./time.js").Time} options.time
+   * @param {import("../time.js").Time} options.time
    * @param {() => number} options.random
    * @param {number} options.withinMs how long a WebSocket may take to be welcomed
    * @param {() => Connection} options.open a WebSocket that has not said hello yet

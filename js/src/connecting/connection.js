@@ -1,8 +1,8 @@
 /**
  * One link, and what belongs to it alone: what was granted to the server, which batches came, and which of them are drawn.
  *
- * @typedef {import("./links/websocket.js").Link} Link
- * @typedef {import("./protocol.js").Hello} Hello
+ * @typedef {import("../links/websocket.js").Link} Link
+ * @typedef {import("../protocol.js").Hello} Hello
  * @typedef {{at: number, changes: number}} Undrawn when a batch came, and how many changes it brought
  */
 
