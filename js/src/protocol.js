@@ -47,14 +47,23 @@ export const CLOSE = Object.freeze({
   WRONG_SECRET: 4051,
   PROTOCOL: 4052,
   ORIGIN: 4053,
+  /** Ours, to a server whose messages cannot be read. */
+  UNREADABLE: 4900,
 });
 
+/** The codes with which the server ends links; from `firstFinal` on it wants no other attempt. */
+const SERVER_CODES = { first: 4000, firstFinal: 4050, last: 4099 };
+
+/** Whether the server itself ended the link: any other end may be the work of something in between. @param {number} code */
+export function isFromServer(code) {
+  return code >= SERVER_CODES.first && code <= SERVER_CODES.last;
+}
+
 /**
- * Whether a close code says that trying again without a change is useless. Only the server's own do: any other end may be the work of
- * something in between.
+ * Whether a close code says that trying again without a change is useless.
  *
  * @param {number} code
  */
 export function isFinal(code) {
-  return code >= 4050 && code <= 4099 && code !== CLOSE.WRONG_SECRET;
+  return isFromServer(code) && code >= SERVER_CODES.firstFinal && code !== CLOSE.WRONG_SECRET;
 }

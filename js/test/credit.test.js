@@ -7,7 +7,7 @@ const credit = (drawMs, ...trips) => {
   const made = new Credit();
   for (const ms of drawMs) made.drew(ms);
   for (const ms of trips) made.travelled(ms);
-  return made.window;
+  return made.batches;
 };
 
 test("begins with four, until both are known", () => {
@@ -29,9 +29,9 @@ test("old round trips are forgotten, all of them with the link", () => {
   const made = new Credit();
   made.drew(50);
   for (const ms of [1, 200, 200, 200, 200, 200]) made.travelled(ms);
-  assert.equal(made.window, 5);
+  assert.equal(made.batches, 5);
   made.forgetTrips();
-  assert.equal(made.window, 4);
+  assert.equal(made.batches, 4);
 });
 
 test("one slow drawing moves the mean a little", () => {

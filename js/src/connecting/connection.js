@@ -23,16 +23,16 @@ export class Connection {
     this.#granted = granted;
   }
 
-  /** Tell the server how many batches it may have in flight. @param {number} window */
-  grant(window) {
-    if (!this.welcomed || this.#granted === window) {
+  /** Tell the server how many batches it may have in flight. @param {number} credit */
+  grant(credit) {
+    if (!this.welcomed || this.#granted === credit) {
       return;
     }
     // For a poll the poll is the credit. Only that there is none has to be said.
-    if (this.link.kind === "websocket" || window === 0 || this.#granted === 0) {
-      this.link.send({ type: "credit", window });
+    if (this.link.kind === "websocket" || credit === 0 || this.#granted === 0) {
+      this.link.send({ type: "credit", window: credit });
     }
-    this.#granted = window;
+    this.#granted = credit;
   }
 
   /** A batch has come. Returns its number. @param {Undrawn} batch */

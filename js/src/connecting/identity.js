@@ -28,6 +28,13 @@ export class Identity {
     this.#memo.write({ session, secret, lastCommand });
   }
 
+  /** @param {number} lastCommand */
+  keepLastCommand(lastCommand) {
+    if (this.session !== null && this.secret !== null) {
+      this.keep(this.session, this.secret, lastCommand);
+    }
+  }
+
   drop() {
     Object.assign(this, { session: null, secret: null, lastCommand: 0 });
     this.#memo.forget();

@@ -44,8 +44,8 @@ export class Credit {
     this.#trips = [];
   }
 
-  /** Batches to grant. */
-  get window() {
+  /** How many to grant. */
+  get batches() {
     if (this.#drawMs === null || this.#trips.length === 0) {
       return FIRST;
     }

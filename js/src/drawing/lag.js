@@ -29,8 +29,8 @@ export class Lag {
   }
 
   /** How many batches the page can have in flight. */
-  get window() {
-    return this.#credit.window;
+  get credit() {
+    return this.#credit.batches;
   }
 
   /** Another link may take another way. */

@@ -69,7 +69,7 @@ export class WebSocketLink {
     try {
       message = JSON.parse(data);
     } catch {
-      this.close(4900, "not JSON");
+      this.close(CLOSE.UNREADABLE, "not JSON");
       this.onclose(CLOSE.LOST, "not JSON");
       return;
     }
