@@ -23,6 +23,10 @@ import { browserTime } from "./time.js";
  *
  * @typedef {import("./connecting/connector.js").LinkState & import("./drawing/lag.js").Behind} State
  *
+ * What a page's bundle needs of a session.
+ * @typedef {Pick<Session,
+ *   "welcome" | "state" | "subscribe" | "unsubscribe" | "replica" | "command" | "goOffline" | "goOnline">} PageSession
+ *
  * @typedef {object} SessionOptions
  * @property {string} [baseUrl] path (or URL) under which the server lives, without a trailing slash
  * @property {"browser" | "source"} [role]

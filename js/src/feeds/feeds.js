@@ -5,10 +5,12 @@ import { EventReplica, StateReplica } from "./state-replica.js";
  * @typedef {import("../protocol.js").Position} Position
  * @typedef {import("../protocol.js").Verdict} Verdict
  *
+ * @typedef {{changed: string[], removed: string[], absent: Map<string, any>, complete: boolean, snapshot: boolean}} FeedChange
+ *   as in StateChange
+ *
  * @typedef {object} FeedListener
  * @property {(verdict: Verdict) => void} [onsubscribed]
- * @property {(change: {changed: string[], removed: string[], absent: Map<string, any>, complete: boolean, snapshot: boolean}) => void}
- *   [onchanges] as in StateChange
+ * @property {(change: FeedChange) => void} [onchanges]
  * @property {(news: {events: any[], missed: number}) => void} [onevents]
  *
  * @typedef {object} Feed
@@ -95,7 +97,7 @@ export class Feeds {
     const last = this.answered(verdict.feed, how);
     const feed = this.#feeds.get(verdict.feed);
     if (last && feed?.replica.onSubscribed(verdict)) {
-      this.#tell(() => feed.listener.onsubscribed?.(verdict));
+      this.#notify(() => feed.listener.onsubscribed?.(verdict));
     }
   }
 
@@ -109,7 +111,7 @@ export class Feeds {
     if (replica instanceof EventReplica) {
       const news = replica.apply(batch);
       if (news !== null && (news.events.length > 0 || news.missed > 0)) {
-        this.#tell(() => listener.onevents?.(news));
+        this.#notify(() => listener.onevents?.(news));
       }
       return null;
     }
@@ -120,12 +122,12 @@ export class Feeds {
     const { absent, complete, snapshot, gap } = change;
     const changed = [...change.changed];
     const removed = [...change.removed];
-    this.#tell(() => listener.onchanges?.({ changed, removed, absent, complete, snapshot }));
+    this.#notify(() => listener.onchanges?.({ changed, removed, absent, complete, snapshot }));
     return gap;
   }
 
   /** @param {() => void} callback */
-  #tell(callback) {
+  #notify(callback) {
     try {
       callback();
     } catch (error) {
