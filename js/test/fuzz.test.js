@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { misfit } from "../src/check.js";
 import { apply, GapError } from "../src/feeds/delta.js";
-import { EventReplica, StateReplica } from "../src/feeds/state-replica.js";
+import { EventReplica } from "../src/feeds/event-replica.js";
+import { StateReplica } from "../src/feeds/state-replica.js";
 import { Session } from "../src/session.js";
 import { batch, FakeFetch, FakeScreen, FakeSocket, FakeStorage, FakeTime, sessionOptions, subscribed, WELCOME } from "./fakes.js";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EventReplica, StateReplica } from "../src/feeds/state-replica.js";
+import { EventReplica } from "../src/feeds/event-replica.js";
+import { StateReplica } from "../src/feeds/state-replica.js";
 import { batch, events, subscribed } from "./fakes.js";
 
 const FEED = "env/main";

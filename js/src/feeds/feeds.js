@@ -1,5 +1,6 @@
 import { isEventFeed } from "../protocol.js";
-import { EventReplica, StateReplica } from "./state-replica.js";
+import { EventReplica } from "./event-replica.js";
+import { StateReplica } from "./state-replica.js";
 
 /**
  * @typedef {import("../protocol.js").Position} Position
