@@ -1,7 +1,8 @@
 /** What a page with Visdom's dashboard has of ours, whoever shows the panes. */
 
-import { Badge, TEXTS } from "./badge/badge.js";
+import { Badge } from "./badge/badge.js";
 import { Indicator } from "./badge/indicator.js";
+import { TEXTS } from "./badge/texts.js";
 import { Bundle } from "./bundle/adapter.js";
 import { isNearViewport } from "./bundle/viewport.js";
 import { afterDraw } from "./drawing/after-draw.js";

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
 
-import { Badge, describe, details, TEXTS } from "../src/badge/badge.js";
+import { Badge } from "../src/badge/badge.js";
+import { describe, details } from "../src/badge/describe.js";
+import { TEXTS } from "../src/badge/texts.js";
 
 const state = {
   phase: "live",

@@ -1,0 +1,85 @@
+/** How a session's state is put into words. */
+
+import { CLOSE } from "../protocol.js";
+import { formatAge, formatCount } from "./format.js";
+import { DETAILS, LINKS, TEXTS } from "./texts.js";
+
+/**
+ * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
+ *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
+ * @typedef {{text: string, spoken: string, quiet: boolean}} Description `text` for the eye, `spoken` for a screen reader (without what counts)
+ */
+
+/** Data older than this is called old. */
+const STALE_MS = 5_000;
+/** A page that has waited longer to draw what it holds is called behind. */
+const BEHIND_MS = 2_000;
+
+/**
+ * What the badge says about a link.
+ *
+ * @param {LinkState} state
+ * @param {number} now  ms since the epoch
+ * @param {number} pendingCommands
+ * @returns {Description}
+ */
+export function describe(state, now, pendingCommands = 0) {
+  const main = describePhase(state, now);
+  if (state.phase === "live") return main;
+  const answered = describeAnswer(state);
+  const more = answered ? [answered] : [];
+  const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
+  if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
+  if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
+  return { ...main, text: [main.text, ...more].join(" · "), spoken: [main.spoken, answered].filter(Boolean).join(". ") };
+}
+
+/** What answers in the server's place, if anything. @param {LinkState} state */
+function describeAnswer({ phase, answer }) {
+  if (!answer || phase === "offline") return "";
+  return answer.asksToSignIn ? TEXTS.signIn(answer.what) : TEXTS.answered(answer.what);
+}
+
+/** @param {LinkState} state @param {number} now @returns {Description} */
+function describePhase(state, now) {
+  /** @param {string} text */
+  const say = (text, spoken = text) => ({ text, spoken, quiet: false });
+  switch (state.phase) {
+    case "live":
+      if (state.behindMs >= BEHIND_MS) {
+        return say(TEXTS.behind(formatAge(state.behindMs), state.behindChanges), TEXTS.fallenBehind());
+      }
+      return state.link === "poll" ? say(TEXTS.polling()) : { text: TEXTS.live(), spoken: "", quiet: true };
+    case "waiting": {
+      const seconds = Math.ceil(((state.nextAttemptAt ?? now) - now) / 1000);
+      return say(seconds > 0 ? TEXTS.reconnectingIn(seconds) : TEXTS.reconnecting(), TEXTS.reconnecting());
+    }
+    case "offline":
+      return say(TEXTS.offline());
+    case "stopped":
+      return say(state.code === CLOSE.UNAUTHORIZED ? TEXTS.unauthorized() : TEXTS.stopped(state.reason ?? String(state.code)));
+    default:
+      return say(state.lastHeardAt === null ? TEXTS.connecting() : TEXTS.reconnecting());
+  }
+}
+
+/**
+ * What the details say: label and text.
+ *
+ * @param {LinkState} state
+ * @param {(ms: number) => string} formatTime
+ * @returns {[string, string][]}
+ */
+export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
+  const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
+  const back =
+    lastReturn &&
+    `${formatTime(lastReturn.at)}, after ${formatAge(lastReturn.awayMs)}, ${lastReturn.resumed ? "resumed" : "new session"}`;
+  return [
+    [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
+    [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
+    [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
+    [DETAILS.conflated, formatCount(conflated, "change")],
+    [DETAILS.lastReturn, back ?? "none"],
+  ];
+}

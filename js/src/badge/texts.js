@@ -1,0 +1,48 @@
+/** What the badge says, in words. */
+
+import { formatCount } from "./format.js";
+
+export const TEXTS = {
+  live: () => "live",
+  /** @param {string} age @param {number} changes */
+  behind: (age, changes) => `behind by ${age}${changes ? ` (${formatCount(changes, "change")})` : ""}`,
+  fallenBehind: () => "behind",
+  connecting: () => "connecting",
+  reconnecting: () => "reconnecting",
+  /** @param {number} seconds */
+  reconnectingIn: (seconds) => `reconnecting in ${seconds} s`,
+  resumed: () => "resumed",
+  reconnected: () => "reconnected",
+  polling: () => "polling",
+  offline: () => "offline (click the button to reconnect)",
+  /** @param {string} reason */
+  stopped: (reason) => `disconnected: ${reason}`,
+  unauthorized: () => "disconnected: reload the page to log in",
+  /** @param {string} what */
+  answered: (what) => `${what} instead of the server's answer`,
+  /** @param {string} what */
+  signIn: (what) => `${TEXTS.answered(what)}: reload the page, you may have to sign in`,
+  /** @param {string} age */
+  age: (age) => `data is ${age} old`,
+  /** @param {number} number */
+  pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
+  restarted: () => "server restarted",
+  restored: () => "server restarted: state restored",
+  /** @param {number} windows @param {string} since */
+  kept: (windows, since) =>
+    `the server lost ${formatCount(windows, "window")} (last seen there ${since}): shown until this tab is closed or reloaded`,
+  /** @param {string} message */
+  refused: (message) => `refused: ${message}`,
+  hurry: () => "reconnect now",
+  dismiss: () => "take off what the server lost",
+};
+
+/** Labels of the details. */
+export const DETAILS = {
+  connection: "connection",
+  roundTrip: "round trip",
+  drawing: "drawing",
+  conflated: "replaced by newer before sent",
+  lastReturn: "last reconnect",
+};
+export const LINKS = { websocket: "WebSocket", poll: "long polling" };
