@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from visdom_transport.client.calls import Message, capture
 from visdom_transport.client.known_windows import Windows, creation_of
-from visdom_transport.client.outbox import Outbox, Request, WhenFull
+from visdom_transport.client.outbox import OnFull, Outbox, Request
 from visdom_transport.client.spill import Spill
 
 
@@ -334,12 +334,12 @@ def drain(outbox: Outbox) -> list[int]:
     return drained
 
 
-def outbox_of(when_full: WhenFull, max_bytes: int = 2_000) -> Outbox:
-    return Outbox(max_bytes=max_bytes, when_full=when_full, batch_bytes=500, spill=Spill())
+def outbox_of(on_full: OnFull, max_bytes: int = 2_000) -> Outbox:
+    return Outbox(max_bytes=max_bytes, on_full=on_full, batch_bytes=500, spill=Spill())
 
 
-def test_block_refuses_and_loses_nothing() -> None:
-    outbox = outbox_of("block")
+def test_wait_refuses_and_loses_nothing() -> None:
+    outbox = outbox_of("wait")
     taken = [number for number in range(100) if outbox.offer(event(number, 50))]
     assert taken == [*range(len(taken))]
     assert 5 < len(taken) < 25
@@ -389,6 +389,88 @@ def test_drop_loses_the_oldest_updates_and_counts_them() -> None:
     assert left == [*range(dropped, dropped + len(left))]
 
 
+def test_updates_are_lost_before_what_makes_their_windows() -> None:
+    outbox = outbox_of("drop")
+    for number in range(10):
+        assert outbox.offer(plot("title", win=f"w{number}"))
+    for number in range(100):
+        assert outbox.offer(event(number))
+    request = outbox.request()
+    assert [item.message.endpoint for item in request.items][:3] == ["events"] * 3
+    assert outbox.counters.dropped > 50
+
+
+def test_drop_if_away_loses_only_while_the_server_is_away() -> None:
+    outbox = outbox_of("drop_if_away")
+    taken = [number for number in range(100) if outbox.offer(event(number, 50))]
+    assert (taken, outbox.counters.dropped) == ([*range(len(taken))], 0)
+    assert outbox.offer(event(100, 50), is_away=True)
+    assert (outbox.counters.dropped, outbox.lost) == (1, 1)
+    assert drain(outbox) == [*taken[1:], 100]
+
+
+def receive(outbox: Outbox, applied: int | None, durable: int | None = 0, server: str = "s") -> bool:
+    return outbox.receive({"server": server, "applied": applied, "durable": durable, "refused": []}).known
+
+
+def full_of_applied(on_full: OnFull = "drop_if_away") -> tuple[Outbox, int]:
+    """An outbox that holds only what the server has applied, and how many messages that are."""
+    outbox = outbox_of(on_full)
+    count = 0
+    while outbox.offer(event(count, 50)):
+        count += 1
+        outbox.request()
+        receive(outbox, count)
+    return outbox, count
+
+
+@pytest.mark.parametrize("state", [{"is_away": True}, {"keeps": False}])
+def test_what_is_applied_makes_room_for_what_is_not(state: dict[str, bool]) -> None:
+    outbox, count = full_of_applied()
+    assert outbox.offer(event(count, 50), **state)
+    assert [item.sequence for item in outbox.released()] == [1]
+    assert outbox.released() == []
+    assert (outbox.snapshot().unconfirmed, outbox.counters.dropped) == (count - 1, 0)
+    # The server has it all, and writes it.
+    outbox.request()
+    assert receive(outbox, count + 1, count + 1)
+    assert (outbox.counters.dropped, outbox.counters.sent, outbox.snapshot().unconfirmed) == (0, count + 1, 0)
+
+
+@pytest.mark.parametrize("applied", [None, 0])
+def test_what_made_room_is_lost_if_the_server_loses_it(applied: int | None) -> None:
+    outbox, count = full_of_applied()
+    assert outbox.offer(event(count, 50), is_away=True)
+    outbox.request()
+    assert not receive(outbox, applied, server="another")
+    assert outbox.counters.dropped == 1
+    outbox.begin_again([])
+    assert drain(outbox) == [*range(1, count + 1)]
+
+
+def test_what_is_on_its_way_is_lost_last() -> None:
+    outbox = outbox_of("drop_if_away", max_bytes=100)
+    assert outbox.offer(event(1, 500))
+    first = outbox.request()
+    assert outbox.offer(event(2, 500), is_away=True)
+    assert outbox.counters.dropped == 1
+    # Its number remains, so that the server skips it if it did arrive.
+    again = outbox.request()
+    assert (again.first, [item.given_up for item in again.items]) == (first.first, [True])
+    assert outbox.snapshot().queued_bytes < 700
+    receive(outbox, 1, None)
+    assert drain(outbox) == [2]
+
+
+def test_a_retry_takes_no_more_than_before() -> None:
+    """Otherwise an outage would number everything that comes, and what is numbered is not dropped."""
+    outbox = outbox_of("drop_if_away")
+    outbox.offer(event(1))
+    outbox.request()
+    outbox.offer(event(2))
+    assert [item.sequence for item in outbox.request().items] == [1]
+
+
 def test_drop_counts_every_call_of_what_it_loses() -> None:
     outbox = outbox_of("drop", max_bytes=520)
     outbox.offer(plot("kept"))
@@ -427,7 +509,7 @@ def test_spill_keeps_all_in_order(steps: int) -> None:
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), max_size=20))
 def test_spilled_points_are_all_there(steps: list[tuple[int, int]]) -> None:
     server = Server()
-    publisher = Publisher(server, max_bytes=400, when_full="spill", batch_bytes=200, spill=Spill())
+    publisher = Publisher(server, max_bytes=400, on_full="spill", batch_bytes=200, spill=Spill())
     publisher.put(plot("title"))
     points: list[int] = []
     for count, exchanges in steps:
@@ -443,7 +525,7 @@ def test_spilled_points_are_all_there(steps: list[tuple[int, int]]) -> None:
 
 
 def test_a_spill_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    outbox = Outbox(max_bytes=100, when_full="spill", spill=Spill(tmp_path / "not there"))
+    outbox = Outbox(max_bytes=100, on_full="spill", spill=Spill(tmp_path / "not there"))
     assert outbox.offer(event(1))
     with pytest.raises(OSError, match="not there"):
         outbox.offer(event(2))

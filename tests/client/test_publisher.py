@@ -317,22 +317,16 @@ def test_a_reply_lost_after_the_request_arrived(server: LocalServer, proxy: Faul
     assert vis.counters.resent > 0
 
 
-def test_a_full_outbox_blocks_until_there_is_room(
-    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records
+@pytest.mark.parametrize("option", [{"on_full": "wait"}, {"when_full": "block"}])
+def test_a_full_outbox_waits_until_there_is_room(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, option: dict[str, str]
 ) -> None:
     records.expect("so calls wait")
     records.expect("cannot be reached")
     records.expect("is back")
     proxy.refuse()
-    vis = connect(proxy.port, max_bytes=3_000)
-    done = threading.Event()
-
-    def work() -> None:
-        for number in range(50):
-            vis.text("x" * 200, win=f"w{number}")
-        done.set()
-
-    threading.Thread(target=work, daemon=True).start()
+    vis = connect(proxy.port, max_bytes=3_000, **option)
+    done = publishing(vis, 50)
     until(lambda: vis.counters.queued_bytes > 2_000, "the outbox is full")
     assert not done.wait(0.2)
     proxy.accept()
@@ -341,11 +335,74 @@ def test_a_full_outbox_blocks_until_there_is_room(
     assert len(server.windows()) == 50
 
 
-def test_a_full_outbox_drops_and_says_so(server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records) -> None:
-    for expected in ("oldest updates are lost", "cannot be reached", "is back"):
+def publishing(vis: Publisher, count: int) -> threading.Event:
+    """Makes windows in a thread; the event is set when all calls have returned."""
+    done = threading.Event()
+
+    def work() -> None:
+        for number in range(count):
+            vis.text("x" * 200, win=f"w{number}")
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    return done
+
+
+def test_a_server_that_takes_what_it_is_sent_is_waited_for(server: LocalServer, connect: Connect, records: Records) -> None:
+    records.expect("so calls wait")
+    vis = connect(server.port, max_bytes=3_000)
+    assert publishing(vis, 100).wait(TIMEOUT_S)
+    assert vis.flush(TIMEOUT_S)
+    assert (len(server.windows()), vis.counters.dropped) == (100, 0)
+
+
+def test_a_silent_server_is_waited_for_once(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for expected in ("so calls wait", "oldest calls are lost", "are lost: there was no room"):
+        records.expect(expected)
+    monkeypatch.setattr("visdom_transport.client.sender.ANSWER_TIMEOUT_S", 2.0)
+    proxy.blackhole()
+    vis = connect(proxy.port, max_bytes=3_000)
+    assert publishing(vis, 100).wait(TIMEOUT_S)
+    dropped = vis.counters.dropped
+    assert dropped > 50
+    proxy.heal()
+    proxy.cut()
+    assert vis.flush(TIMEOUT_S)
+    assert vis.counters.dropped == dropped
+    # Then there is room again, and nothing is lost.
+    assert publishing(vis, 50).wait(TIMEOUT_S)
+    assert vis.flush(TIMEOUT_S)
+    assert vis.counters.dropped == dropped
+
+
+def test_a_server_that_writes_nothing_is_not_waited_for_for_ever(
+    server: LocalServer, connect: Connect, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.expect("so calls wait")
+    monkeypatch.setattr("visdom_transport.client.sender.DURABLE_TIMEOUT_S", 0.5)
+    publish = Connection.publish
+
+    def undurable(self: Connection, request: Any) -> dict[str, Any]:
+        return publish(self, request) | {"durable": 0}
+
+    monkeypatch.setattr(Connection, "publish", undurable)
+    vis = connect(server.port, max_bytes=3_000)
+    assert publishing(vis, 100).wait(TIMEOUT_S)
+    assert vis.flush(TIMEOUT_S)
+    assert (len(server.windows()), vis.counters.dropped) == (100, 0)
+    assert vis.counters.queued_bytes <= 3_000
+
+
+@pytest.mark.parametrize("name", ["on_full", "when_full"])
+def test_a_full_outbox_drops_and_says_so(
+    server: LocalServer, proxy: FaultProxy, connect: Connect, records: Records, name: str
+) -> None:
+    for expected in ("oldest calls are lost", "cannot be reached", "is back", "are lost: there was no room"):
         records.expect(expected)
     proxy.refuse()
-    vis = connect(proxy.port, max_bytes=3_000, when_full="drop")
+    vis = connect(proxy.port, max_bytes=3_000, **{name: "drop"})
     for number in range(50):
         vis.text("x" * 200, win=f"w{number}")
     until(lambda: vis._sender is not None and vis._sender._outage.failures >= 2, "the server is missed")
@@ -362,7 +419,7 @@ def test_a_full_outbox_spills(server: LocalServer, proxy: FaultProxy, connect: C
     proxy.refuse()
     directory = tmp_path / "spill"
     directory.mkdir()
-    vis = connect(proxy.port, max_bytes=3_000, when_full="spill", spill_dir=directory)
+    vis = connect(proxy.port, max_bytes=3_000, on_full="spill", spill_dir=directory)
     for number in range(200):
         vis.text("x" * 200, win=f"w{number}")
     counters = vis.counters
@@ -422,7 +479,15 @@ def publisher_threads() -> list[threading.Thread]:
 
 
 def test_options_are_checked() -> None:
-    for options in ({"when_full": "explode"}, {"max_bytes": 0}, {"max_bytes": 1.5}, {"exit_timeout_s": -1}):
+    both = {"when_full": "drop", "on_full": "drop"}
+    for options in (
+        {"when_full": "explode"},
+        {"on_full": "block up"},
+        both,
+        {"max_bytes": 0},
+        {"max_bytes": 1.5},
+        {"exit_timeout_s": -1},
+    ):
         with pytest.raises(ValueError, match=next(iter(options))):
             Publisher(port=free_port(), use_incoming_socket=False, **options)
 
@@ -437,6 +502,37 @@ def run_script(tmp_path: Path, script: str, port: int, **environ: str) -> subpro
     return subprocess.run(
         [sys.executable, str(path), str(port)], env=kept | environ, capture_output=True, text=True, timeout=90, cwd=tmp_path
     )
+
+
+GOES_ON = """
+    import sys
+    from visdom_transport.client import Publisher
+
+    vis = Publisher(
+        server="http://127.0.0.1", port=int(sys.argv[1]), use_incoming_socket=False, max_bytes=3_000, exit_timeout_s=1, **{login}
+    )
+    for number in range(200):
+        vis.text("x" * 200, win=f"w{{number}}")
+    print(vis.counters.dropped, vis.counters.queued_bytes)
+"""
+
+
+@pytest.mark.parametrize("login", [{}, {"username": USER, "password": "wrong"}])
+def test_without_a_server_or_its_password_the_program_goes_on(
+    serve: Serve, records: Records, tmp_path: Path, login: dict[str, str]
+) -> None:
+    records.ignore("400 POST /")
+    port = serve(login=True, settings=SETTINGS).port if login else free_port()
+    began = time.monotonic()
+    result = run_script(tmp_path, GOES_ON.format(login=login), port)
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - began < TIMEOUT_S
+    dropped, queued_bytes = map(int, result.stdout.split())
+    assert dropped > 150
+    assert queued_bytes <= 3_000
+    assert "so the oldest calls are lost: the program goes on" in result.stderr
+    assert ("does not accept the user name and password" if login else "Connection refused") in result.stderr
+    assert f"the process ends, and {200 - dropped} calls (or more) have not reached" in result.stderr
 
 
 PLAIN = """
@@ -477,7 +573,9 @@ def test_background_options_are_defaults_and_checked(monkeypatch: pytest.MonkeyP
     background(when_full="drop", max_bytes=1_000)
     made = visdom.Visdom(send=False, max_bytes=2_000)
     assert type(made) is Publisher
-    assert (made._options.when_full, made._options.max_bytes) == ("drop", 2_000)
+    assert (made._options.on_full, made._options.max_bytes) == ("drop", 2_000)
+    assert visdom.Visdom(send=False, on_full="wait")._options.on_full == "wait"
+    assert visdom.Visdom(send=False, when_full="block")._options.on_full == "wait"
     for options in ({"when_full": "explode"}, {"colour": "red"}):
         with pytest.raises(ValueError, match=r"when_full|colour"):
             background(**options)

@@ -14,36 +14,21 @@ from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from visdom_transport.client.calls import Message, Window, capture
+from visdom_transport.client.counters import Counters
 from visdom_transport.client.spill import Spill
 from visdom_transport.core.encoding import decode
 
-WhenFull: TypeAlias = Literal["block", "drop", "spill"]
+OnFull: TypeAlias = Literal["drop_if_away", "drop", "wait", "spill"]
+"""What happens to a message for which there is no room.
+
+`wait`: it is not taken, and nothing is lost. `drop`: the oldest messages are lost, and counted. `drop_if_away`: as `drop` while
+the server cannot be reached, otherwise as `wait`. `spill`: it goes to a file, and when that cannot be written, as `wait`.
+"""
 
 REFILL_BYTES = 256_000
 
-
-@dataclass(slots=True)
-class Counters:
-    """What became of the calls so far. All but the last three only grow."""
-
-    calls: int = 0
-    """Calls that only publish."""
-    sent: int = 0
-    """Messages that the server has applied or refused; again, if it had lost them."""
-    coalesced: int = 0
-    """Calls that were sent as part of another one, or not at all because a later one replaced what they showed."""
-    dropped: int = 0
-    """Calls that were lost, because there was no room or the process ended."""
-    resent: int = 0
-    """Times that a message was sent again."""
-    refused: int = 0
-    """Messages that the server did not take."""
-    queued_bytes: int = 0
-    """What is held in memory."""
-    spilled_bytes: int = 0
-    """What is held in the file."""
-    unconfirmed: int = 0
-    """Messages that are sent but not yet kept by the server."""
+_LOST_FIRST = frozenset({"update", "embedding"})
+"""Endpoints of what changes a window. Without what makes one, all that comes after it is lost too."""
 
 
 @dataclass(slots=True)
@@ -94,7 +79,7 @@ class Outbox:
 
     Args:
         max_bytes: how much may be held in memory; one larger message may be alone.
-        when_full: ``block``: `offer` says no. ``drop``: the oldest messages are lost, updates first. ``spill``: to ``spill``.
+        on_full: what `offer` does then; ``spill`` needs one.
         batch_bytes: about how much is sent at once; at least one message is.
     """
 
@@ -102,20 +87,24 @@ class Outbox:
         self,
         *,
         max_bytes: int = 64_000_000,
-        when_full: WhenFull = "block",
+        on_full: OnFull = "wait",
         batch_bytes: int = 500_000,
         spill: Spill | None = None,
         name: Callable[[], str] = new_publisher_id,
     ) -> None:
         self.counters = Counters()
+        self.lost = 0
+        """Calls that there was no room for, since somebody set this to 0."""
         self.batch_bytes = batch_bytes
         self._max_bytes = max_bytes
-        self._when_full = when_full
-        self._spill = spill if when_full == "spill" and spill is not None else None
+        self._on_full = on_full
+        self._spill = spill if on_full == "spill" and spill is not None else None
         self._name = name
         self._bytes = 0
         self._sequence = 0
         self._waiting: OrderedDict[int, Message] = OrderedDict()
+        self._updates: OrderedDict[int, None] = OrderedDict()
+        """Those of them that are lost first, the oldest first."""
         self._recent: dict[Window, list[int]] = {}
         """Waiting messages of each window that later ones may join or replace, the oldest first."""
         self._numbered: deque[Item] = deque()
@@ -124,15 +113,20 @@ class Outbox:
         """The number before that of the first item of `_numbered`."""
         self._applied = 0
         self._server: str | None = None
+        self._early: list[Item] = []
+        self._early_calls = 0
+        """Calls that are not kept any more, although the server has not said that they are durable."""
 
     # --- what the caller does ---
 
-    def offer(self, message: Message, *, window_exists: bool = True) -> bool:
+    def offer(self, message: Message, *, window_exists: bool = True, is_away: bool = False, keeps: bool = True) -> bool:
         """Take a message. Returns False if there is no room and nothing may be lost.
 
         Args:
             message: changed by nobody from now on.
             window_exists: whether its window surely exists when the message arrives.
+            is_away: whether the server cannot be reached.
+            keeps: whether what the server has applied is kept until it is durable, even if that leaves no room.
 
         Raises:
             OSError: there is no room, and the file cannot be written.
@@ -142,8 +136,9 @@ class Outbox:
         if self._spill is not None and (self._spill or not self._has_room(message)):
             self._spill.put(self._sequence + 1, message.endpoint, message.body(), message.alone)
         else:
+            may_lose = self._on_full == "drop" or (is_away and self._on_full == "drop_if_away")
             while not self._has_room(message):
-                if self._when_full != "drop" or not self._make_room():
+                if not ((may_lose or not keeps) and self._release()) and not (may_lose and self._make_room(is_away)):
                     return False
             self._add(message, self._sequence + 1)
         self._sequence += 1
@@ -190,7 +185,7 @@ class Outbox:
         else:
             while self._waiting:
                 sequence, message = next(iter(self._waiting.items()))
-                if items and size + message.size_bytes > self.batch_bytes:
+                if items and (items[0].tries or size + message.size_bytes > self.batch_bytes):
                     break
                 self._take_out(sequence, message)
                 item = Item(message, sequence)
@@ -211,6 +206,9 @@ class Outbox:
         if applied is None or not self._confirmed <= applied <= last:
             # This server's state is what it was, it only forgot the numbers: what it applied need not be sent again.
             confirmed = self._confirm(self._applied) if same_server else []
+            if not same_server:
+                self._lose(self._early_calls)
+            self._early_calls = 0
             return Receipt(known=False, confirmed=confirmed)
         refused = []
         for refusal in reply["refused"]:
@@ -221,6 +219,8 @@ class Outbox:
         self.counters.sent += max(0, applied - self._applied)
         self._applied = applied
         kept = applied if durable is None else min(durable, applied)
+        if kept >= self._confirmed:
+            self._early_calls = 0
         return Receipt(known=True, refused=refused, confirmed=self._confirm(kept))
 
     def begin_again(self, creations: Iterable[Message]) -> int:
@@ -241,11 +241,13 @@ class Outbox:
 
     def give_up(self, item: Item) -> None:
         """Let a message go that cannot be sent. What takes its number is refused by every server, and thereby done with."""
-        nothing = Message(item.message.endpoint, {})
-        self._bytes += nothing.size_bytes - item.message.size_bytes
-        item.message = nothing
-        item.given_up = True
+        self._empty(item)
         self.counters.refused += 1
+
+    def released(self) -> list[Item]:
+        """What is not kept any more for want of room. The server had applied it."""
+        early, self._early = self._early, []
+        return early
 
     def snapshot(self) -> Counters:
         """The counters of this moment."""
@@ -305,10 +307,13 @@ class Outbox:
                 outdated = self._waiting[each]
                 self._bytes -= outdated.size_bytes
                 self.counters.coalesced += 1  # what it had taken in is counted already
+                self._updates.pop(each, None)
                 if each != sequence:
                     del self._waiting[each]
             recent.clear()
         self._waiting[sequence] = message
+        if message.endpoint in _LOST_FIRST:
+            self._updates[sequence] = None
         self._bytes += message.size_bytes
         if not message.alone:
             self._recent.setdefault(message.window, []).append(sequence)
@@ -324,23 +329,46 @@ class Outbox:
     def _take_out(self, sequence: int, message: Message) -> None:
         """Remove a waiting message. What it takes in memory stays counted."""
         del self._waiting[sequence]
+        self._updates.pop(sequence, None)
         recent = self._recent.get(message.window)
         if recent is not None and sequence in recent:
             recent.remove(sequence)
             if not recent:
                 del self._recent[message.window]
 
-    def _make_room(self) -> bool:
+    def _release(self) -> bool:
+        """Not keep the oldest of what the server has applied: it is lost only if the server loses it too."""
+        if self._applied == self._confirmed:
+            return False
+        early = self._confirm(self._confirmed + 1)
+        self._early += early
+        self._early_calls += sum(item.message.calls for item in early)
+        return True
+
+    def _make_room(self, is_away: bool) -> bool:
         """Lose the oldest update, or else the oldest message. Returns False if there is none to lose."""
         if not self._waiting:
-            return False
-        updates = (each for each in self._waiting.items() if each[1].endpoint in ("update", "embedding"))
-        sequence, message = next(updates, None) or next(iter(self._waiting.items()))
+            return is_away and self._lose_sent()
+        sequence = next(iter(self._updates or self._waiting))
+        message = self._waiting[sequence]
         self._take_out(sequence, message)
         self._bytes -= message.size_bytes
-        self.counters.dropped += message.calls
         self.counters.coalesced -= message.calls - 1
+        self._lose(message.calls)
         return True
+
+    def _lose_sent(self) -> bool:
+        """Not send again the oldest message that is on its way."""
+        oldest = next((item for item in self._numbered if not item.given_up), None)
+        if oldest is None:
+            return False
+        self._lose(oldest.message.calls)
+        self._empty(oldest)
+        return True
+
+    def _lose(self, calls: int) -> None:
+        self.counters.dropped += calls
+        self.lost += calls
 
     def _refill(self) -> None:
         if self._spill is None or self._bytes > self._max_bytes // 2:
@@ -353,6 +381,12 @@ class Outbox:
             self._add(message, sequence)
 
     # --- numbered ---
+
+    def _empty(self, item: Item) -> None:
+        self._bytes -= item.message.size_bytes
+        item.message = Message(item.message.endpoint, {})
+        item.message.size_bytes = 0  # so that a large message that is alone has room
+        item.given_up = True
 
     def _unapplied(self) -> Iterator[Item]:
         return islice(self._numbered, self._applied - self._confirmed, None)

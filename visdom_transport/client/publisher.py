@@ -24,10 +24,11 @@ from visdom_transport.client import seams
 from visdom_transport.client.address import Address
 from visdom_transport.client.appends import image_in_both_forms, scatter_in_both_forms, with_other_form
 from visdom_transport.client.calls import ENDPOINTS, capture, window_of
+from visdom_transport.client.counters import Counters
 from visdom_transport.client.existence import exists_for_append, exists_for_caller
-from visdom_transport.client.outbox import Counters
+from visdom_transport.client.options import Options, renamed
 from visdom_transport.client.posting import handle_post, session
-from visdom_transport.client.sender import Options, Sender
+from visdom_transport.client.sender import Sender
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted
 
@@ -45,7 +46,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     (`win_exists`, `get_window_data`, `save` ...) first waits until what was published before has arrived, and then does what
     Visdom's client does. Any thread may call any method.
 
-    Takes every argument of `visdom.Visdom`, and the members of `Options`: ``max_bytes``, ``when_full``, ``spill_dir`` and
+    Takes every argument of `visdom.Visdom`, and the members of `Options`: ``max_bytes``, ``on_full``, ``spill_dir`` and
     ``exit_timeout_s``.
 
     Raises:
@@ -57,7 +58,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         before = frozenset(vars(self))
-        own = Publisher.defaults | {name: arguments.pop(name) for name in Options.names() & arguments.keys()}
+        own = renamed(Publisher.defaults) | renamed({name: arguments.pop(name) for name in Options.names() & arguments.keys()})
         self._made_of = (args, dict(arguments), own)
         self._sender: Sender | None = None
         self._options = Options(**own)
@@ -199,11 +200,8 @@ def background(**options: Any) -> None:
     Raises:
         ValueError: an option cannot be used.
     """
-    try:
-        Options(**options)
-    except TypeError as error:
-        raise ValueError(f"{error}; options are {', '.join(sorted(Options.names()))}") from None
-    Publisher.defaults = dict(options)
+    Options.of(options)
+    Publisher.defaults = renamed(options)
     seams.BACKGROUND.apply()
 
 

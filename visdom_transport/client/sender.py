@@ -6,19 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from visdom_transport.client import processes
 from visdom_transport.client.address import Address
 from visdom_transport.client.calls import Message, Window
 from visdom_transport.client.connection import Connection
+from visdom_transport.client.counters import Counters
 from visdom_transport.client.errors import Away, TooLarge
 from visdom_transport.client.exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S
 from visdom_transport.client.known_windows import Windows, creation_of
+from visdom_transport.client.options import Options
 from visdom_transport.client.outage import Outage
-from visdom_transport.client.outbox import Counters, Item, Outbox, WhenFull
+from visdom_transport.client.outbox import Item, Outbox
 from visdom_transport.client.spill import Spill
 
 T = TypeVar("T")
@@ -35,41 +35,15 @@ SAVED_WITHIN_S = 15.0
 """How long somebody waits for environments to be saved."""
 MOMENT_S = 1.0
 """A server that will be asked again sooner, after a first failure, is not away: most often only a connection is gone."""
+DURABLE_TIMEOUT_S = 40.0
+"""How long a call waits for room while the server writes nothing of what it has applied: its disk may be full."""
+WAITS = "so calls wait until the server has taken some of it"
+LOSES = "so the oldest calls are lost: the program goes on (see the counters)"
 MAX_CAUSES = 100
 TOO_LARGE_TIMES = 3
 """A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
 LARGER_AFTER_REQUESTS = 50
 """After so many requests that were taken, larger ones are tried again: the limit may be gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a publisher holds what was not sent yet.
-
-    Raises:
-        ValueError: a value cannot be used.
-    """
-
-    max_bytes: int = 64_000_000
-    """At most this much is held in memory. A single larger message is held alone."""
-    when_full: WhenFull = "block"
-    """`block`: calls wait, and nothing is lost. `drop`: the oldest messages are lost, and counted. `spill`: to a file."""
-    spill_dir: Path | None = None
-    """Where that file is; the system's directory for temporary files by default."""
-    exit_timeout_s: float = 10.0
-    """How long the end of the process waits until the server has everything for good."""
-
-    def __post_init__(self) -> None:
-        if self.when_full not in get_args(WhenFull):
-            raise ValueError(f"when_full must be one of {', '.join(get_args(WhenFull))}, not {self.when_full!r}")
-        if isinstance(self.max_bytes, bool) or not isinstance(self.max_bytes, int) or self.max_bytes < 1:
-            raise ValueError(f"max_bytes must be a whole number above 0, not {self.max_bytes!r}")
-        if not self.exit_timeout_s >= 0:
-            raise ValueError(f"exit_timeout_s must be a number of seconds, not {self.exit_timeout_s!r}")
-
-    @classmethod
-    def names(cls) -> frozenset[str]:
-        return frozenset(each.name for each in fields(cls))
 
 
 class Sender:
@@ -88,7 +62,7 @@ class Sender:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         options = self.options
-        self._outbox = Outbox(max_bytes=options.max_bytes, when_full=options.when_full, spill=Spill(options.spill_dir))
+        self._outbox = Outbox(max_bytes=options.max_bytes, on_full=options.on_full, spill=Spill(options.spill_dir))
         self._environments: dict[str, None] = {}
         """Those still to be made."""
         self._made: dict[str, None] = {}
@@ -107,7 +81,10 @@ class Sender:
         self._taken = 0
         self._is_silent = False
         self._exchanges_begun = self._exchanges_done = self._exchanges_wanted = 0
-        self._warned_full = False
+        self._answered_at = self._confirmed_at = time.monotonic()
+        self._keeps = True
+        """Whether what the server has applied is kept until it is durable, even if there is no room left."""
+        self._warned_full: set[str] = set()
         self._causes: set[tuple[str, ...]] = set()
 
     # --- for callers ---
@@ -131,8 +108,9 @@ class Sender:
     def put(self, message: Message) -> None:
         """Send a message, some time. Waits only if there is no room and nothing may be lost."""
         with self._changed:
+            began = time.monotonic()
             while not self._offer(message):
-                self._changed.wait()
+                self._wait_for_room(began)
             self.windows.published(message)
             self._wake()
 
@@ -263,9 +241,27 @@ class Sender:
     def _is_settled(self, mark: int, *, durable: bool = False) -> bool:
         return not self._environments and not self._saves and self._outbox.settled(mark, durable=durable)
 
+    def _wait_for_room(self, began: float) -> None:
+        """Wait for news. Note if there were none for so long that the program has to go on."""
+        if self.options.on_full != "drop_if_away":
+            self._changed.wait()
+            return
+        answer_by = max(began, self._answered_at) + ANSWER_TIMEOUT_S
+        durable_by = max(began, self._confirmed_at) + DURABLE_TIMEOUT_S
+        now = time.monotonic()
+        if now >= answer_by:
+            self._is_silent = True
+        elif now >= durable_by and self._keeps:
+            self._keeps = False
+        else:
+            self._changed.wait((min(answer_by, durable_by) if self._keeps else answer_by) - now)
+
     def _offer(self, message: Message) -> bool:
         try:
-            taken = self._outbox.offer(message, window_exists=self.windows.is_sure(message.window))
+            is_sure = self.windows.is_sure(message.window)
+            taken = self._outbox.offer(message, window_exists=is_sure, is_away=self.is_away, keeps=self._keeps)
+            for item in self._outbox.released():
+                self.windows.confirmed(item.message, creation_of(item.message))
         except OSError as error:
             taken = False
             self._warn_full(f"and the file for the rest cannot be written ({error})")
@@ -274,17 +270,25 @@ class Sender:
                 # A log handler that publishes: this thread cannot wait for itself.
                 self._outbox.counters.dropped += message.calls
                 return True
-            self._warn_full("so calls wait until the server has taken some of it")
+            self._warn_full(WAITS)
             self._wake()
-        elif self._outbox.counters.dropped:
-            self._warn_full("so the oldest updates are lost (see the counters)")
+        elif self._outbox.lost:
+            self._warn_full(LOSES)
         return taken
 
     def _warn_full(self, consequence: str) -> None:
-        if not self._warned_full:
-            self._warned_full = True
+        if consequence not in self._warned_full:
+            self._warned_full.add(consequence)
             limit, url = self.options.max_bytes, self.address.shown
             logger.warning("%d bytes for the Visdom server at %s are waiting, %s.", limit, url, consequence)
+
+    def _room_again(self) -> None:
+        """Everything that was held is sent. Says how much was not held."""
+        lost = self._outbox.lost
+        self._outbox.lost = 0
+        self._warned_full.discard(LOSES)
+        if lost:
+            logger.warning("%d calls for the Visdom server at %s are lost: there was no room for them.", lost, self.address.shown)
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -362,7 +366,11 @@ class Sender:
                 self._outbox.batch_bytes = min(self._batch_bytes, 2 * self._outbox.batch_bytes)
             receipt = self._outbox.receive(reply)
             self._changed.notify_all()
-            self._warned_full = self._warned_full and self._outbox.has_news
+            self._answered_at = time.monotonic()
+            if receipt.confirmed:
+                self._confirmed_at, self._keeps = self._answered_at, True
+            if not self._outbox.has_news:
+                self._room_again()
         for item in receipt.confirmed:
             if item.message.endpoint in ("events", "close"):
                 creation = creation_of(item.message)
