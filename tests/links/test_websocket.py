@@ -17,7 +17,7 @@ from tests.support.own import OwnSocket
 from tests.support.raw import RawSocket
 from tests.support.records import Records
 from tests.support.wait import until
-from visdom_transport.visdom.serving.handlers import TransportSocket
+from visdom_transport.visdom.serving.sockets import TransportSocket
 
 Serve = Callable[..., LocalServer]
 QUICK = {"heartbeat_s": 0.2, "dead_after_s": 0.7, "poll_wait_s": 0.5, "grace_s": 0.8}

@@ -7,13 +7,25 @@ import os
 import sys
 import time
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from visdom_transport.client.sender import Sender
+from typing import Protocol
 
 MULTIPROCESSING = ("multiprocessing", "multiprocess")
 """The standard library's, and the copy of it that pathos, trixi and Hugging Face's datasets use."""
+
+
+class Sender(Protocol):
+    """Sends what was left behind in this process."""
+
+    @property
+    def exit_timeout_s(self) -> float:
+        """How long the end of the process waits for it."""
+
+    def finish_at_exit(self, timeout_s: float) -> None:
+        """Send what is left as long as this allows, and say what is lost then."""
+
+    def forked(self) -> None:
+        """Begin anew: this is a forked process."""
+
 
 senders: weakref.WeakSet[Sender] = weakref.WeakSet()
 """Those of this process."""
@@ -41,7 +53,7 @@ def finish_all() -> None:
     """Wait until the servers have everything for good, as long as the options allow."""
     began = time.monotonic()
     for sender in list(senders):
-        sender.finish_at_exit(max(0.0, began + sender.options.exit_timeout_s - time.monotonic()))
+        sender.finish_at_exit(max(0.0, began + sender.exit_timeout_s - time.monotonic()))
 
 
 def _after_fork() -> None:

@@ -90,6 +90,10 @@ class Sender:
     # --- for callers ---
 
     @property
+    def exit_timeout_s(self) -> float:
+        return self.options.exit_timeout_s
+
+    @property
     def is_away(self) -> bool:
         """Whether the server cannot be asked: it did not answer twice, or has left a caller waiting since it last did."""
         return self._outage.failures > 1 or self._is_silent

@@ -19,20 +19,20 @@ from visdom_transport.visdom.durability.environments import environments_of
 from visdom_transport.visdom.durability.journal import Journal
 from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.identity import SERVER_ID
-from visdom_transport.visdom.serving import log
-from visdom_transport.visdom.serving.advice import log_once
-from visdom_transport.visdom.serving.stock_pages import StockPages
-from visdom_transport.visdom.serving.subscribers import Subscribers
+from visdom_transport.visdom.observed import State
+from visdom_transport.visdom.reporting import log
+from visdom_transport.visdom.reporting.advice import log_once
 from visdom_transport.visdom.state.changes import Changes
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.commands import Commands
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.environments import Environments
-from visdom_transport.visdom.state.observed import State
 from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.state.turns import Turns
 from visdom_transport.visdom.state.values import FeedValues
 from visdom_transport.visdom.storage import storage_of
+from visdom_transport.visdom.subscribers.stock_pages import StockPages
+from visdom_transport.visdom.subscribers.subscribers import Subscribers
 from visdom_transport.visdom.updates import Memo, WindowBounds, rules_for
 
 

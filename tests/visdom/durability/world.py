@@ -20,7 +20,7 @@ from visdom_transport.visdom.durability.environments import environments_of
 from visdom_transport.visdom.durability.journal import Journal
 from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.reading import Unreadable
-from visdom_transport.visdom.state.observed import State, Unread
+from visdom_transport.visdom.observed import State, Unread
 
 Environments = dict[str, Any]
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler, stream_request_body
 
-from visdom_transport.core.causes import Cause
+from visdom_transport.core.causes import Cause, Causes
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.longpoll import close_message, reply
 from visdom_transport.origins import parse_host, parse_origin
-from visdom_transport.settings import variable
-
-if TYPE_CHECKING:
-    from visdom_transport.visdom.transport import Transport
+from visdom_transport.settings import Settings, variable
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -39,23 +36,23 @@ class Refusal:
 class RequestGate:
     """Refuses requests that the settings of one server do not admit."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._settings = settings = transport.settings
+    def __init__(self, settings: Settings, causes: Causes, base_url: str) -> None:
+        self._settings = settings
+        self._causes = causes
         self._allowed_names = {host.name for host in map(parse_host, settings.allowed_hosts) if host is not None}
         self._allowed_origins = {origin for origin in map(parse_origin, settings.allowed_origins) if origin is not None}
-        self._base_url = transport.app.base_url
+        self._base_url = base_url
 
-    def install(self) -> None:
+    def install(self, app: Any) -> None:
         """Stand before every route of the application."""
-        self._transport.app.default_router.rules.insert(0, Rule(_Refused(self), RefusingHandler))
+        app.default_router.rules.insert(0, Rule(_Refused(self), RefusingHandler))
 
     def admit(self, request: HTTPServerRequest) -> Refusal | None:
         """Return why ``request`` must not be served, if so, and count it. Otherwise its body is bound from now on."""
         limit = self._body_limit(request)
         refusal = self._check_host(request) or self._check_origin(request) or self._check_size(request, limit)
         if refusal is not None:
-            self._transport.hub.causes.count(refusal.cause, refusal.client, refusal.message)
+            self._causes.count(refusal.cause, refusal.client, refusal.message)
         elif "Transfer-Encoding" in request.headers:
             # A body without an announced size: tornado counts.
             request.connection.set_max_body_size(limit)  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from visdom_transport.visdom.durability.many import AT_ONCE, write_all
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 from visdom_transport.visdom.durability.writer import Writer
-from visdom_transport.visdom.state.observed import is_unread
+from visdom_transport.visdom.observed import is_unread
 from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport.durability")

@@ -27,7 +27,7 @@ from visdom_transport.visdom.durability.recovery import recover
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import Writer
-from visdom_transport.visdom.state.observed import is_lazy
+from visdom_transport.visdom.observed import is_lazy
 from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport.durability")

@@ -11,7 +11,7 @@ from visdom_transport.core.delta import Delta
 from visdom_transport.visdom.durability.changes import Changes, Part
 from visdom_transport.visdom.durability.environments import Environments, encoded_members
 from visdom_transport.visdom.durability.sizes import estimated_bytes
-from visdom_transport.visdom.state.observed import Environment, is_lazy, is_unread
+from visdom_transport.visdom.observed import Environment, is_lazy, is_unread
 
 logger = logging.getLogger("visdom_transport.durability")
 

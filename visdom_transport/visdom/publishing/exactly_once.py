@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from visdom.server.handlers.base_handlers import BaseHandler
-
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.identity import SERVER_ID
-from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id, posted, refuse
+from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id, refuse
 from visdom_transport.visdom.updates import UpdateRefused
 
 if TYPE_CHECKING:
@@ -84,17 +82,3 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         logger.exception("a published message failed")
         return {"code": "failed", "message": f"{type(error).__name__}: {error}", "field": None}
     return None
-
-
-class PublishHandler(BaseHandler):  # type: ignore[misc]
-    """``/transport/publish``"""
-
-    def initialize(self, app: Any) -> None:
-        self.app = app
-        self.login_enabled = app.login_enabled
-
-    def prepare(self) -> None:
-        self.set_header("Cache-Control", "no-store")
-        super().prepare()
-
-    post = posted(publish, "application/json")

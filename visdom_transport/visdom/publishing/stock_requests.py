@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.observed import is_unread
 from visdom_transport.visdom.publishing.endpoints import (
     CONFLICT,
     answer_error,
@@ -23,7 +24,6 @@ from visdom_transport.visdom.publishing.endpoints import (
 )
 from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.state.environments import CannotShow, escape_eid
-from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.updates import UpdateRefused
 from visdom_transport.writing import unwritable
 

@@ -13,9 +13,9 @@ import visdom.utils.server_utils as server_utils
 from visdom_transport import feed_names
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import MessageError
-from visdom_transport.visdom.serving.subscribers import Subscriber
 from visdom_transport.visdom.state.environments import CannotShow, escape_eid
 from visdom_transport.visdom.storage import remember_compare_envs
+from visdom_transport.visdom.subscribers.subscribers import Subscriber
 
 
 def transport_of(handler: Any) -> Any:

@@ -11,7 +11,7 @@ from tornado.ioloop import IOLoop
 
 from visdom_transport import __version__
 from visdom_transport.visdom import flavour
-from visdom_transport.visdom.serving import log
+from visdom_transport.visdom.reporting import log
 
 logger = logging.getLogger("visdom_transport")
 

@@ -6,9 +6,9 @@ from visdom_transport import feed_names
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.hub import Hub
 from visdom_transport.visdom.durability.journal import Journal
+from visdom_transport.visdom.observed import State
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.comparison import Comparisons
-from visdom_transport.visdom.state.observed import State
 from visdom_transport.visdom.state.turns import Turns
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from visdom_transport import feed_names
 from visdom_transport.core.hub import Hub
-from visdom_transport.visdom.state.observed import State
+from visdom_transport.visdom.observed import State
 from visdom_transport.visdom.storage import Storage
 
 

@@ -13,9 +13,9 @@ from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.session import Session
 from visdom_transport.visdom.durability.journal import Journal
+from visdom_transport.visdom.observed import is_unread
 from visdom_transport.visdom.state.changes import Changes
 from visdom_transport.visdom.state.environments import Environments, escape_eid
-from visdom_transport.visdom.state.observed import is_unread
 from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.storage import Storage
 from visdom_transport.visdom.updates import UpdateRefused, pop_embeddings

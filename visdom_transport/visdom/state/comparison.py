@@ -13,8 +13,8 @@ from visdom_transport import feed_names
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
+from visdom_transport.visdom.observed import creation_index
 from visdom_transport.visdom.state.environments import Environments
-from visdom_transport.visdom.state.observed import creation_index
 
 logger = logging.getLogger("visdom_transport.compare")
 

@@ -8,7 +8,7 @@ from visdom.utils import server_utils
 
 from visdom_transport.core.errors import MessageError
 from visdom_transport.visdom.durability.reading import Unreadable
-from visdom_transport.visdom.state.observed import State
+from visdom_transport.visdom.observed import State
 from visdom_transport.visdom.storage import Storage
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from visdom_transport import feed_names
 from visdom_transport.core.entries import Values
 from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.observed import creation_index
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.environments import Environments, escape_eid
-from visdom_transport.visdom.state.observed import creation_index
 
 
 class WindowValues:

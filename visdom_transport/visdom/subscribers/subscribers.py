@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.session import Session
-from visdom_transport.visdom.serving.stock_pages import StockPages
+from visdom_transport.visdom.subscribers.stock_pages import StockPages
 
 
 class Subscriber:

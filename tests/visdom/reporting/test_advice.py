@@ -12,8 +12,8 @@ from tests.support.local import LocalServer
 from tests.support.own import OwnSocket
 from visdom_transport.core.causes import Cause, Level
 from visdom_transport.settings import Settings, variable
-from visdom_transport.visdom.serving import advice
-from visdom_transport.visdom.serving.advice import log_once
+from visdom_transport.visdom.reporting import advice
+from visdom_transport.visdom.reporting.advice import log_once
 
 ROOT = Path(__file__).resolve().parents[3]
 EVERYDAY = {Cause.CLOSED_REPLACED, Cause.CLOSED_GOING_AWAY, Cause.CLOSED_UNKNOWN_LINK}

@@ -7,11 +7,27 @@ Changes *inside* a window are not seen here; who makes them reports them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
-from visdom_transport.visdom.durability.environments import Environments
-from visdom_transport.visdom.durability.reading import Unreadable
+
+class Files(Protocol):
+    """The environments on disk."""
+
+    def exists(self, eid: str) -> bool:
+        """Whether there is anything under the name of the environment's file."""
+
+    def listed(self, known: Collection[str] = ()) -> list[str]:
+        """The environments on disk, but for those that are known."""
+
+    def read_with_file(self, eid: str) -> tuple[dict[str, Any], list[int] | None]:
+        """The environment, and what tells the file that was read, if it can be told. Raises what says why it cannot be read."""
+
+    def refusal(self, eid: str) -> str | None:
+        """Why the environment must not, or cannot, be written to its file; None if it may be."""
+
+    def delete(self, eid: str) -> None:
+        """Remove the environment's file, if it has one."""
 
 
 class Observer(Protocol):
@@ -129,7 +145,7 @@ class State(_Dict):
         save: writes an environment to its file.
     """
 
-    def __init__(self, environments: Mapping[str, Any], files: Environments | None, save: Callable[[str, Any], None]) -> None:
+    def __init__(self, environments: Mapping[str, Any], files: Files | None, save: Callable[[str, Any], None]) -> None:
         super().__init__()
         self.files = files
         self.save = save
@@ -153,7 +169,7 @@ class State(_Dict):
         """The environment, read from disk if need be, or None when there is none. A file that appeared after the start is found.
 
         Raises:
-            Unreadable: its file cannot be read, or holds something else.
+            ValueError: its file cannot be read, or holds something else.
         """
         environment: Any = self.get(eid)
         if environment is None and self.files is not None and self.files.exists(eid):
@@ -200,11 +216,11 @@ def creation_index(window: Any) -> tuple[bool, float]:
 class Unread(Mapping[str, Any]):
     """An environment on disk that is read when somebody looks into it, as Visdom's LazyEnvData. Copies of it are plain.
 
-    Looking into it raises `Unreadable` as long as its file holds no environment.
+    Looking into it raises ValueError as long as its file holds no environment.
     """
 
-    def __init__(self, environments: Environments, eid: str) -> None:
-        self._environments = environments
+    def __init__(self, files: Files, eid: str) -> None:
+        self._files = files
         self._eid = eid
         self._raw_dict: dict[str, Any] | None = None
         self._file: list[int] | None = None
@@ -226,18 +242,16 @@ class Unread(Mapping[str, Any]):
         """Read it, unless that was done.
 
         Raises:
-            Unreadable: its file holds no environment, or is gone.
+            ValueError: its file holds no environment, or is gone.
         """
         if self._raw_dict is not None:
             return
-        try:
-            self._raw_dict, self._file = self._environments.read_with_file(self._eid)
-        except Unreadable:
-            self._failed = True
-            raise
+        failed_before, self._failed = self._failed, True
+        self._raw_dict, self._file = self._files.read_with_file(self._eid)
+        self._failed = False
         if self._state is not None:
             self.observe(self._state)
-            if self._failed:
+            if failed_before:
                 self._state.observer.environment_found(self._eid)
 
     def _content(self) -> dict[str, Any]:

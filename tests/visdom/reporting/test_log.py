@@ -16,7 +16,7 @@ import requests
 from tests.support.ports import free_port
 from tests.support.server import VisdomServer
 from tests.support.wait import until
-from visdom_transport.visdom.serving import log
+from visdom_transport.visdom.reporting import log
 
 HOOKED = "from visdom_transport import hook; hook.install(); import logging, visdom.server.app; "
 RUN = "import runpy; runpy.run_module('visdom.server', run_name='__main__')"

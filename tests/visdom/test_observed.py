@@ -17,7 +17,7 @@ from tests.support.own import OwnSocket
 from tests.support.records import Records
 from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
-from visdom_transport.visdom.state.observed import Environment, State, Windows
+from visdom_transport.visdom.observed import Environment, State, Windows
 
 Serve = Callable[..., LocalServer]
 

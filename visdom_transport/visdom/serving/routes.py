@@ -1,0 +1,44 @@
+"""Our own routes for clients, and the two that are no transport: status and logout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from visdom_transport.core.encoding import encode
+from visdom_transport.links.flusher import clock
+from visdom_transport.visdom.access.logins import COOKIE
+from visdom_transport.visdom.serving.polls import PollHandler, SendHandler
+from visdom_transport.visdom.serving.requests import TransportHandler
+
+
+def routes(app: Any) -> list[Any]:
+    """For Application.add_handlers."""
+    base = app.base_url
+    return [
+        (rf"{base}/transport/logout", LogoutHandler, {"app": app}),
+        (rf"{base}/transport/poll", PollHandler, {"app": app}),
+        (rf"{base}/transport/send", SendHandler, {"app": app}),
+        (rf"{base}/transport/status", StatusHandler, {"app": app}),
+    ]
+
+
+class StatusHandler(TransportHandler):
+    """``/transport/status``"""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode(self.transport.status()))
+
+
+class LogoutHandler(TransportHandler):
+    """``/transport/logout``: this login ends, everywhere and with every session that was opened with it."""
+
+    def post(self) -> None:
+        login = self.client.login
+        ended = 0
+        if login:
+            self.transport.logins.end(login)
+            ended = self.transport.hub.end_login(login, clock())
+            self.clear_cookie(COOKIE)
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode({"sessions_ended": ended}))

@@ -1,0 +1,88 @@
+"""WebSocket endpoints, for our protocol and the stock dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from visdom.server.handlers.base_handlers import BaseWebSocketHandler
+
+from visdom_transport.core.errors import LinkClosed
+from visdom_transport.links.flusher import clock
+from visdom_transport.links.websocket import SUBPROTOCOL, SocketLink
+from visdom_transport.visdom.serving.line import Line
+from visdom_transport.visdom.serving.requests import client_of
+from visdom_transport.visdom.serving.stock_peer import StockPeer
+from visdom_transport.visdom.transport import Transport
+
+
+class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
+    """A WebSocket endpoint that speaks our protocol or, to clients that do not ask for it, the stock dialect."""
+
+    role = ""
+    _socket: SocketLink | None = None
+    _line: Line | None = None
+
+    def initialize(self, app: Any) -> None:
+        self.app = app
+        self.transport: Transport = app.transport
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # `RequestGate` has let it in
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        own = self.selected_subprotocol == SUBPROTOCOL
+        transport, client = self.transport, client_of(self)
+        hub = transport.hub
+        try:
+            peer: Any = transport.converse("websocket", client) if own else StockPeer(transport, "websocket", self.role, client)
+            if own:
+                hub.await_hello(peer.link, clock())
+        except LinkClosed as closed:
+            transport.refused(closed.code, client, str(closed))
+            self.close(int(closed.code), closed.code.reason)
+            return
+        self.set_nodelay(True)
+        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes)
+        if self.role == "browser":
+            self._line = Line(transport.turns, self._socket.receive, stock=not own)
+        if not own:
+            peer.link.on_ping = self._ping
+            peer.greet()
+
+    def _ping(self) -> None:
+        if self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.ping()
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        if self._line is not None:
+            return self._line.take(message)
+        if self._socket is not None:
+            self._socket.receive(message)
+        return None
+
+    def on_pong(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.heard()
+
+    def on_close(self) -> None:
+        socket, line, self._socket, self._line = self._socket, self._line, None, None
+        if line is not None and socket is not None:
+            line.end(socket.gone)
+        elif socket is not None:
+            socket.gone()
+
+
+class BrowserSocket(TransportSocket):
+    """``/socket``"""
+
+    role = "browser"
+
+
+class SourceSocket(TransportSocket):
+    """``/vis_socket``"""
+
+    role = "source"
