@@ -152,7 +152,7 @@ class Settings(Limits):
             parse, expected = _kind(setting.name)
             try:
                 values[setting.name] = parse(text)
-            except ValueError:
+            except (ValueError, RuntimeError):  # the latter for ~ of a user without a home directory
                 raise SettingsError(f"{variable(setting.name)} must be {expected}, not {text!r}") from None
         return cls(**values)
 

@@ -543,12 +543,12 @@ def log_in(world: World, login: str, **hello: Any) -> Talk:
     return talk
 
 
-def test_a_session_is_not_known_to_another_login(world: World) -> None:
+def test_a_session_goes_with_the_login_that_was_shown_last(world: World) -> None:
     first = log_in(world, "ada")
-    for login in ("bob", ""):
-        other = log_in(world, login, **first.identity)
-        assert other.opening[0]["resumed"] is False
-    assert log_in(world, "ada", **first.identity).opening[0]["resumed"] is True
+    again = log_in(world, "ada later", **first.identity)
+    assert again.opening[0]["resumed"] is True
+    assert world.hub.end_login("ada", world.now) == 0
+    assert world.hub.end_login("ada later", world.now) == 1
 
 
 def test_logging_out_ends_every_session_of_the_login_and_no_other(world: World) -> None:

@@ -179,12 +179,17 @@ class Hub:
         return session
 
     def resume_session(self, session_id: Any, secret: Any, role: str, login: str = "") -> Session | None:
-        """Find a session to resume, or None when it is not known to this login. Raises `LinkClosed` (WRONG_SECRET)."""
+        """Find a session to resume, or None when it is not known. It goes with this login from now on.
+
+        Raises:
+            LinkClosed: WRONG_SECRET.
+        """
         session = self.sessions.get(session_id) if isinstance(session_id, str) else None
-        if session is None or session.role != role or session.dialect != "own" or session.login != login:
+        if session is None or session.role != role or session.dialect != "own":
             return None
         if not session.knows_secret(secret):
             raise LinkClosed(CloseCode.WRONG_SECRET)
+        session.login = login
         session.resumes += 1
         self.totals["resumes"] += 1
         return session
@@ -230,7 +235,7 @@ class Hub:
         on_close(code)
 
     def end_login(self, login: str, now: float) -> int:
-        """Somebody has logged out: end every session that was opened with this login. Returns how many."""
+        """Somebody has logged out: end every session that goes with this login. Returns how many."""
         found = [session for session in self.sessions.values() if session.login == login]
         for session in found:
             self.end_session(session, CloseCode.UNAUTHORIZED, now)

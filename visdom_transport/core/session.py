@@ -55,8 +55,8 @@ class Subscription:
 class Session:
     """One client: its subscriptions, its link if it has one, and which of its commands have been applied.
 
-    ``address`` is where it was opened from; ``login`` is what it was opened with, empty where none is needed: who has another
-    may not use it. What must not be seen in a log is not in its repr.
+    ``address`` is where it was opened from; ``login`` is what its client showed last, empty where none is needed: the session
+    ends with it. What must not be seen in a log is not in its repr.
     """
 
     role: str

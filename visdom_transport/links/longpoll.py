@@ -200,10 +200,12 @@ class LongPollLinks:
         assert session is not None
         if not session.knows_secret(request.get("secret")):
             raise LinkClosed(CloseCode.WRONG_SECRET)
-        if session.login != client.login:
-            # Its owner has logged out, or in as somebody else.
+        if client.login is None:
+            # Its owner has logged out.
             self._hub.end_session(session, CloseCode.UNAUTHORIZED, clock())
             raise LinkClosed(CloseCode.UNAUTHORIZED)
+        # A cookie knows no ports: its owner may have logged in again, at another server of this host.
+        session.login = client.login
         return long_poll
 
 

@@ -81,6 +81,12 @@ TABLE: Final = (
         "the page loads our runtime, or says which browser files are missing",
         wrapper="visdom_transport.visdom.page.templates:loader",
     ),
+    Seam(
+        WEB,
+        "getpass",
+        "the page says the user's name, and fails for a user id that has none (containers)",
+        wrapper="visdom_transport.visdom.page.user:with_nameless_users",
+    ),
     # Who may do what
     Seam(
         BASE,

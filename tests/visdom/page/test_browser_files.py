@@ -321,3 +321,26 @@ def test_the_real_packages_have_the_pinned_digests_and_all_the_files(visdom: str
     for package in PACKAGES[visdom]:
         for target in package.files.values():
             assert list((into / target).iterdir()) if target.endswith("/") else (into / target).stat().st_size
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("no home"), Path("~/.cache/visdom-transport")], ids=["raises", "tilde"])
+def test_without_a_home_directory_the_files_are_where_nobody_else_may_put_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Exception | Path
+) -> None:
+    def user_cache_path(*_: object, **__: object) -> Path:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    browser_files._homeless_cache.cache_clear()
+    found = browser_files.directory(Settings())
+    assert found == browser_files.directory(Settings())
+    assert found.parent.parent == tmp_path
+    assert found.parent.stat().st_mode & 0o777 == 0o700
+    # Somebody else could have made it.
+    found.parent.chmod(0o777)
+    browser_files._homeless_cache.cache_clear()
+    assert browser_files.directory(Settings()).parent != found.parent
+    browser_files._homeless_cache.cache_clear()

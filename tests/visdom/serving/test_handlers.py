@@ -201,6 +201,18 @@ def test_login_is_needed_for_our_protocol_too(serve: Serve) -> None:
     assert len(server.app.subs) == 1, "the one that was logged in"
 
 
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_a_user_without_a_name_has_a_page(server: LocalServer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    """As in a container that is run with a user id of its own. What is raised depends on the Python."""
+
+    def getuser() -> str:
+        raise error("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    for path in ("/", "/env/main"):
+        assert server.http.get(server.url(path), timeout=10).status_code == 200
+
+
 def test_a_foreign_origin_may_not_poll(server: LocalServer, records: Records) -> None:
     records.expect("refused a connection from origin")
     for path in ("/transport/poll", "/transport/send"):

@@ -9,7 +9,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
+import os
+import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -26,7 +29,29 @@ logger = logging.getLogger(__name__)
 def directory(settings: Settings | None = None) -> Path:
     """Where the browser files of all Visdoms are kept. It need not exist."""
     configured = (settings or Settings.from_env()).browser_files_dir
-    return configured or platformdirs.user_cache_path("visdom-transport", appauthor=False) / "browser-files"
+    return configured or _cache() / "browser-files"
+
+
+def _cache() -> Path:
+    try:
+        path = platformdirs.user_cache_path("visdom-transport", appauthor=False)
+    except RuntimeError:
+        return _homeless_cache()
+    # Older ones return a path that begins with ~, which would be a folder of that name.
+    return path if path.is_absolute() else _homeless_cache()
+
+
+@functools.cache
+def _homeless_cache() -> Path:
+    """Where a user without a home directory (containers) keeps what can be fetched again. Nobody else may put files there."""
+    folder = Path(tempfile.gettempdir()) / f"visdom-transport-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="visdom-transport-"))
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return folder if is_ours else Path(tempfile.mkdtemp(prefix="visdom-transport-"))
 
 
 def static_dir(visdom: str, settings: Settings | None = None) -> Path:
