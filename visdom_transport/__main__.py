@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["serve"]:  # its options are Visdom's
+        from visdom_transport.serve import main as serve
+
+        return serve(arguments[1:])
     parser = argparse.ArgumentParser(
         "python -m visdom_transport",
         description=_DESCRIPTION,
@@ -47,6 +52,11 @@ def run(arguments: Sequence[str] | None) -> int:
     parser.add_argument("--version", action="version", version=visdom_transport.__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("status", help="what is printed without a command")
+    commands.add_parser(
+        "serve",
+        add_help=False,
+        help="run Visdom's server with the transport; takes the options of `python -m visdom.server`",
+    )
     fetch_parser = commands.add_parser(
         "fetch",
         help="fetch the browser files that are missing",
@@ -132,7 +142,10 @@ def _report_seams() -> list[str]:
         return []
     problems = []
     if hook.installed() is None:
-        problems.append("no hook: visdom_transport.pth is not in a site directory of this Python, so servers run plain Visdom")
+        problems.append(
+            "no hook: visdom_transport.pth is not in a site directory of this Python, so `python -m visdom.server` runs plain "
+            "Visdom; `python -m visdom_transport serve` takes the same options and runs it with the transport"
+        )
     from visdom_transport.client.seams import PATCHES as CLIENT
     from visdom_transport.visdom.seams import PATCHES as SERVER
 
