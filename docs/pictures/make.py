@@ -1,0 +1,154 @@
+"""Takes the pictures of the README from a real server, the demo and a real Chromium.
+
+pip install '.[bench,demo]'       # Selenium and Pillow, and what the demo draws with; Chromium is your system's
+python docs/pictures/make.py      # about two minutes; writes dashboard.png and outage.png beside this file
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+from visdom_transport.demo.server import Server
+
+FOLDER = Path(__file__).resolve().parent
+WIDTH, HEIGHT = 1500, 940
+CORNER_WIDTH, CORNER_HEIGHT = 620, 240
+"""Of the picture of an outage: where the badge is."""
+SCALE = 1.5
+COLORS = 256
+BUDGET_BYTES = 300_000
+"""Of both pictures together: they are loaded by everybody who looks at the README."""
+
+RATE = 25
+"""Steps of training a second, so that there is something to see soon."""
+TIMEOUT_S = 500.0
+OUTAGE_S = 8.0
+"""How old the data is in the picture of an outage, at least."""
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    f"--window-size={WIDTH},{HEIGHT}",
+    f"--force-device-scale-factor={SCALE}",
+)
+_PANES = "return window.visdomTransport?.bundle.panes ?? 0"
+_STATE = "return window.visdomTransport.session.state"
+_OPEN_DETAILS = "document.querySelector('visdom-link-badge').shadowRoot.querySelector('button[aria-expanded]').click()"
+# The second run has begun a while ago: the plots show the one before as well.
+_TRAINED = r"return /run\s*2\b[\s\S]*step\s*(6\d|[7-9]\d|\d{3,}) /.test(document.body.innerText.split('run 1')[0] ?? '')"
+
+
+def main() -> None:
+    """Take both pictures and write them, if they are small enough."""
+    with tempfile.TemporaryDirectory(prefix="visdom-pictures-") as name, contextlib.ExitStack() as stack:
+        directory = Path(name)
+        server = Server(None, directory / "envs")
+        stack.callback(server.stop)
+        server.start()
+        stack.enter_context(_demo(server.url))
+        url = f"{server.url}/env/demo"
+        _until(lambda: _answers(url), "the demo has made its environment")
+        driver = stack.enter_context(_chromium(directory))
+        driver.get(url)
+        _until(lambda: driver.execute_script(_PANES) == 7, "the dashboard has its seven panes")
+        _until(lambda: driver.execute_script(_TRAINED), "the second run has got somewhere")
+        dashboard = _screenshot(driver)
+
+        server.stop()
+        driver.execute_script(_OPEN_DETAILS)
+        _until(lambda: _is_outage(driver.execute_script(_STATE)), "the page waits for the server")
+        outage = _corner(_screenshot(driver))
+    pictures = {"dashboard": _packed(dashboard), "outage": _packed(outage)}
+    total = sum(map(len, pictures.values()))
+    if total > BUDGET_BYTES:
+        raise SystemExit(f"{total:,} bytes are more than {BUDGET_BYTES:,}")
+    for stem, data in pictures.items():
+        (FOLDER / f"{stem}.png").write_bytes(data)
+        print(f"{stem}.png: {len(data):,} bytes")
+
+
+@contextlib.contextmanager
+def _demo(server: str) -> Iterator[None]:
+    """The demo's program, which trains and draws. It goes on while the server is away."""
+    command = [sys.executable, "-m", "visdom_transport", "demo", "--server", server, "--rate", str(RATE)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _chromium(directory: Path) -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (*_FLAGS, f"--user-data-dir={directory / 'profile'}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url):
+        return True
+    return False
+
+
+def _is_outage(state: dict[str, float | str | None]) -> bool:
+    heard_at = state["lastHeardAt"]
+    assert isinstance(heard_at, (int, float))
+    return state["phase"] == "waiting" and time.time() - heard_at / 1000 > OUTAGE_S
+
+
+def _screenshot(driver: webdriver.Chrome) -> Image.Image:
+    return Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+
+
+def _corner(picture: Image.Image) -> Image.Image:
+    """The badge with its details, and what is around them."""
+    width, height = (round(length * SCALE) for length in (CORNER_WIDTH, CORNER_HEIGHT))
+    return picture.crop((picture.width - width, picture.height - height, picture.width, picture.height))
+
+
+def _packed(picture: Image.Image) -> bytes:
+    """A PNG with few colours: a dashboard has no more."""
+    buffer = io.BytesIO()
+    picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {TIMEOUT_S:g} s: {what}")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()
