@@ -64,7 +64,7 @@ TABLE: Final = (
     Seam(
         "tornado.netutil",
         "add_accept_handler",
-        "the server says what it runs, and where, once it listens",
+        "without a descriptor each try to accept is a traceback; the server says what it runs, and where",
         wrapper="visdom_transport.visdom.serving.listening:announcing",
         aliases=("tornado.tcpserver",),
     ),
@@ -215,15 +215,26 @@ TABLE: Final = (
         )
         for handler, versions in POSTED_TO.items()
     ),
-    *(
-        Seam(
-            WEB,
-            f"{handler}.get",
-            "an environment whose file has appeared since the start is not found",
-            wrapper="visdom_transport.visdom.publishing.stock_requests:finding",
-            versions=("0.3.0",),
-        )
-        for handler in ("CompareHandler", "EnvHandler")
+    Seam(
+        WEB,
+        "CompareHandler.get",
+        "an environment whose file has appeared since the start is not found",
+        wrapper="visdom_transport.visdom.publishing.stock_requests:finding",
+        versions=("0.3.0",),
+    ),
+    Seam(
+        WEB,
+        "EnvHandler.get",
+        "an environment whose file has appeared since the start is not found, nor one whose name is stored in another form",
+        wrapper="visdom_transport.visdom.page.addresses:found_at_its_address",
+        versions=("0.3.0",),
+    ),
+    Seam(
+        WEB,
+        "EnvHandler.get",
+        "an environment whose name is stored in another form is not found",
+        wrapper="visdom_transport.visdom.page.addresses:at_its_address",
+        versions=("0.2.4", "m23"),
     ),
     Seam(
         WEB,

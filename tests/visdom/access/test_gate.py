@@ -221,12 +221,19 @@ def test_a_body_above_the_setting_is_refused_by_its_name(serve: Serve, records: 
     assert server.status()["totals"]["refused_bodies"] == 2
 
 
-def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve) -> None:
-    server = serve(settings={"max_body_bytes": 20_000})
+@pytest.mark.parametrize("path", ["/events", "/win_exists", "/embedding", "/socket_wrap", "/none"])
+def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve, records: Records, path: str) -> None:
+    records.ignore("413 POST")
+    server = serve(settings={"max_body_bytes": 20_000, "max_message_bytes": 20_000})
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
-        connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
-        connection.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (30_000, b"x" * 30_000))
-        assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % path.encode())
+        for _ in range(40):
+            connection.sendall(b"%x\r\n%b\r\n" % (1_000, b"x" * 1_000))
+        connection.sendall(b"0\r\n\r\n")
+        answer = connection.recv(2_000)
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert b"the body of more than 20000 bytes is larger than VISDOM_TRANSPORT_MAX_" in answer
+    assert server.status()["totals"]["refused_bodies"] == 1
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         body = b'{"data": [{"type": "text", "content": "x"}], "win": "w"}'
         connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")

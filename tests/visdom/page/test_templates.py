@@ -156,7 +156,7 @@ class PageTest(Site):
         # The names of environments are quoted otherwise: the next test.
         changes = {'href="favicon.png">': 'href="data:,">'}
         if VISDOM != "0.3.0":
-            changes |= {"'&lt;b&gt;',": '"&lt;b&gt;",', "'';": '"";', "'u';": '"u";'}
+            changes |= {"'&lt;b&gt;',": '"\\u003cb>",', "'';": '"";', "'u';": '"u";'}
         assert ours == [changes.get(word, word) for word in theirs]
 
     def test_no_environments_name_breaks_the_page_or_adds_to_it(self) -> None:
@@ -169,8 +169,8 @@ class PageTest(Site):
         found = re.search(r"var ENV_LIST = \[(.*?)\];\s*var ACTIVE_ENV = (.*?);\s*var USER", text, re.DOTALL)
         assert found is not None
         listed = [line.strip().removesuffix(",") for line in found[1].strip().splitlines() if line.strip()]
-        assert [json.loads(name) for name in listed] == [tornado.escape.xhtml_escape(name) for name in names]
-        assert json.loads(found[2]) == tornado.escape.xhtml_escape(names[2])
+        assert [json.loads(name) for name in listed] == names
+        assert json.loads(found[2]) == names[2]
         assert "<img" not in text
 
     def test_missing_files_are_listed_with_the_way_to_get_them(self) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -242,3 +243,13 @@ def test_notifications_reach_everybody(server: LocalServer) -> None:
         wanted = {"message": "disk is full", "type": "error", "duration": 5}
         assert page.receive_command("notification")["data"] == wanted
         client.until(lambda: client.replicas.events.get("notifications") == [wanted], "the notification")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "two words/\u20ac"])
+def test_an_environment_is_shown_at_the_address_of_its_name(server: LocalServer, name: str) -> None:
+    """Visdom stores some names in another form."""
+    server.post("/events", {"data": [{"type": "text", "content": "x"}], "win": "w", "eid": name})
+    answer = server.http.get(server.url(f"/env/{quote(name, safe='')}?x=1"), timeout=10)
+    assert answer.status_code == 200
+    (stored,) = server.run(lambda: [eid for eid in server.app.state if eid != "main"])
+    assert answer.url == server.url(f"/env/{quote(stored, safe='')}?x=1")

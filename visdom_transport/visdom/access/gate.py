@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler, stream_request_body
 
@@ -15,6 +15,7 @@ from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.longpoll import close_message, reply
 from visdom_transport.origins import parse_host, parse_origin
 from visdom_transport.settings import Settings, variable
+from visdom_transport.visdom.access.chunked import SWALLOWED_BYTES, CountingDelegate
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -46,16 +47,30 @@ class RequestGate:
     def install(self, app: Any) -> None:
         """Stand before every route of the application."""
         app.default_router.rules.insert(0, Rule(_Refused(self), RefusingHandler))
+        find_handler = app.find_handler
+
+        def find_counting(request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
+            delegate: HTTPMessageDelegate = find_handler(request, **arguments)
+            if "Transfer-Encoding" not in request.headers:
+                return delegate
+            limit = self._body_limit(request)
+            request.connection.set_max_body_size(2 * limit + SWALLOWED_BYTES)  # type: ignore[union-attr]
+
+            def refuse() -> HTTPMessageDelegate:
+                refusal = self._too_large(request, f"more than {limit}", limit)
+                self._causes.count(refusal.cause, refusal.client, refusal.message)
+                refusing: HTTPMessageDelegate = app.get_handler_delegate(request, RefusingHandler, {"refusal": refusal})
+                return refusing
+
+            return CountingDelegate(delegate, limit, refuse)
+
+        app.find_handler = find_counting
 
     def admit(self, request: HTTPServerRequest) -> Refusal | None:
-        """Return why ``request`` must not be served, if so, and count it. Otherwise its body is bound from now on."""
-        limit = self._body_limit(request)
-        refusal = self._check_host(request) or self._check_origin(request) or self._check_size(request, limit)
+        """Return why ``request`` must not be served, if so, and count it. A body of unknown size is counted later."""
+        refusal = self._check_host(request) or self._check_origin(request) or self._check_size(request)
         if refusal is not None:
             self._causes.count(refusal.cause, refusal.client, refusal.message)
-        elif "Transfer-Encoding" in request.headers:
-            # A body without an announced size: tornado counts.
-            request.connection.set_max_body_size(limit)  # type: ignore[union-attr]
         return refusal
 
     def _check_host(self, request: HTTPServerRequest) -> Refusal | None:
@@ -92,13 +107,17 @@ class RequestGate:
         is_link = request.path.removeprefix(self._base_url) in LINK_PATHS
         return self._settings.max_message_bytes if is_link else self._settings.max_body_bytes
 
-    def _check_size(self, request: HTTPServerRequest, limit: int) -> Refusal | None:
+    def _check_size(self, request: HTTPServerRequest) -> Refusal | None:
+        limit = self._body_limit(request)
         length = request.headers.get("Content-Length", "")
         # What is no number is tornado's to refuse. Python itself refuses numbers of thousands of digits.
         if not length.isdecimal() or (len(length) < 20 and int(length) <= limit):
             return None
+        return self._too_large(request, length[:20], limit)
+
+    def _too_large(self, request: HTTPServerRequest, size: str, limit: int) -> Refusal:
         name = "max_message_bytes" if limit == self._settings.max_message_bytes else "max_body_bytes"
-        message = f"the body of {length[:20]} bytes is larger than {variable(name)}={limit}"
+        message = f"the body of {size} bytes is larger than {variable(name)}={limit}"
         return Refusal(413, CloseCode.PROTOCOL, Cause.REFUSED_BODIES, str(request.remote_ip), message)
 
 

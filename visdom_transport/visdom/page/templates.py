@@ -71,9 +71,10 @@ class Loader(template.Loader):
 def with_quoted_names(source: str) -> str:
     """The page's source with the names of environments as strings of its script.
 
-    Visdom escapes them as for HTML: a backslash or a line break in one then ended the script, and with it the page (0.2.4).
+    Visdom escapes them as for HTML (0.2.4): a name with a quote or an ampersand is then another one, and a backslash or a line
+    break ended the script, and with it the page.
     """
-    return _NAME_IN_SCRIPT.sub(r"{{json_encode(escape(\1))}}", source)
+    return _NAME_IN_SCRIPT.sub(r"""{{json_encode(\1).replace("<", "\\\\u003c")}}""", source)
 
 
 def with_scripts(source: str, scripts: Sequence[Script] = (STAND_INS, RUNTIME)) -> str:

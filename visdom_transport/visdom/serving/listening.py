@@ -1,4 +1,4 @@
-"""Accepting connections: the server says what it runs once it listens."""
+"""The server begins to listen: from then on its log is written in the background, and it says what it runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from tornado.ioloop import IOLoop
 from visdom_transport import __version__
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.reporting import log
+from visdom_transport.visdom.serving import accepting
 
 logger = logging.getLogger("visdom_transport")
 
 Accept = Callable[[socket.socket, Any], None]
 
 
-def announcing(original: Callable[..., Callable[[], None]]) -> Callable[..., Callable[[], None]]:
-    """Wrap Tornado's add_accept_handler, which each listening socket goes through."""
+def announcing(_: Callable[..., Callable[[], None]]) -> Callable[..., Callable[[], None]]:
+    """Make Tornado's add_accept_handler, which each listening socket goes through."""
 
     def add_accept_handler(sock: socket.socket, callback: Accept) -> Callable[[], None]:
         server = getattr(callback, "__self__", None)
@@ -29,7 +30,7 @@ def announcing(original: Callable[..., Callable[[], None]]) -> Callable[..., Cal
             scheme = "https" if server.ssl_options else "http"  # type: ignore[union-attr]
             # Once the loop runs: before, the log may have no handler yet.
             IOLoop.current().add_callback(_begin, transport, f"{scheme}://{_address(sock)}")
-        return original(sock, callback)
+        return accepting.add_accept_handler(sock, callback)
 
     return add_accept_handler
 
