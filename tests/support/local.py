@@ -52,6 +52,7 @@ class LocalServer:
         self.app: Any = None
         self.port = 0
         self.http = requests.Session()
+        self.http.headers["Accept"] = "application/json"  # so that refusals say why in their text
         self._settings = {f"VISDOM_TRANSPORT_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         self._options = options
         self._small_buffers = small_buffers

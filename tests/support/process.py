@@ -33,6 +33,7 @@ class ServerProcess:
         self.directory = directory
         self.port = free_port()
         self.http = requests.Session()
+        self.http.headers["Accept"] = "application/json"  # so that refusals say why in their text
         self._log = directory / "server.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("VISDOM", "PYTEST"))}
         environment |= {"HOME": str(directory), "VISDOM_TRANSPORT": "0" if stock else "1"}

@@ -96,7 +96,7 @@ class Connection:
             answer = self._ask("/save", body.encode(), within_s)
             if asks_for_login(answer) or not is_visdoms(answer, "/save", body):
                 raise stranger(answer)
-            return answer.text
+            return answer.text if answer.status < 400 else ""
 
     def close(self) -> None:
         """End the connection; the next request makes another one."""

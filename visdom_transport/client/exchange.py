@@ -31,6 +31,7 @@ QUESTION_TIMEOUT_S = 5.0
 SLOWEST_BYTES_PER_S: Final = 20_000
 """What is large has more time, so much that this pace is enough."""
 MAX_TOLD: Final = 100
+ACCEPTED: Final = "application/json, */*"
 
 _PIECE_BYTES: Final = 65_536
 _SECRETS: Final = frozenset({"authorization", "cookie"})
@@ -161,7 +162,8 @@ class Exchange:
         kept = self._kept.get(url) if keep else None
         if kept is not None:
             return kept
-        request = session.prepare_request(requests.Request("POST", url))
+        # Who asks for JSON is told in it why something is refused.
+        request = session.prepare_request(requests.Request("POST", url, headers={"Accept": ACCEPTED}))
         around = dict(session.merge_environment_settings(url, {}, True, None, None))
         if keep:
             self._kept[url] = request, around

@@ -7,6 +7,8 @@ server raises that cannot be reached; Visdom's methods make of that what they al
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import time
 import weakref
@@ -17,14 +19,18 @@ import requests
 from visdom_transport.client.address import Address
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.errors import Away, LoginRefused
-from visdom_transport.client.exchange import Exchange
-from visdom_transport.client.proof import asks_for_login, is_visdoms, stranger
+from visdom_transport.client.exchange import MAX_TOLD, Exchange
+from visdom_transport.client.proof import asks_for_login, is_visdoms, own_error, stranger
+
+logger = logging.getLogger("visdom_transport.client")
 
 ANSWER_WITHIN_S: Final = 25.0
 """How long an answer may be silent. A server that swaps, or is stopped, is as good as none."""
 
 _exchanges: weakref.WeakKeyDictionary[Any, tuple[Exchange, int]] = weakref.WeakKeyDictionary()
 """Of each client, with the process it is for."""
+_told: set[tuple[str, ...]] = set()
+"""The refusals that the log has."""
 
 
 def exchange_of(vis: Any) -> Exchange:
@@ -87,7 +93,30 @@ def handle_post(vis: Any, url: str, data: Any = None, within_s: float | None = N
             raise stranger(answer)
     except Away as away:
         raise _unreachable(away) from away
-    return answer.text
+    # Whoever posts an embedding reads the error.
+    return answer.text if answer.status < 400 or path == "/embedding" else _refused(vis, path, answer)
+
+
+def _refused(vis: Any, path: str, answer: Answer) -> str:
+    """What a program gets for a refusal: nothing that it could take for what it asked for, such as the id of a window."""
+    error = own_error(answer)
+    cause = (path, str(error["code"]), str(error["field"])) if error is not None else ("",)
+    if error is not None and cause not in _told and len(_told) < MAX_TOLD:
+        _told.add(cause)
+        field = f"{error['field']}: " if error["field"] else ""
+        logger.warning(
+            "the Visdom server at %s refused a call to %s: %s%s (%s). Others refused for the same cause are not logged.",
+            Address.of(vis).shown,
+            path,
+            field,
+            error["message"],
+            error["code"],
+        )
+    if path != "/env_state" or not answer.content:
+        return ""
+    # Visdom 0.3.0's client reads this one, and finds an error in it.
+    said = answer.json()
+    return json.dumps(said if isinstance(said, dict) and "error" in said else {"error": answer.text})
 
 
 def _ask(vis: Any, path: str, sent: str, within_s: float) -> Answer:

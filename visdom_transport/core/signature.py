@@ -6,3 +6,6 @@ from typing import Final
 
 SERVER_HEADER: Final = "Visdom-Transport-Server"
 """The header of every reply that has the id of the server process as its value."""
+
+REFUSAL_HEADER: Final = "Visdom-Transport-Refusal"
+"""The header that says why, in a refusal that Visdom's client gets without a text."""

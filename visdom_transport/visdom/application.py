@@ -21,6 +21,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.publishing import routes as publishing
         from visdom_transport.visdom.reporting.log import log_request
         from visdom_transport.visdom.serving import routes as serving
+        from visdom_transport.visdom.serving.refusals import Refusals
         from visdom_transport.visdom.serving.shutdown import stop_on_signals
         from visdom_transport.visdom.serving.signature import Signature
         from visdom_transport.visdom.transport import Transport
@@ -38,6 +39,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         self.transport = Transport(self, settings)
         self.add_handlers(".*", [*publishing.routes(self), *serving.routes(self)])
         RequestGate(settings, self.transport.hub.causes, self.base_url).install(self)
+        self.add_transform(Refusals)
         self.add_transform(Signature)
         stop_on_signals(self)
 
