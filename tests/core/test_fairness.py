@@ -117,6 +117,59 @@ def test_small_values_do_not_wait_for_a_huge_one_that_always_changes_nor_does_it
     scene.settle()
 
 
+def first_load(scene: Scene, position: dict[str, Any] | None = None) -> list[str]:
+    """The keys in the order in which a page gets them that begins at ``position``."""
+    scene.conversation = Conversation(scene.hub, "websocket", 0.0, lambda session, command: None, {})
+    scene.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: position}}), 0.0)
+    scene.drawn = 0
+    scene.undrawn.clear()
+    if position is None:
+        scene.replica = StateReplica()
+    order = list(scene.replica.values)
+    while scene.receive():
+        order += [key for key in scene.replica.values if key not in order]
+        scene.draw()
+    assert scene.replica.values == dict(scene.values)
+    return order
+
+
+def test_a_first_load_brings_windows_in_the_order_of_their_creation() -> None:
+    scene = Scene()
+    scene.write("huge too", "small6", "huge at last", "small7")
+    assert first_load(scene) == list(scene.values)
+
+
+def test_a_first_load_that_was_cut_goes_on_in_the_same_order() -> None:
+    scene = Scene()
+    scene.write("huge too", "small6")
+    scene.conversation = Conversation(scene.hub, "websocket", 0.0, lambda session, command: None, {})
+    scene.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: None}}), 0.0)
+    scene.replica = StateReplica()
+    scene.drawn = 0
+    while "huge" not in scene.replica.values:
+        scene.receive()
+        scene.draw()
+    assert first_load(scene, scene.replica.position()) == list(scene.values)
+
+
+def test_what_a_first_load_has_brought_changes_while_a_huge_value_is_under_way() -> None:
+    scene = Scene()
+    scene.write("huge too", "small6")
+    scene.conversation = Conversation(scene.hub, "websocket", 0.0, lambda session, command: None, {})
+    scene.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: None}}), 0.0)
+    scene.drawn = 0
+    scene.replica = StateReplica()
+    while "huge too" not in scene.replica.values:
+        batches = scene.receive()
+        assert batches
+        assert "small6" not in scene.replica.values or "huge too" in scene.replica.values
+        if "small0" in scene.replica.values:
+            assert any("small0" in batch for batch in batches), "it is sent as it changes"
+        scene.draw()
+        scene.write("small0")
+    scene.settle()
+
+
 def test_pieces_in_flight_are_bounded() -> None:
     scene = Scene()
     scene.write("huge")

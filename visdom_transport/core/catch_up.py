@@ -39,6 +39,8 @@ class StateCursor:
     """The entries that the catch-up under way has sent."""
     whole: bool = False
     """The catch-up is a snapshot: it must end with the list of all keys."""
+    in_order: bool = False
+    """The reader holds nothing yet: what it is sent for the first time comes in the order of creation, whatever its size."""
     pieces: Pieces | None = None
 
     def at_least(self, key: str) -> int:
@@ -50,7 +52,7 @@ class StateCursor:
         self.offset = end
         self.boundary = None
         self.sent = 0
-        self.whole = False
+        self.whole = self.in_order = False
         if self.ahead:
             self.ahead = {key: at for key, at in self.ahead.items() if at > end}
 
@@ -106,6 +108,8 @@ class _Part:
     complete: bool = True
     blocked: bool = False
     """There is no room even for its first entry."""
+    held_back: str | None = None
+    """The first large value that may not go yet."""
     piece_bytes: int = 0
     entries: list[Entry] = field(default_factory=list)
 
@@ -138,7 +142,7 @@ class CatchUp:
     def collect(self, cursor: StateCursor, allowance: Allowance) -> StateBatch | None:
         """Return the next batch for ``cursor`` and move it, or None when there is nothing to be sent now.
 
-        A large value goes in pieces, one in a batch and behind what else is to be sent.
+        A large value goes in pieces, one in a batch and behind what else is to be sent; in a first load at its place.
         """
         if not self.has_news(cursor):
             return None
@@ -173,7 +177,9 @@ class CatchUp:
         piece = self._next_piece(cursor, allowance)
         part = _Part(len(piece or b""))
         for key in self._outdated(cursor, end, allowance):
-            if not self._take(part, key, cursor, allowance):
+            if self._is_out_of_turn(part, key, cursor):
+                part.complete = False
+            elif not self._take(part, key, cursor, allowance):
                 break
         if part.blocked:
             return part
@@ -192,6 +198,7 @@ class CatchUp:
         estimate = self._entries.estimate(key, cursor.at_least(key))
         if self._is_large(estimate, allowance) and (cursor.pieces is not None or not allowance.pieces):
             part.complete = False
+            part.held_back = part.held_back or key
             return True
         if not part.size_bytes and not allowance.has_room(min(estimate, self._entries.large_bytes)):
             part.blocked = True
@@ -213,6 +220,14 @@ class CatchUp:
         part.size_bytes += size
         cursor.ahead[key] = self._changes.offset
         return True
+
+    @staticmethod
+    def _is_out_of_turn(part: _Part, key: str, cursor: StateCursor) -> bool:
+        """Whether a large value comes before ``key`` in a first load: panes are laid out as they arrive."""
+        if not cursor.in_order or key in cursor.ahead:
+            return False
+        large = cursor.pieces.key if cursor.pieces is not None else part.held_back
+        return large is not None and large not in cursor.ahead
 
     @staticmethod
     def _next_piece(cursor: StateCursor, allowance: Allowance) -> bytes | None:

@@ -77,7 +77,7 @@ class StateFeed:
     def _start_cursor(self, position: Mapping[str, Any] | None) -> tuple[StateCursor, str]:
         """The cursor for ``position``, and the reason of the verdict."""
         if position is None:
-            return StateCursor(NOTHING, whole=True), "new"
+            return StateCursor(NOTHING, whole=True, in_order=True), "new"
         offset: int = position["offset"]
         known = position["epoch"] == self.epoch and offset <= self.offset
         ahead: dict[str, int] = {}
@@ -92,7 +92,7 @@ class StateFeed:
         have = position.get("have") or {}
         ahead |= {key: self.offset for key, content_id in have.items() if self._holds(key, content_id)}
         # At nothing, but in this epoch: a snapshot that goes on where it was cut.
-        return StateCursor(NOTHING, ahead, whole=True), "resumed" if known else "epoch"
+        return StateCursor(NOTHING, ahead, whole=True, in_order=known or not have), "resumed" if known else "epoch"
 
     def _holds(self, key: str, content_id: Any) -> bool:
         try:

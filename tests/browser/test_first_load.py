@@ -1,0 +1,23 @@
+"""What a page that holds nothing yet lays out."""
+
+from __future__ import annotations
+
+from tests.support.dashboard import Dashboard
+
+LARGE = "x" * 1_500_000
+"""Goes in pieces."""
+
+TITLES_AS_READ = """
+const place = (bar) => { const { top, left } = bar.getBoundingClientRect(); return [Math.round(top), left]; };
+return [...document.querySelectorAll(".window .bar")]
+  .sort((one, other) => place(one)[0] - place(other)[0] || place(one)[1] - place(other)[1])
+  .map((bar) => bar.textContent.match(/Pane \\d+/)[0]);
+"""
+
+
+def test_panes_are_laid_out_in_the_order_of_their_creation_whatever_their_size(dash: Dashboard) -> None:
+    for number in range(12):
+        text = f"<b>{number}</b>" + (LARGE if number in (1, 6) else "")
+        dash.vis.text(text, win=f"pane{number}", opts={"title": f"Pane {number}"})
+    tab = dash.watch()
+    assert tab.js(TITLES_AS_READ) == [f"Pane {number}" for number in range(12)]
