@@ -25,6 +25,9 @@ test("opens once it is welcome and knows the environments, and registers first",
 test("streams an environment as Visdom does: positions, windows in order, layout", async () => {
   const page = new BundlePage();
   await page.open();
+  page.session.set("shared", "envs", ["a_b", "main"]);
+  page.frame();
+  page.messages.length = 0;
   page.ask(envView("a/b"));
   page.session.snapshot("env/a_b", { z: win("z", "1"), y: win("y", "2") }, { z: { x: 1 } });
   page.frame();
@@ -315,6 +318,19 @@ test("environments, saved layouts, undo and notifications are passed on", async 
   ]);
   page.session.feeds.get("notifications").listener.onevents({ events: [{ message: "hi" }], missed: 0 });
   assert.deepEqual(page.messages.at(-1), { command: "notification", data: { message: "hi" } });
+});
+
+test("an environment that the bundle goes over to is on its list before it is on the server's", async () => {
+  const page = new BundlePage();
+  await page.open();
+  page.ask(envView("uploaded_1"));
+  assert.deepEqual(page.messages, [{ command: "env_update", data: ["main", "other", "uploaded_1"] }]);
+  page.session.set("shared", "envs", ["main", "other"]);
+  page.frame();
+  assert.deepEqual(page.messages.at(-1), { command: "env_update", data: ["main", "other"] });
+  page.ask(envView("other"));
+  page.ask(envView("main"));
+  assert.equal(page.messages.length, 2, "what is listed is known");
 });
 
 test("in a compare view commands aim at the window behind the pane, or go nowhere", async () => {

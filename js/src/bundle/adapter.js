@@ -167,6 +167,7 @@ export class Bundle {
     // The bundle asks once after each register; it has not lost anything then. Later it does when its panes are empty.
     const answersRegister = sid !== this.#answered;
     this.#answered = sid;
+    if (this.view && !view.compare) this.#shared.enter(view.envs[0]);
     if (!this.#panes.isShowing(view)) this.#panes.show(view);
     else if (!answersRegister) this.#panes.deliverAgain();
   }

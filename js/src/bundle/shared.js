@@ -1,5 +1,7 @@
 /** What the bundle shows beside panes, from the feed `shared`: the list of environments, saved layouts, how much can be undone. */
 
+import { escapeEnv } from "./requests.js";
+
 export class Shared {
   #session;
   #deliver;
@@ -46,6 +48,17 @@ export class Shared {
     // Saved layouts replace the bundle's list of environments with those that have some, hence the list after it.
     if (changed.has("layouts") || changed.has("envs")) this.#deliver({ command: "env_update", data: this.envs ?? [] });
     for (const key of changed) if (key.startsWith("undo/")) this.deliverUndo(key.slice("undo/".length));
+  }
+
+  /**
+   * The bundle goes over to an environment. One that was uploaded a moment ago is not on our list yet, and 0.3.0's selector stays
+   * empty for what is not on the bundle's: until the next list it is.
+   *
+   * @param {string} env as the bundle spells it
+   */
+  enter(env) {
+    const { envs } = this;
+    if (envs && !envs.includes(escapeEnv(env))) this.#deliver({ command: "env_update", data: [...envs, env] });
   }
 
   /** How much can be undone in an environment. @param {string} env */
