@@ -43,6 +43,26 @@ def run(arguments: Sequence[str] | None) -> int:
         from visdom_transport.serve import main as serve
 
         return serve(arguments[1:])
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "demo":
+        from visdom_transport.demo import main as demo
+
+        return demo(rest)
+    if options.command == "patch":
+        from visdom_transport.source_tree import main as patch
+
+        return patch(rest)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return fetch(options.visdom, options.dir) if options.command == "fetch" else status()
+    except SettingsError as error:
+        print(f"problem: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m visdom_transport",
         description=_DESCRIPTION,
@@ -76,22 +96,7 @@ def run(arguments: Sequence[str] | None) -> int:
         add_help=False,
         help="let a Visdom source tree use this package; `patch --help` lists its options",
     )
-    options, rest = parser.parse_known_args(arguments)
-    if options.command == "demo":
-        from visdom_transport.demo import main as demo
-
-        return demo(rest)
-    if options.command == "patch":
-        from visdom_transport.source_tree import main as patch
-
-        return patch(rest)
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    try:
-        return fetch(options.visdom, options.dir) if options.command == "fetch" else status()
-    except SettingsError as error:
-        print(f"problem: {error}", file=sys.stderr)
-        return 1
+    return parser
 
 
 def fetch(visdom: str | None, directory: Path | None) -> int:

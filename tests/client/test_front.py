@@ -20,7 +20,7 @@ from tests.support.local import PASSWORD, USER, LocalServer
 from tests.support.records import Records
 from tests.support.stock import stock_server
 from tests.support.wait import during, until
-from visdom_transport.client import outage, sender
+from visdom_transport.client import outage, request_size, sender
 from visdom_transport.core.signature import SERVER_HEADER
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
@@ -242,7 +242,7 @@ def test_smaller_requests_for_a_front_that_takes_no_larger_ones(
         assert sorted(server.windows()) == sorted([*(f"w{number}" for number in range(20)), "last"])
         assert vis.counters.refused == 1
         tries = [request for request in front.seen if b"x" * 2_000 in request.body]
-        assert len(tries) >= sender.TOO_LARGE_TIMES
+        assert len(tries) >= request_size.TOO_LARGE_TIMES
         assert vis.finish(TIMEOUT_S)
     assert len([record for record in caplog.records if "refused" in record.getMessage()]) == 1
 

@@ -15,7 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from visdom_transport.client.calls import Message, capture
 from visdom_transport.client.known_windows import Windows, creation_of
-from visdom_transport.client.outbox import OnFull, Outbox, Request
+from visdom_transport.client.outbox import OnFull, Outbox
+from visdom_transport.client.request import Request
 from visdom_transport.client.spill import Spill
 
 

@@ -23,7 +23,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.records import Records
 from tests.support.server import Login, VisdomServer
 from tests.support.stock import stock_server
-from visdom_transport.client import EmbeddingRefused, EmbeddingStream, exchange, posting, publisher, sender
+from visdom_transport.client import EmbeddingRefused, EmbeddingStream, exchange, posting, publisher, questions, sender
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning"),
@@ -78,7 +78,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "ANSWER_WITHIN_S", 1.0)
     monkeypatch.setattr(publisher, "ANSWER_WITHIN_S", 1.0)
     monkeypatch.setattr(sender, "ANSWER_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(sender, "SAVED_WITHIN_S", 1.0)
+    monkeypatch.setattr(questions, "SAVED_WITHIN_S", 1.0)
     monkeypatch.setattr(exchange, "QUESTION_TIMEOUT_S", 1.0)
 
 
@@ -231,7 +231,7 @@ def test_a_client_of_a_frozen_server_with_a_login_is_made(tmp_path: Path, plain:
 
 def test_no_call_takes_longer_than_half_a_minute() -> None:
     assert posting.ANSWER_WITHIN_S + exchange.CONNECT_TIMEOUT_S <= 30
-    for answer_s in (publisher.ANSWER_WITHIN_S, sender.SAVED_WITHIN_S):
+    for answer_s in (publisher.ANSWER_WITHIN_S, questions.SAVED_WITHIN_S):
         assert sender.ANSWER_TIMEOUT_S + answer_s + exchange.CONNECT_TIMEOUT_S <= 30
 
 

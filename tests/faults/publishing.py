@@ -24,6 +24,7 @@ from visdom_transport.client import Publisher
 from visdom_transport.client import connection as publisher_connection
 from visdom_transport.client import exchange as publisher_exchange
 from visdom_transport.client import outage as publisher_outage
+from visdom_transport.client import questions as publisher_questions
 from visdom_transport.client import sender as publisher_sender
 
 Windows = Mapping[str, Any]
@@ -39,7 +40,7 @@ def hurry() -> None:
     publisher_outage.MAX_BACKOFF_S = 0.2
     publisher_exchange.CONNECT_TIMEOUT_S = 2.0
     publisher_connection.REPLY_TIMEOUT_S = 2.0
-    publisher_connection.QUESTION_TIMEOUT_S = publisher_sender.QUESTION_TIMEOUT_S = 2.0
+    publisher_connection.QUESTION_TIMEOUT_S = publisher_questions.QUESTION_TIMEOUT_S = 2.0
     for name in ("visdom", "visdom_transport.client", "visdom_transport.source"):
         logging.getLogger(name).disabled = True
 

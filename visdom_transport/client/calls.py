@@ -224,30 +224,39 @@ def _is_plain(opts: Any) -> bool:
 
 
 def _points(body: Mapping[str, Any]) -> Points | None:
-    data, opts, name = body.get("data"), body.get("opts", {}), body.get("name")
-    if not body.keys() <= _POINT_UPDATE or not isinstance(data, list) or not data:
+    if not _is_point_update(body):
         return None
-    if not isinstance(opts, dict) or not _is_plain(opts) or not isinstance(body.get("layout"), dict):
-        return None
-    if OTHERWISE in body and not _makes_plot(body[OTHERWISE]):
-        return None
-    # A legend renames traces, after which a name may mean another one.
-    if name is not None and ("legend" in opts or len(data) > 1):
-        return None
-    if "legend" in opts and not _names_anyway(opts["legend"], data):
-        return None
-    frames, parts = [], []
-    for trace in data:
-        if not isinstance(trace, dict) or trace.get("type") not in ("scatter", "scattergl") or "z" in trace:
-            return None
-        x, y, marker = trace.get("x"), trace.get("y"), trace.get("marker")
-        if not _is_axis(x) or not _is_axis(y) or not _is_seen(x) or (name is not None and trace.get("name") != name):
-            return None
-        if marker is not None and (not isinstance(marker, dict) or "color" in marker):
+    name, frames, parts = body.get("name"), [], []
+    for trace in body["data"]:
+        if not _is_trace_of_points(trace) or (name is not None and trace.get("name") != name):
             return None
         frames.append({key: value for key, value in trace.items() if key != "x" and key != "y"})
-        parts.append((orjson.dumps(x)[1:-1], orjson.dumps(y)[1:-1]))
+        parts.append((orjson.dumps(trace["x"])[1:-1], orjson.dumps(trace["y"])[1:-1]))
     return Points(body, orjson.dumps({**body, "data": frames}), parts)
+
+
+def _is_point_update(body: Mapping[str, Any]) -> bool:
+    """Whether it does nothing but add points, as far as is seen without a look at them."""
+    data, opts = body.get("data"), body.get("opts", {})
+    if not body.keys() <= _POINT_UPDATE or not isinstance(data, list) or not data:
+        return False
+    if not isinstance(opts, dict) or not _is_plain(opts) or not isinstance(body.get("layout"), dict):
+        return False
+    if OTHERWISE in body and not _makes_plot(body[OTHERWISE]):
+        return False
+    # A legend renames traces, after which a name may mean another one.
+    if body.get("name") is not None and ("legend" in opts or len(data) > 1):
+        return False
+    return "legend" not in opts or _names_anyway(opts["legend"], data)
+
+
+def _is_trace_of_points(trace: Any) -> bool:
+    if not isinstance(trace, dict) or trace.get("type") not in ("scatter", "scattergl") or "z" in trace:
+        return False
+    x, y, marker = trace.get("x"), trace.get("y"), trace.get("marker")
+    if not _is_axis(x) or not _is_axis(y) or not _is_seen(x):
+        return False
+    return marker is None or (isinstance(marker, dict) and "color" not in marker)
 
 
 def _names_anyway(legend: Any, data: list[Any]) -> bool:

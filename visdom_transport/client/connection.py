@@ -13,7 +13,6 @@ from visdom_transport.client.answers import Answer
 from visdom_transport.client.calls import Window, window_of
 from visdom_transport.client.errors import Away, TooLarge
 from visdom_transport.client.exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S, Exchange
-from visdom_transport.client.outbox import Request
 from visdom_transport.client.proof import (
     asks_for_login,
     environments,
@@ -24,6 +23,7 @@ from visdom_transport.client.proof import (
     publish_reply,
     stranger,
 )
+from visdom_transport.client.request import Request
 from visdom_transport.client.stock import StockVisdom, comes_from_stock
 
 logger = logging.getLogger("visdom_transport.client")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from visdom_transport.client.calls import Message, Window, capture
 from visdom_transport.client.counters import Counters
+from visdom_transport.client.request import Item, Receipt, Request
 from visdom_transport.client.spill import Spill
 from visdom_transport.core.encoding import decode
 
@@ -29,43 +29,6 @@ REFILL_BYTES = 256_000
 
 _LOST_FIRST = frozenset({"update", "embedding"})
 """Endpoints of what changes a window. Without what makes one, all that comes after it is lost too."""
-
-
-@dataclass(slots=True)
-class Item:
-    """A numbered message."""
-
-    message: Message
-    sequence: int
-    tries: int = 0
-    given_up: bool = False
-    """Whether nothing is sent in its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to send now."""
-
-    publisher_id: str
-    first: int
-    items: list[Item]
-
-    def encoded(self) -> bytes:
-        """The body for ``/transport/publish``."""
-        messages = (item.message for item in self.items)
-        parts = (b'{"endpoint":"%b","body":%b}' % (message.endpoint.encode(), message.body()) for message in messages)
-        return b'{"producer":"%b","first":%d,"messages":[%b]}' % (self.publisher_id.encode(), self.first, b",".join(parts))
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a reply says."""
-
-    known: bool
-    """False: the server has lost what this publisher sent. Continue with `Outbox.begin_again`."""
-    refused: list[tuple[Item, dict[str, Any]]] = field(default_factory=list)
-    confirmed: list[Item] = field(default_factory=list)
-    """What is not kept any more."""
 
 
 def new_publisher_id() -> str:

@@ -16,12 +16,8 @@ MULTIPROCESSING = ("multiprocessing", "multiprocess")
 class Sender(Protocol):
     """Sends what was left behind in this process."""
 
-    @property
-    def exit_timeout_s(self) -> float:
-        """How long the end of the process waits for it."""
-
-    def finish_at_exit(self, timeout_s: float) -> None:
-        """Send what is left as long as this allows, and say what is lost then."""
+    def finish_at_exit(self, began: float) -> None:
+        """Send what is left, as long as the end of the process that ``began`` then may wait, and say what is lost."""
 
     def forked(self) -> None:
         """Begin anew: this is a forked process."""
@@ -53,7 +49,7 @@ def finish_all() -> None:
     """Wait until the servers have everything for good, as long as the options allow."""
     began = time.monotonic()
     for sender in list(senders):
-        sender.finish_at_exit(max(0.0, began + sender.exit_timeout_s - time.monotonic()))
+        sender.finish_at_exit(began)
 
 
 def _after_fork() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import time
 import uuid
 import weakref
 from types import TracebackType
@@ -111,7 +112,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sender is not None:
-            self._sender.finish_at_exit(self._options.exit_timeout_s)
+            self._sender.finish_at_exit(time.monotonic())
 
     @property
     def counters(self) -> Counters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,16 +13,18 @@ from visdom_transport.client.calls import Message, Window
 from visdom_transport.client.connection import Connection
 from visdom_transport.client.counters import Counters
 from visdom_transport.client.errors import Away, TooLarge
-from visdom_transport.client.exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S
+from visdom_transport.client.exchange import REPLY_TIMEOUT_S
 from visdom_transport.client.known_windows import Windows, creation_of
 from visdom_transport.client.options import Options
 from visdom_transport.client.outage import Outage
-from visdom_transport.client.outbox import Item, Outbox
+from visdom_transport.client.outbox import Outbox
+from visdom_transport.client.questions import Questions
+from visdom_transport.client.report import LOSES, WAITS, Report
+from visdom_transport.client.request import Item
+from visdom_transport.client.request_size import RequestSize
 from visdom_transport.client.spill import Spill
 
 T = TypeVar("T")
-
-logger = logging.getLogger("visdom_transport.client")
 
 INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
@@ -31,19 +32,10 @@ QUESTION_INTERVAL_S = 0.5
 """How often a server is asked how much it keeps for good, when there is nothing to send."""
 ANSWER_TIMEOUT_S = 10.0
 """How long a call that must know an answer waits for what was published before it."""
-SAVED_WITHIN_S = 15.0
-"""How long somebody waits for environments to be saved."""
 MOMENT_S = 1.0
 """A server that will be asked again sooner, after a first failure, is not away: most often only a connection is gone."""
 DURABLE_TIMEOUT_S = 40.0
 """How long a call waits for room while the server writes nothing of what it has applied: its disk may be full."""
-WAITS = "so calls wait until the server has taken some of it"
-LOSES = "so the oldest calls are lost: the program goes on (see the counters)"
-MAX_CAUSES = 100
-TOO_LARGE_TIMES = 3
-"""A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
-LARGER_AFTER_REQUESTS = 50
-"""After so many requests that were taken, larger ones are tried again: the limit may be gone."""
 
 
 class Sender:
@@ -69,29 +61,21 @@ class Sender:
         self._saves: dict[str, int] = {}
         """Environments that are still to be saved, and the mark of what has to be in them."""
         self._connection = Connection(self.address)
-        self._question = Connection(self.address)
-        self._asking = threading.Lock()
+        self._questions = Questions(self.address)
         self._thread: threading.Thread | None = None
         self._idle = False
         self._ending = False
         self._hurry = 0
         self._outage = Outage()
-        self._too_large: tuple[Item | None, int] = (None, 0)
-        self._batch_bytes = self._outbox.batch_bytes
-        self._taken = 0
+        self._size = RequestSize(self._outbox)
         self._is_silent = False
         self._exchanges_begun = self._exchanges_done = self._exchanges_wanted = 0
         self._answered_at = self._confirmed_at = time.monotonic()
         self._keeps = True
         """Whether what the server has applied is kept until it is durable, even if there is no room left."""
-        self._warned_full: set[str] = set()
-        self._causes: set[tuple[str, ...]] = set()
+        self._report = Report(self.address.shown, options.max_bytes)
 
     # --- for callers ---
-
-    @property
-    def exit_timeout_s(self) -> float:
-        return self.options.exit_timeout_s
 
     @property
     def is_away(self) -> bool:
@@ -126,7 +110,7 @@ class Sender:
 
     def save(self, eids: list[str]) -> str | None:
         """Have environments saved, and return what the server answers. None if it does not."""
-        return self._answer(SAVED_WITHIN_S, lambda within_s: self._question.save(eids, within_s))
+        return None if self.is_away else self._questions.save(eids)
 
     def save_later(self, eids: Iterable[str]) -> None:
         """Save environments as soon as the server has everything put so far."""
@@ -176,7 +160,7 @@ class Sender:
 
     def exists(self, window: Window) -> bool | None:
         """Ask the server whether a window is there. None if it does not answer."""
-        return self._answer(QUESTION_TIMEOUT_S, lambda within_s: self._question.exists(window, within_s))
+        return None if self.is_away else self._questions.exists(window)
 
     def finish(self, timeout_s: float | None = None) -> bool:
         """Flush, and end the thread. Returns whether the server has everything for good."""
@@ -187,24 +171,18 @@ class Sender:
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread() and settled:
             thread.join(timeout_s)
-        with self._asking:
-            self._question.close()
+        self._questions.close()
         return settled
 
-    def finish_at_exit(self, timeout_s: float) -> None:
-        """Flush as long as this allows, and say what is lost then."""
-        if self.finish(timeout_s):
+    def finish_at_exit(self, began: float) -> None:
+        """Flush as long as the options allow since ``began``, and say what is lost then."""
+        if self.finish(max(0.0, began + self.options.exit_timeout_s - time.monotonic())):
             return
         with self._changed:
             lost = self._outbox.unsent_calls
             self._outbox.counters.dropped += lost
         if lost:
-            logger.warning(
-                "the process ends, and %d calls (or more) have not reached the Visdom server at %s within %g s: they are lost.",
-                lost,
-                self.address.shown,
-                self.options.exit_timeout_s,
-            )
+            self._report.ended(lost, self.options.exit_timeout_s)
 
     def leave(self) -> None:
         """End the thread as soon as everything is sent; nobody is waiting for it."""
@@ -215,21 +193,9 @@ class Sender:
     def forked(self) -> None:
         """Begin anew in a forked process: the other one sends what it has, over its own connection."""
         self._connection.forget()
-        self._question.forget()
+        self._questions.forget()
         self._outbox.close()
         self._begin()
-
-    def _answer(self, within_s: float, ask: Callable[[float], T]) -> T | None:
-        """What the server says to a question that somebody waits for; None if it does not answer in time."""
-        until = time.monotonic() + within_s
-        if self.is_away or not self._asking.acquire(timeout=within_s):
-            return None
-        try:
-            return ask(max(0.1, until - time.monotonic()))
-        except Away:
-            return None
-        finally:
-            self._asking.release()
 
     # --- under the lock ---
 
@@ -268,31 +234,22 @@ class Sender:
                 self.windows.confirmed(item.message, creation_of(item.message))
         except OSError as error:
             taken = False
-            self._warn_full(f"and the file for the rest cannot be written ({error})")
+            self._report.full(f"and the file for the rest cannot be written ({error})")
         if not taken:
             if threading.current_thread() is self._thread:
                 # A log handler that publishes: this thread cannot wait for itself.
                 self._outbox.counters.dropped += message.calls
                 return True
-            self._warn_full(WAITS)
+            self._report.full(WAITS)
             self._wake()
         elif self._outbox.lost:
-            self._warn_full(LOSES)
+            self._report.full(LOSES)
         return taken
-
-    def _warn_full(self, consequence: str) -> None:
-        if consequence not in self._warned_full:
-            self._warned_full.add(consequence)
-            limit, url = self.options.max_bytes, self.address.shown
-            logger.warning("%d bytes for the Visdom server at %s are waiting, %s.", limit, url, consequence)
 
     def _room_again(self) -> None:
         """Everything that was held is sent. Says how much was not held."""
-        lost = self._outbox.lost
-        self._outbox.lost = 0
-        self._warned_full.discard(LOSES)
-        if lost:
-            logger.warning("%d calls for the Visdom server at %s are lost: there was no room for them.", lost, self.address.shown)
+        lost, self._outbox.lost = self._outbox.lost, 0
+        self._report.room_again(lost)
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -345,7 +302,7 @@ class Sender:
                 self._unreachable(away)
             except Exception:
                 # Whatever it is, a thread that ended would lose everything that follows.
-                logger.exception("publishing to the Visdom server at %s failed", self.address.shown)
+                self._report.failed()
                 self._unreachable(Away("see the error before"))
             else:
                 self._reachable()
@@ -365,9 +322,7 @@ class Sender:
             # Whoever waits for this reply finds the outage over.
             self._reachable()
         with self._changed:
-            self._taken += 1
-            if self._taken % LARGER_AFTER_REQUESTS == 0:
-                self._outbox.batch_bytes = min(self._batch_bytes, 2 * self._outbox.batch_bytes)
+            self._size.taken()
             receipt = self._outbox.receive(reply)
             self._changed.notify_all()
             self._answered_at = time.monotonic()
@@ -399,18 +354,12 @@ class Sender:
 
     def _make_smaller(self, items: list[Item]) -> None:
         with self._changed:
-            self._taken = 0
-            size = sum(item.message.size_bytes for item in items)
-            if len(items) > 1:
-                self._outbox.batch_bytes = size // 2
-                return
-            item, times = self._too_large
-            self._too_large = (items[0], times + 1 if item is items[0] else 1)
-            if self._too_large[1] < TOO_LARGE_TIMES:
-                return
-            message = f"the server, or a proxy before it, takes no message of {size} bytes"
-            self._refused(items[0], {"code": "too_large", "message": message, "field": None})
-            self._outbox.give_up(items[0])
+            given_up = self._size.refused(items)
+            if given_up is not None:
+                item, size = given_up
+                message = f"the server, or a proxy before it, takes no message of {size} bytes"
+                self._refused(item, {"code": "too_large", "message": message, "field": None})
+                self._outbox.give_up(item)
 
     def _make_again(self) -> None:
         """The server does not know this publisher: it was restarted, and what it had may be gone."""
@@ -421,32 +370,13 @@ class Sender:
             count = self._outbox.begin_again([each.if_missing() for each in missing])
             self._environments |= self._made
         if count:
-            logger.warning(
-                "the Visdom server at %s was restarted and has lost %d windows that this process feeds. They are made again, "
-                "with what was not kept for good; what was, is gone.",
-                self.address.shown,
-                count,
-            )
+            self._report.restarted(count)
 
     def _refused(self, item: Item, error: dict[str, Any]) -> None:
-        cause = (item.message.endpoint, str(error.get("code")), str(error.get("field")))
         if item.message.window[1] is not None:
             with self._changed:
                 self.windows.forget(item.message.window)
-        if cause not in self._causes and len(self._causes) < MAX_CAUSES:
-            self._causes.add(cause)
-            field = f"{error['field']}: " if error.get("field") else ""
-            logger.warning(
-                "the Visdom server at %s refused a message to /%s for window %r of environment %r: %s%s (%s). "
-                "Others refused for the same cause are only counted.",
-                self.address.shown,
-                item.message.endpoint,
-                item.message.window[1],
-                item.message.window[0],
-                field,
-                error.get("message"),
-                error.get("code"),
-            )
+        self._report.refused(item, error)
 
     def _unreachable(self, away: Away) -> None:
         is_told = self._outage.failed(away, time.monotonic())
@@ -456,12 +386,7 @@ class Sender:
             self._is_silent |= wait_s > MOMENT_S
             self._changed.notify_all()
         if is_told:
-            logger.warning(
-                "the Visdom server at %s cannot be reached (%s). Nothing is lost yet: up to %d bytes are held until it is back.",
-                self.address.shown,
-                away,
-                self.options.max_bytes,
-            )
+            self._report.away(away)
         until = time.monotonic() + wait_s
         with self._changed:
             while (left := until - time.monotonic()) > 0:
@@ -470,7 +395,5 @@ class Sender:
     def _reachable(self) -> None:
         lasted = self._outage.over(time.monotonic())
         if lasted is not None:
-            logger.warning(
-                "the Visdom server at %s is back after %.1f s; what was held is being sent.", self.address.shown, lasted
-            )
+            self._report.back(lasted)
         self._is_silent = False

@@ -10,7 +10,6 @@ from visdom_transport.client.answers import Answer
 from visdom_transport.client.calls import Message, Window
 from visdom_transport.client.errors import Away, TooLarge
 from visdom_transport.client.exchange import QUESTION_TIMEOUT_S, REPLY_TIMEOUT_S, Exchange
-from visdom_transport.client.outbox import Request
 from visdom_transport.client.proof import (
     TEXT,
     WINDOW_REFUSALS,
@@ -23,6 +22,7 @@ from visdom_transport.client.proof import (
     stranger,
     windows,
 )
+from visdom_transport.client.request import Request
 
 _MAY_BE_STOCK: Final = frozenset({404, 405, 500})
 """How a Visdom without this package answers what it does not know. So does much else."""

@@ -7,7 +7,7 @@ indices from the top of the value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from visdom_transport.core.errors import GapError
@@ -39,50 +39,65 @@ def _apply_one(top: list[Any], operation: Operation) -> None:
     for step in path:
         parent = _member(parent, last)
         last = step
-    if name == "set":
-        (item,) = arguments
-        if isinstance(parent, list):
-            parent[_index(parent, last)] = item
-        elif isinstance(parent, dict) and isinstance(last, str):
-            parent[last] = item
-        else:
-            raise TypeError("no such member")
-        return
-    if name == "insert":
-        (item,) = arguments
-        if not isinstance(parent, list) or parent is top:
-            raise TypeError("not an array")
-        if last != len(parent):
-            last = _index(parent, last)
-        parent.insert(last, item)
-        return
-    target = _member(parent, last)
-    if name == "delete":
-        if parent is top:
-            raise ValueError("the whole value cannot be deleted")
-        del parent[last]
-    elif name == "extend":
-        (items,) = arguments
-        if not isinstance(target, list) or not isinstance(items, list):
-            raise TypeError("not an array")
-        target.extend(items)
-    elif name == "drop":
-        (count,) = arguments
-        if not isinstance(target, list | str):
-            raise TypeError("neither an array nor a string")
-        if not isinstance(count, int) or not 0 <= count <= len(target):
-            raise ValueError("more than there is")
-        if isinstance(target, str):
-            parent[last] = target[count:]
-        else:
-            del target[:count]
-    elif name == "append":
-        (text,) = arguments
-        if not isinstance(target, str) or not isinstance(text, str):
-            raise TypeError("not a string")
-        parent[last] = target + text
+    if parent is top and name in ("insert", "delete"):
+        raise ValueError("the whole value has no neighbours")
+    _OPERATIONS[name](parent, last, *arguments)
+
+
+def _set(parent: Any, last: Any, item: Any) -> None:
+    if isinstance(parent, list):
+        parent[_index(parent, last)] = item
+    elif isinstance(parent, dict) and isinstance(last, str):
+        parent[last] = item
     else:
-        raise ValueError("no such operation")
+        raise TypeError("no such member")
+
+
+def _insert(parent: Any, last: Any, item: Any) -> None:
+    if not isinstance(parent, list):
+        raise TypeError("not an array")
+    parent.insert(last if last == len(parent) else _index(parent, last), item)
+
+
+def _delete(parent: Any, last: Any) -> None:
+    _member(parent, last)
+    del parent[last]
+
+
+def _extend(parent: Any, last: Any, items: Any) -> None:
+    target = _member(parent, last)
+    if not isinstance(target, list) or not isinstance(items, list):
+        raise TypeError("not an array")
+    target.extend(items)
+
+
+def _drop(parent: Any, last: Any, count: Any) -> None:
+    target = _member(parent, last)
+    if not isinstance(target, list | str):
+        raise TypeError("neither an array nor a string")
+    if not isinstance(count, int) or not 0 <= count <= len(target):
+        raise ValueError("more than there is")
+    if isinstance(target, str):
+        parent[last] = target[count:]
+    else:
+        del target[:count]
+
+
+def _append(parent: Any, last: Any, text: Any) -> None:
+    target = _member(parent, last)
+    if not isinstance(target, str) or not isinstance(text, str):
+        raise TypeError("not a string")
+    parent[last] = target + text
+
+
+_OPERATIONS: dict[str, Callable[..., None]] = {
+    "set": _set,
+    "insert": _insert,
+    "delete": _delete,
+    "extend": _extend,
+    "drop": _drop,
+    "append": _append,
+}
 
 
 def _member(parent: Any, step: Any) -> Any:

@@ -38,8 +38,7 @@ class Reader(Protocol):
 class Link:
     """Credit, heartbeat and outgoing control messages of one connection.
 
-    ``kind`` is "websocket" or "poll". ``on_news`` is called when there may be something to send, ``on_close`` when the core
-    ends the link; both are set by whoever owns the connection.
+    ``kind`` is "websocket" or "poll".
     """
 
     def __init__(self, kind: str, dialect: Dialect, limits: Limits, now: float, address: str = "") -> None:
@@ -55,7 +54,7 @@ class Link:
         self.pinged_at = now
         self.on_news: Callable[[], None] = nothing
         self.on_close: Callable[[CloseCode], None] = nothing
-        self.on_ping: Callable[[], None] = lambda: self.control.append(b'{"type":"ping"}')
+        self.on_ping: Callable[[], None] = self._queue_ping
         self.control: deque[bytes] = deque()
         self.in_flight: deque[int] = deque()
         self.in_flight_bytes = 0
@@ -65,6 +64,18 @@ class Link:
         self._acknowledged = 0
         self._pieces: deque[int] = deque()
         """What each batch in flight has of large values, in bytes."""
+
+    def connect(
+        self, on_news: Callable[[], None], on_close: Callable[[CloseCode], None], on_ping: Callable[[], None] | None = None
+    ) -> None:
+        """Give it to the owner of the connection.
+
+        Args:
+            on_news: called when there may be something to send.
+            on_close: called when the core ends the link.
+            on_ping: asks the peer for a sign of life. By default a message does, which is queued.
+        """
+        self.on_news, self.on_close, self.on_ping = on_news, on_close, on_ping or self.on_ping
 
     def hear(self, now: float) -> None:
         """The peer gave a sign of life."""
@@ -128,6 +139,9 @@ class Link:
             sum(self._pieces) < limits.batch_bytes,
             self.dialect.values_only,
         )
+
+    def _queue_ping(self) -> None:
+        self.control.append(b'{"type":"ping"}')
 
     def say(self, message: dict[str, Any]) -> None:
         """Queue a control message and have it sent."""

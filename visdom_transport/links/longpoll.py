@@ -14,7 +14,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
-from visdom_transport.core.link import Link
+from visdom_transport.core.link import Link, nothing
 from visdom_transport.links.flusher import clock
 
 REMEMBERED_ENDS = 1_000
@@ -41,14 +41,13 @@ class Answer:
 class LongPollLink:
     """One client: a chain of polls."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, on_close: Callable[[CloseCode], None]) -> None:
         self.conversation = conversation
         self.line = asyncio.Lock()
         """What is sent is acted on in order, also when something has to wait."""
         self._waiter: asyncio.Future[None] | None = None
         self._newest = 0
-        conversation.link.on_news = self.wake
-        conversation.link.on_ping = lambda: None  # the poll is the sign of life
+        conversation.link.connect(self.wake, on_close, on_ping=nothing)  # the poll is the sign of life
 
     def wake(self) -> None:
         """End the wait of the poll that is being held, if any."""
@@ -168,7 +167,6 @@ class LongPollLinks:
     def _open(self, request: dict[str, Any], client: Client) -> Answer:
         conversation = self._converse(client)
         link = conversation.link
-        long_poll = self._links[link.id] = LongPollLink(conversation)
 
         def ended(code: CloseCode) -> None:
             del self._links[link.id]
@@ -177,7 +175,7 @@ class LongPollLinks:
                 self._ended.popitem(last=False)
             long_poll.wake()
 
-        link.on_close = ended
+        long_poll = self._links[link.id] = LongPollLink(conversation, ended)
         try:
             messages = request.get("messages") or [None]
             for message in messages:

@@ -43,9 +43,19 @@ class SocketLink:
 
     A batch to a peer whose dialect does not acknowledge counts as applied once the kernel has taken it. Such a peer may also send
     binary frames.
+
+    Args:
+        ping: asks the peer for a sign of life, where a message does not.
     """
 
-    def __init__(self, hub: Hub, handler: WebSocketHandler, peer: Peer, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        handler: WebSocketHandler,
+        peer: Peer,
+        max_message_bytes: int,
+        ping: Callable[[], None] | None = None,
+    ) -> None:
         self._hub = hub
         self._handler = handler
         self._peer = peer
@@ -58,9 +68,7 @@ class SocketLink:
         # The peer may be gone by now.
         if NOTSENT_LOWAT is not None and stream is not None and not stream.closed():
             stream.socket.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, SLICE_BYTES)
-        link = peer.link
-        link.on_news = self.flush
-        link.on_close = self._close
+        peer.link.connect(self.flush, self._close, ping)
 
     def receive(self, data: bytes | str) -> None:
         """Hand one incoming frame to the peer."""

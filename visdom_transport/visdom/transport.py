@@ -53,21 +53,8 @@ class Transport:
         self.line_counts: Memo = {}
 
         self.journal = Journal(app, settings, self.publishers)
-        self.journal.load(app.state)
-        files = environments_of(app) if app.env_path is not None else None
-        app.state = state = State(app.state, files, self.journal.save)
-        if hasattr(app, "storage"):
-            app.storage.state = state  # where a save finds what it saves
-
-        # Feeds read values of the state, whose changes the feeds are told.
-        self.hub = Hub(
-            settings,
-            lambda name: self.values.of(name),
-            event_feeds=(feed_names.EVENTS, feed_names.NOTIFICATIONS),
-            wake=lambda: self.flusher.schedule(),
-            causes=Causes(log_once),
-            on_answer=lambda: self.turns.look(),
-        )
+        state = self._load_state()
+        self.hub = self._make_hub()
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.environments = Environments(state, self.storage)
@@ -87,6 +74,27 @@ class Transport:
         self.journal.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)
         app.sources = Subscribers(self.hub, "source", self.stock_pages)
+
+    def _make_hub(self) -> Hub:
+        """Feeds read values of the state, whose changes the feeds are told."""
+        return Hub(
+            self.settings,
+            lambda name: self.values.of(name),
+            event_feeds=(feed_names.EVENTS, feed_names.NOTIFICATIONS),
+            wake=lambda: self.flusher.schedule(),
+            causes=Causes(log_once),
+            on_answer=lambda: self.turns.look(),
+        )
+
+    def _load_state(self) -> State:
+        """Bring the application's state to where the journal ends, and put it into the shape that can be observed."""
+        app = self.app
+        self.journal.load(app.state)
+        files = environments_of(app) if app.env_path is not None else None
+        app.state = state = State(app.state, files, self.journal.save)
+        if hasattr(app, "storage"):
+            app.storage.state = state  # where a save finds what it saves
+        return state
 
     def converse(self, kind: str, client: Client) -> Conversation:
         """A conversation with a new client of our protocol. Raises `LinkClosed` when it is not logged in, and must be."""

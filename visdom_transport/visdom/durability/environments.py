@@ -210,9 +210,8 @@ class Environments:
         """
         path = self._check(eid)
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = EnvironmentFile(path, self.folder, self._names.target(eid)[1], saved)
-        file.on_commit = lambda: self._written(eid, path)
-        return file
+        members = self._names.target(eid)[1]
+        return EnvironmentFile(path, self.folder, members, saved, lambda: self._written(eid, path))
 
     def _check(self, eid: str) -> Path:
         refusal = self.refusal(eid)
@@ -304,7 +303,14 @@ def is_empty(path: Path) -> bool:
 class EnvironmentFile:
     """A file that takes the place of an environment's when it is committed. Leaving the context without that abandons it."""
 
-    def __init__(self, path: Path, folder: Path, members: Mapping[str, Any], saved: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        folder: Path,
+        members: Mapping[str, Any],
+        saved: Collection[str] | None,
+        on_commit: Callable[[], None],
+    ) -> None:
         self._replacement = Replacement(path)
         self._is_elsewhere = self._replacement.folder != Path(os.path.realpath(folder))
         self._parts: list[bytes] = [b'{"jsons":{']
@@ -315,7 +321,7 @@ class EnvironmentFile:
         """Those that were added."""
         self.waiting_bytes = 0
         self.written_bytes = 0
-        self.on_commit: Callable[[], None] = lambda: None
+        self._on_commit = on_commit
 
     def __enter__(self) -> EnvironmentFile:
         return self
@@ -351,7 +357,7 @@ class EnvironmentFile:
         self.write()
         placed = self._replacement.commit(sync_name=sync_name or self._is_elsewhere)
         if placed:
-            self.on_commit()
+            self._on_commit()
         return placed
 
 

@@ -40,14 +40,8 @@ async def write_all(
         for eid in waiting:
             if is_over():
                 return
-            try:
-                await write(eid)
-            except OSError as error:
-                left[eid] = error
-            except Exception as error:  # of ours: the others are to be written all the same
-                logger.exception("writing environment %.200r failed", eid)
-                left[eid] = OSError(errno.EINVAL, f"{type(error).__name__}: {error}")
-            else:
+            error = left[eid] = await _attempt(write, eid)
+            if error is None:
                 del left[eid]
 
     try:
@@ -57,6 +51,18 @@ async def write_all(
     finally:
         report.cancel()
     return left
+
+
+async def _attempt(write: Callable[[str], Awaitable[object]], eid: str) -> OSError | None:
+    """Write one. Returns what was wrong, if so."""
+    try:
+        await write(eid)
+    except OSError as error:
+        return error
+    except Exception as error:  # of ours: the others are to be written all the same
+        logger.exception("writing environment %.200r failed", eid)
+        return OSError(errno.EINVAL, f"{type(error).__name__}: {error}")
+    return None
 
 
 async def _report(count: int, left: Collection[str]) -> None:

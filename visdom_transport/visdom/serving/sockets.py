@@ -46,11 +46,11 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self.close(int(closed.code), closed.code.reason)
             return
         self.set_nodelay(True)
-        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes)
+        ping = None if own else self._ping
+        self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes, ping)
         if self.role == "browser":
             self._line = Line(transport.turns, self._socket.receive, stock=not own)
         if not own:
-            peer.link.on_ping = self._ping
             peer.greet()
 
     def _ping(self) -> None:

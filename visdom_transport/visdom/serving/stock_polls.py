@@ -6,6 +6,7 @@ from typing import Any
 
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.core.link import nothing
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.websocket import MAX_WAITING_MESSAGES
 from visdom_transport.visdom.serving.requests import TransportHandler
@@ -36,12 +37,10 @@ class StockPollHandler(TransportHandler):
             if len(link.control) > MAX_WAITING_MESSAGES:
                 hub.end(link, CloseCode.TOO_SLOW, clock())
 
-        link.on_news = bound
-        link.on_ping = lambda: None
         session_id = peer.session.id
         polls = self.transport.stock_polls
         polls[session_id] = peer
-        link.on_close = lambda code: polls.pop(session_id, None)
+        link.connect(bound, lambda code: polls.pop(session_id, None), on_ping=nothing)
         peer.greet()
         self.finish(encode({"success": True, "sid": session_id}))
 

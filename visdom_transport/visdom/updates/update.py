@@ -49,24 +49,21 @@ def apply_update(
     bounds = read_bounds(args.get("opts"))
     bound = limit(_BOUND_OF.get(kind, ""), window, server_bounds, bounds)
     content_id = str(uuid.uuid4())
-    _check_selection(kind, args.get("data"))
+    _check_kind(kind, args.get("data"), rules)
     if kind == "plot":
         operations = _update_plot(window, args, rules, bound, bounds)
-    elif kind in _FIXED:
-        refuse("win", f"a window of type {kind} can be replaced, not updated")
-    elif kind in rules.bounds:
+    elif args.get("data") is None and bounds:
+        operations = _carried_out(window, assign_bounds(window, bounds)) + _trim(window, kind, bound)
+    else:
         # Visdom's own bounds count only where Visdom applies them: when something is added.
         growing = bound if bound is not None else rules.bounds[kind]
-        bounds_only = args.get("data") is None and bounds
         if kind == "text":
-            operations = text.trim(window, bound) if bounds_only else text.update(window, args, growing, content_id, memo)
+            operations = text.update(window, args, growing, content_id, memo)
             operations += _carried_out(window, assign_bounds(window, bounds))
         else:
             module = embeddings if kind == "embeddings" else history
-            planned = module.trim(window, bound) if bounds_only else module.plan(window, args, bound, growing)
+            planned = module.plan(window, args, bound, growing)
             operations = _carried_out(window, assign_bounds(window, bounds) + planned)
-    else:
-        raise UnknownUpdate(f"windows of type {kind:.80} are unknown")
     return operations + _carried_out(window, [["set", ["contentID"], content_id]])
 
 
@@ -78,16 +75,7 @@ def bound_window(window: dict[str, Any], server_bounds: WindowBounds, opts: obje
     """
     operations = _carried_out(window, assign_bounds(window, read_bounds(opts)))
     kind = str(window.get("type"))
-    bound = limit(_BOUND_OF.get(kind, ""), window, server_bounds)
-    if kind == "plot":
-        operations += _carried_out(window, plot.trim(window, None, bound))
-    elif kind == "text":
-        operations += text.trim(window, bound)
-    elif kind in history.SELECTIONS:
-        operations += _carried_out(window, history.trim(window, bound))
-    elif kind == "embeddings":
-        operations += _carried_out(window, embeddings.trim(window, bound))
-    return operations
+    return operations + _trim(window, kind, limit(_BOUND_OF.get(kind, ""), window, server_bounds))
 
 
 def refusal_text(window: Mapping[str, Any], rules: Rules) -> str | None:
@@ -114,14 +102,27 @@ def _update_plot(
     return operations + _carried_out(window, plot.trim(window, None if tightened else touched, bound))
 
 
-def _check_selection(kind: object, data: object) -> None:
+def _trim(window: dict[str, Any], kind: str, bound: int | None) -> list[Operation]:
+    """Drop what is beyond the bound."""
+    if kind == "text":
+        return text.trim(window, bound)
+    if kind == "plot":
+        return _carried_out(window, plot.trim(window, None, bound))
+    if kind == "embeddings":
+        return _carried_out(window, embeddings.trim(window, bound))
+    return _carried_out(window, history.trim(window, bound)) if kind in history.SELECTIONS else []
+
+
+def _check_kind(kind: str, data: object, rules: Rules) -> None:
     """Selecting an entry is for histories only, whatever else the window could make of the data."""
-    if not isinstance(data, list):
-        return
-    for n, item in enumerate(data):
+    for n, item in enumerate(data if isinstance(data, list) else ()):
         action = item.get("type") if isinstance(item, Mapping) else None
         if action in history.SELECTIONS.values() and kind not in history.SELECTIONS:
             refuse("win", f"data[{n}].type is {action}, but the window is of type {kind}")
+    if kind in _FIXED:
+        refuse("win", f"a window of type {kind} can be replaced, not updated")
+    if kind != "plot" and kind not in rules.bounds:
+        raise UnknownUpdate(f"windows of type {kind:.80} are unknown")
 
 
 def _carried_out(window: dict[str, Any], operations: list[Operation]) -> list[Operation]:
