@@ -31,6 +31,7 @@ from visdom_transport.visdom.updates import (
     refusal_text,
 )
 from visdom_transport.visdom.updates.check import optional_object
+from visdom_transport.visdom.updates.errors import refuse
 
 if TYPE_CHECKING:
     from visdom_transport.visdom.transport import Transport
@@ -52,10 +53,6 @@ POINT_MEMBERS = frozenset({"data", "name", "append", "delete"})
 """What makes an update more than one of layout and options."""
 
 
-def refuse(field: str, message: str, status: int = 400) -> UpdateRefused:
-    return UpdateRefused(status, field, message)
-
-
 def parsed_body(handler: Any) -> dict[str, Any]:
     """The JSON object a request carries. The id of a window in it is text.
 
@@ -66,9 +63,9 @@ def parsed_body(handler: Any) -> dict[str, Any]:
         # As Visdom does: its client sends NaN.
         args = json_decode(to_basestring(handler.request.body))
     except (ValueError, RecursionError) as error:
-        raise refuse("body", f"not JSON: {error}") from error
+        refuse("body", f"not JSON: {error}")
     if not isinstance(args, dict):
-        raise refuse("body", "must be a JSON object")
+        refuse("body", "must be a JSON object")
     if isinstance(args.get("win"), int | float):
         args["win"] = window_id(args["win"])
         # Visdom's own handlers read it again.
@@ -120,7 +117,7 @@ def as_json(refusal: UpdateRefused) -> dict[str, str | None]:
 def events(transport: Transport, args: dict[str, Any]) -> str:
     """Create a window, or replace the one of the same id. With `otherwise` in the body, one that exists is not replaced."""
     if args.get("func") is not None:
-        raise refuse("func", "Lua Torch is not supported")
+        refuse("func", "Lua Torch is not supported")
     eid = environment_id(args)
     if "otherwise" in args:
         other, win = other_form(args), args.get("win")
@@ -132,7 +129,7 @@ def events(transport: Transport, args: dict[str, Any]) -> str:
 
 def update(transport: Transport, args: dict[str, Any]) -> str:
     """Change a window. One that does not exist is created by an append, or by what `otherwise` in the body makes of it."""
-    win = name("win", args.get("win"), "window id")
+    win = require_id("win", args.get("win"), "window id")
     eid = environment_id(args)
     other = other_form(args) if "otherwise" in args else args if args.get("append") else None
     environment = transport.environments.get(eid) if other is None else transport.environments.readable(eid)
@@ -142,9 +139,9 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
         return create_window(transport, other, eid) if other is not None else "win does not exist"
     window = environment["jsons"][win]
     if not isinstance(window, dict):
-        raise refuse("win", "is no window: something else was put in its place through /win_data")
+        refuse("win", "is no window: something else was put in its place through /win_data")
     if is_embedding(window) and (args.keys() & POINT_MEMBERS or read_bounds(args.get("opts"))):
-        raise refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
+        refuse("win", "is a streaming embedding: POST its points and bounds to /embedding")
     refusal = refusal_text(window, transport.rules)
     if refusal is not None:
         return refusal
@@ -166,9 +163,9 @@ def other_form(args: dict[str, Any]) -> dict[str, Any] | None:
     if other is None:
         return None
     if not isinstance(other, dict):
-        raise refuse("otherwise", f"must be an object or null, not {other!r:.80}")
+        refuse("otherwise", f"must be an object or null, not {other!r:.80}")
     for key in other.keys() - OTHER_MEMBERS:
-        raise refuse(f"otherwise.{key}", f"must be one of {', '.join(sorted(OTHER_MEMBERS))}")
+        refuse(f"otherwise.{key}", f"must be one of {', '.join(sorted(OTHER_MEMBERS))}")
     return {key: value for key, value in args.items() if key != "otherwise"} | other
 
 
@@ -176,7 +173,7 @@ def _left_to_visdom(transport: Transport, args: dict[str, Any]) -> str:
     answer = _Answer(transport.app)
     web_handlers.UpdateHandler.wrap_func(answer, args)
     if answer.status != 200:
-        raise refuse("win", answer.text, answer.status)
+        refuse("win", answer.text, answer.status)
     return answer.text
 
 
@@ -202,7 +199,7 @@ def close(transport: Transport, args: dict[str, Any]) -> str:
     """Close a window, or all windows of the environment. What is not there is closed already."""
     eid, win = environment_id(args), args.get("win")
     if win is not None:
-        name("win", win, "window id, or null for all windows")
+        require_id("win", win, "window id, or null for all windows")
     environment = transport.environments.get(eid)
     if environment is None:
         return ""
@@ -218,17 +215,17 @@ def create_window(transport: Transport, args: dict[str, Any], eid: str, **member
     """Make a window as Visdom does, within its bounds, and put it into the state. ``members`` are added to it. Returns its id."""
     data = args.get("data")
     if not isinstance(data, list) or not data or not isinstance(data[0], dict) or not isinstance(data[0].get("type"), str):
-        raise refuse("data", "must be a list whose first item is an object with a type")
+        refuse("data", "must be a list whose first item is an object with a type")
     if not isinstance(args.get("opts", {}), dict):
-        raise refuse("opts", "must be an object")
+        refuse("opts", "must be an object")
     if isinstance(args.get("win"), str):
-        name("win", args["win"], "window id")
+        require_id("win", args["win"], "window id")
     if data[0]["type"] not in VISDOM_TYPES and not isinstance(args.get("layout"), dict):
-        raise refuse("layout", "a plot needs a layout object")
+        refuse("layout", "a plot needs a layout object")
     try:
         window = server_utils.window(args)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}") from error
+        refuse("data", f"not a window of type {data[0]['type'][:50]}: {error!r}")
     window.update(members)
     bound_window(window, bounds_of(window, transport), args.get("opts"))
     transport.environments.put_window(window, eid)
@@ -240,24 +237,24 @@ def bounds_of(window: dict[str, Any], transport: Transport) -> WindowBounds:
     return WindowBounds() if is_embedding(window) else transport.window_bounds
 
 
-def name(field: str, value: Any, what: str) -> str:
+def require_id(field: str, value: Any, what: str) -> str:
     """Check an id of a window or environment, which must be text that a reply can carry: no half of a surrogate pair.
 
     Raises:
         UpdateRefused: it is none.
     """
     if not isinstance(value, str):
-        raise refuse(field, f"must be a {what}")
+        refuse(field, f"must be a {what}")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise refuse(field, f"must be a {what} in Unicode: {error}") from error
+        refuse(field, f"must be a {what} in Unicode: {error}")
     return value
 
 
 def environment_id(args: dict[str, Any]) -> str:
     if args.get("eid") is not None:
-        name("eid", args["eid"], "environment name")
+        require_id("eid", args["eid"], "environment name")
     escaped: str = server_utils.extract_eid(args)
     return escaped
 
@@ -265,11 +262,11 @@ def environment_id(args: dict[str, Any]) -> str:
 def embedding(transport: Transport, args: dict[str, Any]) -> str:
     """Add points to a streaming embedding, or replace them. The window is made by the first event."""
     eid = environment_id(args)
-    win = name("win", "embedding" if args.get("win") is None else args["win"], "window id")
+    win = require_id("win", "embedding" if args.get("win") is None else args["win"], "window id")
     opts = optional_object(args, "opts")
     bounds, title = read_bounds(opts), opts.get("title")
     if title is not None and not isinstance(title, str):
-        raise refuse("opts.title", f"must be a string, not {title!r:.80}")
+        refuse("opts.title", f"must be a string, not {title!r:.80}")
     environment = transport.environments.readable(eid)
     window = environment["jsons"].get(win) if environment is not None else None
     held = window if window is not None else {}
@@ -279,7 +276,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
         creation = {**EmbeddingWindow.creation(batch, opts), "win": win}
         return create_window(transport, creation, eid, embedding={"next": len(batch.points)})
     if not is_embedding(window):
-        raise refuse("win", "is not a streaming embedding")
+        refuse("win", "is not a streaming embedding")
     held_points = EmbeddingWindow(window, counts_versions=transport.rules.counts_versions)
     transport.changes.window_updated(eid, win, held_points.apply(batch, max_points, title=title, bounds=bounds))
     return str(window["id"])

@@ -10,8 +10,9 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.identity import SERVER_ID
-from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id, refuse
+from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id
 from visdom_transport.visdom.updates import UpdateRefused
+from visdom_transport.visdom.updates.errors import refuse
 
 if TYPE_CHECKING:
     from visdom_transport.visdom.transport import Transport
@@ -25,11 +26,11 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
     """Apply the messages that were not applied before, in order. Returns the reply, as JSON."""
     publisher_id, first, messages = request.get("producer"), request.get("first"), request.get("messages")
     if not isinstance(publisher_id, str) or not 0 < len(publisher_id) <= MAX_ID_CHARACTERS:
-        raise refuse("producer", f"must be a string of 1 to {MAX_ID_CHARACTERS} characters")
+        refuse("producer", f"must be a string of 1 to {MAX_ID_CHARACTERS} characters")
     if not isinstance(first, int) or isinstance(first, bool) or first < 1:
-        raise refuse("first", "must be a whole number above 0")
+        refuse("first", "must be a whole number above 0")
     if not isinstance(messages, list):
-        raise refuse("messages", "must be a list")
+        refuse("messages", "must be a list")
     publisher = transport.publishers.find(publisher_id, first)
     refused = []
     before = publisher.applied if publisher is not None else None
@@ -61,10 +62,10 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
     try:
         endpoint = ENDPOINTS.get(str(message.get("endpoint"))) if isinstance(message, dict) else None
         if endpoint is None:
-            raise refuse("endpoint", f"must be one of {', '.join(ENDPOINTS)}")
+            refuse("endpoint", f"must be one of {', '.join(ENDPOINTS)}")
         body = message.get("body")
         if not isinstance(body, dict):
-            raise refuse("body", "must be a JSON object")
+            refuse("body", "must be a JSON object")
         if "win" in body:
             body["win"] = window_id(body["win"])
         eid = environment_id(body)

@@ -18,13 +18,13 @@ from visdom_transport.visdom.publishing.endpoints import (
     as_json,
     count_refused,
     environment_id,
-    name,
     parsed_body,
-    refuse,
+    require_id,
 )
 from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.state.environments import CannotShow, escape_eid
 from visdom_transport.visdom.updates import UpdateRefused
+from visdom_transport.visdom.updates.errors import refuse
 from visdom_transport.writing import unwritable
 
 if TYPE_CHECKING:
@@ -124,38 +124,38 @@ def _say(handler: Any, status: int, message: str) -> None:
 
 def _window(args: dict[str, Any]) -> str | None:
     if "win" not in args:
-        raise refuse("win", "must be a window id, or null")
-    return None if args["win"] is None else name("win", args["win"], "window id, or null")
+        refuse("win", "must be a window id, or null")
+    return None if args["win"] is None else require_id("win", args["win"], "window id, or null")
 
 
 def _text(args: dict[str, Any], field: str) -> str:
     value = args.get(field)
     if not isinstance(value, str):
-        raise refuse(field, "must be a string")
+        refuse(field, "must be a string")
     return value
 
 
 def _name(args: dict[str, Any], field: str) -> str:
     """An environment id, as it is stored."""
-    return escape_eid(name(field, args.get(field), "environment name"))
+    return escape_eid(require_id(field, args.get(field), "environment name"))
 
 
 def _page(args: dict[str, Any], *, required: bool) -> None:
     if not isinstance(args.get("sid"), str | None) or (required and "sid" not in args):
-        raise refuse("sid", "must be the id of a page")
+        refuse("sid", "must be the id of a page")
 
 
 def _environment(transport: Transport, eid: str) -> Any:
     environment = transport.environments.get(eid)
     if environment is None:
-        raise refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
+        refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
     return environment
 
 
 def _savable(transport: Transport, eid: str, field: str) -> None:
     refusal = transport.journal.refusal(eid)
     if refusal is not None:
-        raise refuse(field, f"environment {eid[:100]!r} cannot be saved: {refusal}")
+        refuse(field, f"environment {eid[:100]!r} cannot be saved: {refusal}")
 
 
 # --- the requests ---
@@ -176,23 +176,23 @@ def _win_data(transport: Transport, args: dict[str, Any]) -> None:
     if "data" not in args:
         windows = _environment(transport, eid)["jsons"]
         if win is not None and win not in windows:
-            raise refuse("win", f"no window {win[:100]!r} in environment {eid[:100]!r}", NOT_FOUND)
+            refuse("win", f"no window {win[:100]!r} in environment {eid[:100]!r}", NOT_FOUND)
         return
     try:
         data = json.loads(_text(args, "data"))
     except (ValueError, RecursionError) as error:
-        raise refuse("data", f"not JSON: {error}") from error
+        refuse("data", f"not JSON: {error}")
     if win is None and not isinstance(data, dict):
-        raise refuse("data", "must be an object of windows")
+        refuse("data", "must be an object of windows")
     transport.environments.begin(eid)
 
 
 def _save(transport: Transport, args: dict[str, Any]) -> None:
     eids = args.get("data")
     if not isinstance(eids, list):
-        raise refuse("data", "must be a list of environment names")
+        refuse("data", "must be a list of environment names")
     for eid in eids:
-        eid = escape_eid(name("data", eid, "list of environment names"))
+        eid = escape_eid(require_id("data", eid, "list of environment names"))
         if eid in transport.app.state and not is_unread(transport.app.state[eid]):
             _savable(transport, eid, "data")
 
@@ -225,7 +225,7 @@ def _compare(transport: Transport, args: dict[str, Any]) -> None:
 
 def _login(transport: Transport, args: dict[str, Any]) -> None:
     if not transport.app.login_enabled:
-        raise refuse("body", "nothing can be posted to this address, and this server has no login", NOT_FOUND)
+        refuse("body", "nothing can be posted to this address, and this server has no login", NOT_FOUND)
     for field in ("username", "password"):
         _text(args, field)
 

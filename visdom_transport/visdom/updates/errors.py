@@ -21,6 +21,6 @@ class UnknownUpdate(TransportError):
     """Not a kind of window this package knows: leave the update to Visdom and publish the whole window."""
 
 
-def refuse(field: str, message: str) -> NoReturn:
+def refuse(field: str, message: str, status: int = 400) -> NoReturn:
     """Refuse a bad request, naming the field."""
-    raise UpdateRefused(400, field, message)
+    raise UpdateRefused(status, field, message)
