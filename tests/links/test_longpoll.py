@@ -266,7 +266,9 @@ def test_an_oversize_body_is_refused_with_a_code(serve: Serve) -> None:
     assert kinds(client.send({"type": "ping", "padding": "x" * 4_000})) == ["pong"]
     large = {"type": "ping", "padding": "x" * 6_000}
     for answer in (client.send(large), client.poll(0, [large])):
-        assert answer == [{"type": "close", "code": 4052, "reason": "protocol"}]
+        (close,) = answer
+        assert (close["type"], close["code"], close["reason"]) == ("close", 4052, "protocol")
+        assert "VISDOM_TRANSPORT_MAX_MESSAGE_BYTES=5000" in close["message"]
 
 
 @pytest.mark.parametrize("feeds", [None, [], "x", 5])

@@ -44,7 +44,7 @@ class EventListener:
 
     Events that happen while the server is out of reach are caught up, each once and in order. Where that is not possible,
     a warning is logged, and handlers of the target "gap" are given an event with `missed`: how many events are lost, None
-    when nobody can know because the server began anew.
+    when nobody can know because the server started over.
     """
 
     def __init__(self, vis: Any, *, polling: bool = False) -> None:
@@ -218,7 +218,7 @@ class EventListener:
     def _announce(self, missed: int | None) -> None:
         if missed is None:
             logger.warning(
-                "%s began anew: events that it had not sent before are lost, nobody can know how many", self._access.address.shown
+                "%s started over: events that it had not sent are lost, nobody can know how many", self._access.address.shown
             )
         else:
             logger.warning("%d events of %s are lost: they are older than what it keeps", missed, self._access.address.shown)

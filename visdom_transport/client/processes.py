@@ -20,7 +20,7 @@ class Sender(Protocol):
         """Send what is left, as long as the end of the process that ``began`` then may wait, and say what is lost."""
 
     def forked(self) -> None:
-        """Begin anew: this is a forked process."""
+        """Start over: this is a forked process."""
 
 
 senders: weakref.WeakSet[Sender] = weakref.WeakSet()

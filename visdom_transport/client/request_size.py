@@ -6,9 +6,9 @@ from visdom_transport.client.outbox import Outbox
 from visdom_transport.client.request import Item
 
 TOO_LARGE_TIMES = 3
-"""A message that is refused so many times for its size, while the server takes an empty request each time, is given up."""
+"""Refusals for its size after which a message is given up, if the server takes an empty request each time."""
 LARGER_AFTER_REQUESTS = 50
-"""After so many requests that were taken, larger ones are tried again: the limit may be gone."""
+"""Requests taken before larger ones are tried again: the limit may be gone."""
 
 
 class RequestSize:

@@ -1,4 +1,4 @@
-"""The thread that sends what a publisher's calls left behind."""
+"""Background sender thread of a `Publisher`."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Sender:
             self._changed.notify_all()
 
     def forked(self) -> None:
-        """Begin anew in a forked process: the other one sends what it has, over its own connection."""
+        """Start over in a forked process: the other one sends what it has, over its own connection."""
         self._connection.forget()
         self._questions.forget()
         self._outbox.close()

@@ -11,7 +11,7 @@ from visdom_transport.core.entries import Entries, Entry, Values
 from visdom_transport.core.feed import NOTHING, Allowance, Batch
 
 CACHED_BATCHES = 8
-"""Readers of one feed stand at few different offsets: so many encoded batches are kept until the next change."""
+"""Encoded batches kept until the next change: readers of one feed stand at few different offsets."""
 
 
 @dataclass(slots=True)

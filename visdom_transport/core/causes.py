@@ -46,7 +46,7 @@ class Cause(StrEnum):
         "draws slower than data comes, and is sent newer states in place of older ones; no need to act",
     )
     MISSED_EVENTS = "missed_events", "lost events while it was away; raise {event_count} and {event_bytes}"
-    GAPS_EPOCH = "gaps_epoch", "came back to a feed that began anew, and was sent what differs; no need to act"
+    GAPS_EPOCH = "gaps_epoch", "came back to a feed that started over, and was sent what differs; no need to act"
     GAPS_TRIMMED = (
         "gaps_trimmed",
         "was away too long and is sent everything again; raise {max_tombstones} or {event_count}",

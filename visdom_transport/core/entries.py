@@ -30,7 +30,7 @@ class Values(Protocol):
         """An id that changes with the value of ``key``, or None when there is no such id."""
 
     def header(self) -> Any:
-        """What a reader that starts anew must know besides the values, or None."""
+        """What a reader that starts over must know besides the values, or None."""
 
 
 @dataclass(frozen=True, slots=True)

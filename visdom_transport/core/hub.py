@@ -199,7 +199,7 @@ class Hub:
         return self.sessions.get(link.reader.id) if link.reader is not None else None
 
     def attach(self, session: Session, link: Link, now: float) -> None:
-        """Give ``session`` a link; an older one is replaced. Cursors start anew with the link."""
+        """Give ``session`` a link; an older one is replaced. Cursors start over with the link."""
         replaced, session.link = session.link, link
         link.reader = session
         link.hear(now)

@@ -65,7 +65,7 @@ class Dashboard:
         """Show where a run has come to.
 
         Raises:
-            ConnectionError: the server does not answer. The next call draws every window anew, whatever has become of them.
+            ConnectionError: the server does not answer. The next call draws every window again, whatever has become of them.
         """
         if run is not self._run:
             self._begin(run)

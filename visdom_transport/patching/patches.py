@@ -33,7 +33,7 @@ class Patches:
         return [replacement.seam for replacement in self.replacements.values()]
 
     def apply(self) -> None:
-        """Put every seam of the running Visdom in place. Calling it again only replaces what was loaded anew.
+        """Put every seam of the running Visdom in place. Calling it again only replaces what was loaded again.
 
         Raises:
             SeamError: this Visdom is not as expected; nothing was replaced.

@@ -18,7 +18,7 @@ CANNOT = frozenset(
 class Weakness(Enum):
     """What is not possible in a folder, and the consequence."""
 
-    MODES = "the modes of files cannot be changed: files saved anew have the mode that the file system gives them"
+    MODES = "the modes of files cannot be changed: files saved again have the mode that the file system gives them"
     SYNC = "nothing can be synced: what was saved last may be lost when the machine loses power"
     RENAME = (
         "a file cannot be replaced by renaming, so it is rewritten in its place: others may read half of it meanwhile. "

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 
 SWALLOWED_BYTES = 64_000_000
-"""So much of a body that is refused is read and thrown away, besides as much as is allowed. A sender reads no answer before."""
+"""Bytes of a refused body that are read and thrown away beyond what is allowed. A sender reads no answer before."""
 
 
 class CountingDelegate(HTTPMessageDelegate):

@@ -23,7 +23,7 @@ END_S = 5.0
 """After this time no more files are begun, if the journal has everything. Container runtimes kill what takes 10 s."""
 
 JOURNAL_STEP_BYTES = 8_000_000
-"""So much goes into one block of the journal, or a single larger environment."""
+"""Bytes of one block of the journal; a single larger environment goes alone."""
 
 
 class End:

@@ -25,7 +25,7 @@ STAMP = "transport"
 """The member of a file that ties it to the journal. Visdom ignores it."""
 
 NAMED = 10
-"""So many files that are no environments are named in the log."""
+"""Files without an environment that the log names."""
 
 
 class Refused(OSError):
@@ -237,7 +237,7 @@ class Environments:
                 self._save(eid, environment, asked)
                 return
             except OSError as error:
-                # The server of a network file system was restarted: what is opened anew is found again.
+                # The server of a network file system was restarted: what is reopened is found.
                 if error.errno != errno.ESTALE or attempt:
                     raise
 

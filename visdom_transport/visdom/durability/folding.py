@@ -1,4 +1,4 @@
-"""Writes journaled environments into Visdom's files, so that the journal can begin anew."""
+"""Writes journaled environments into Visdom's files, so that the journal can start over."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIN_FOLD_BYTES = 8_000_000
 """A smaller journal is not folded."""
 
 FOLD_FACTOR = 2
-"""A larger one is when it is larger than the files that folding would write, so many times."""
+"""A larger one is folded when it is larger, by this factor, than the files that folding would write."""
 
 FOLD_RETRY_S = 60.0
 """After a fold that failed, the next one comes so much later."""
@@ -92,7 +92,7 @@ class Folding:
         for eid in left:
             if eid in self._tracking.tracked:
                 self._tracking.begin(eid)
-        # An environment that was replaced meanwhile has begun anew: not its file but its record takes the place of the old ones.
+        # One that was replaced meanwhile has started over: not its file but its record takes the place of the old ones.
         await self._writer.flush()
         await self.drop(old)
         self._tell(left)

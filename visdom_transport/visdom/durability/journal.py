@@ -163,7 +163,7 @@ class Journal:
             saved = None if self._mode == "all" else {eid: self._environments.written_at(eid) for eid in state}
             self._origin = origin_of(history, self._tracking.tracked, saved)
         else:
-            # It is not known what the files contain of what is missing: publishers begin anew.
+            # It is not known what the files contain of what is missing: publishers start over.
             self._writer.begin_another()
 
     def _fold_for_good(self, state: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 logger = logging.getLogger("visdom_transport.durability")
 
 AT_ONCE = 8
-"""So many are under way together when nothing else is to be done: most of the time of each is waiting for the disk."""
+"""Files written at a time when nothing else is to be done: most of the time of each is waiting for the disk."""
 
 REPORT_S = 2.0
 
@@ -26,7 +26,7 @@ async def write_all(
 
     Args:
         write: writes one. May raise OSError.
-        at_once: so many are under way together.
+        at_once: how many are written at a time.
         is_over: asked before each: whether to begin no more.
 
     Returns:

@@ -1,4 +1,4 @@
-"""When large values are written: not each time they change, but so many bytes per second."""
+"""When large values are written: within a budget of bytes per second, not each time they change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_WAIT_S = 30.0
 """Nothing waits for longer."""
 
 SAVED_S = 10.0
-"""The bytes of so many seconds are saved for those who come after a quiet time."""
+"""A quiet time saves the bytes of at most this many seconds for what comes after it."""
 
 
 class Pace:

@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Any
 
 _SAMPLES = 8
-"""So many items of a long list stand for all of them."""
+"""Items of a long list that stand for all of them."""
 
 _MEMBERS = 64
 """Likewise, of an object with many members."""
 
 _VALUES = 250
-"""After so many values the rest is guessed, which bounds the time and the depth."""
+"""Values looked at before the rest is guessed, which bounds the time and the depth."""
 
 _NUMBER_BYTES = 18
 _GUESS_BYTES = 32

@@ -53,7 +53,7 @@ class Tracking:
     def track(self, eid: str) -> None:
         """A publisher feeds this environment: from now on it is journaled, and nothing in it waits.
 
-        If it cannot be read, from when it begins anew.
+        If it cannot be read, from when it starts over.
         """
         if self.on and eid not in self.published:
             self.published.add(eid)

@@ -16,10 +16,10 @@ from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 
 STEP_BYTES = 1_000_000
-"""So much is encoded before others have their turn; a single larger window goes alone."""
+"""Bytes encoded before others have their turn; a single larger window goes alone."""
 
 STEP_PARTS = 200
-"""Likewise, so many parts are looked at."""
+"""Parts looked at before others have their turn."""
 
 
 class Writer:
@@ -55,7 +55,7 @@ class Writer:
         return bool(self._changes) or self._publishers.has_news() or bool(self._files.old)
 
     def give_up(self) -> None:
-        """Forget what is not written: all of it is in the state, which is written anew when that is possible again."""
+        """Forget what is not written: all of it is in the state, which is written again when that is possible again."""
         self.is_fresh = True
         self._has_generation = False
         self._files.forget_waiting()

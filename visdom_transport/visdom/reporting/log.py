@@ -16,7 +16,7 @@ from tornado.log import access_log
 from tornado.web import RequestHandler
 
 MAX_WAITING_BYTES = 1_000_000
-"""So much waits for a reader of the log. What comes then is dropped, and counted."""
+"""Bytes that wait for a reader of the log. What comes then is dropped, and counted."""
 
 LAST_WORDS_S = 1.0
 """How long the end of the process waits for what is not written yet."""

@@ -1,4 +1,4 @@
-"""Accepting connections. Tornado's own function fails anew for each try while the process has no descriptor left."""
+"""Accepting connections. Tornado's own function fails again for each try while the process has no descriptor left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tornado.ioloop import IOLoop
 logger = logging.getLogger("visdom_transport")
 
 AT_ONCE = 128
-"""So many connections are accepted before others have their turn, as Tornado does."""
+"""Connections accepted before others have their turn, as Tornado does."""
 
 PAUSE_S = 0.5
 QUIET_S = 60.0

@@ -11,7 +11,7 @@ from visdom_transport.core.encoding import decode
 from visdom_transport.visdom.state.turns import Turns
 
 MAX_WAITING_BYTES = 65_536
-"""So much may wait of one page before nothing more is read of it."""
+"""Bytes of one page that may wait before nothing more is read of it."""
 
 
 class Line:

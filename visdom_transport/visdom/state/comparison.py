@@ -19,7 +19,7 @@ from visdom_transport.visdom.state.environments import Environments
 logger = logging.getLogger("visdom_transport.compare")
 
 REFRESH_AFTER_S = 0.25
-"""A comparison is made anew this long after a change, whatever their number: it costs as much as the environments hold."""
+"""A comparison is made again this long after a change, whatever their number: it costs as much as the environments hold."""
 
 
 class Comparison:
@@ -49,7 +49,7 @@ class Comparison:
         return {"reload": self._reload, **({"problem": "; ".join(problems)} if problems else {})}
 
     def refresh(self) -> None:
-        """Combine anew and mark what differs."""
+        """Combine again and mark what differs."""
         before = self._windows
         try:
             self._combine()
@@ -84,7 +84,7 @@ class Comparison:
 
 
 class Comparisons:
-    """All comparisons that a feed reads from. Each is made anew a while after one of its environments has changed."""
+    """All comparisons that a feed reads from. Each is made again a while after one of its environments has changed."""
 
     def __init__(self, environments: Environments, hub: Hub) -> None:
         self._environments = environments
