@@ -32,3 +32,8 @@ class Backoff:
 
     def succeeded(self) -> None:
         self.failures = 0
+
+
+def chance() -> float:
+    """Anything from 0 to 1."""
+    return _chance.random()

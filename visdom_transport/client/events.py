@@ -19,8 +19,9 @@ import requests
 
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.errors import Away
-from visdom_transport.client.links import Access, Link, connect
+from visdom_transport.client.links import Access, BufferedSocket, Link, connect
 from visdom_transport.client.stream import EventStream, LinkLost, Message
+from visdom_transport.client.ways import CLIMBED_S, WELCOME_S, Choice, Climb
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 
@@ -49,11 +50,15 @@ class EventListener:
 
     def __init__(self, vis: Any, *, polling: bool = False) -> None:
         self._vis = vis
-        self._polling = polling
+        self._choice = Choice(always_poll=polling)
         self._access = Access(vis)
+        self._climb = Climb(self._access, _now)
+        self._climbed: BufferedSocket | None = None
         self._stream = EventStream(self._handle, self._announce)
         self._backoff = Backoff()
         self._link: Link | None = None
+        self._is_delivering = False
+        """Whether the present link has shown that it works."""
         self._closing = threading.Event()
         self._released = False
         self._is_away = False
@@ -93,6 +98,8 @@ class EventListener:
                 asked_s = error.retry_after_s if isinstance(error, Away) else None
             else:
                 asked_s = None
+                if self._climbed is not None:
+                    continue
             self._vis.socket_alive = False
             if self._wanted():
                 self._closing.wait(max(self._backoff.failed(), asked_s or 0.0))
@@ -104,29 +111,61 @@ class EventListener:
         """Use one link for as long as it works."""
         stream = self._stream
         hello = stream.open(_now())
-        link = self._link = connect(self._access, hello, polling=self._polling, pause=self._closing.wait)
+        opened, self._climbed = self._climbed, None
+        polls = opened is None and self._choice.polls
+        self._is_delivering = False
+        link = None
         try:
-            stream.heard(_now())
-            while self._wanted():
-                messages = link.receive(self._patience(), stream.feeds())
-                if messages is None:
-                    link.send(stream.check(_now()))
-                    continue
-                stream.heard(_now())
-                for message in messages:
-                    link.send(self._take(link, message))
-        except LinkLost as lost:
-            stream.closed(lost.code)
+            link = self._link = connect(self._access, hello, polling=polls, pause=self._closing.wait, opened=opened)
+            self._read(link, WELCOME_S if opened is None else CLIMBED_S)
+        except Exception as error:
+            self._note_failure(error, polls=polls, was_opened=link is not None)
+            if opened is not None and not self._is_delivering:
+                return  # polls work, and nobody has to know
+            if isinstance(error, LinkLost):
+                stream.closed(error.code)
             raise
         finally:
             self._link = None
-            link.drop()
-            link.release()
+            self._climb.stop()
+            if link is not None:
+                link.drop()
+                link.release()
 
-    def _patience(self) -> float:
-        if self._polling:
-            return self._stream.poll_wait_s
-        return min(ATTENTION_S, self._stream.check_in_s(_now()))
+    def _read(self, link: Link, welcome_s: float) -> None:
+        stream = self._stream
+        silent_at = _now() + welcome_s
+        stream.heard(_now())
+        while self._wanted():
+            messages = link.receive(self._patience(link), stream.feeds())
+            if messages is None:
+                if not self._is_delivering and _now() >= silent_at:
+                    raise LinkLost(f"nothing heard for {welcome_s:.0f} s")
+                link.send(stream.check(_now()))
+                continue
+            stream.heard(_now())
+            for message in messages:
+                link.send(self._take(link, message))
+            if link.polls and self._choice.climbs and self._is_delivering:
+                self._climbed = self._climb.step()
+                if self._climbed is not None:
+                    return
+
+    def _note_failure(self, error: Exception, *, polls: bool, was_opened: bool) -> None:
+        # What the server ends by a code it has let through.
+        if self._is_delivering or (isinstance(error, LinkLost) and error.code is not None):
+            return
+        if polls:
+            self._choice.poll_failed(was_answered=isinstance(error, Away) and error.kind != "silent")
+        else:
+            self._choice.failed(was_opened=was_opened)
+
+    def _patience(self, link: Link) -> float:
+        if not link.polls:
+            return min(ATTENTION_S, self._stream.check_in_s(_now()))
+        if self._choice.climbs and self._is_delivering:
+            return min(self._stream.poll_wait_s, self._climb.due_in_s())
+        return self._stream.poll_wait_s
 
     def _take(self, link: Link, message: Message) -> list[Message]:
         if not link.is_ours:
@@ -135,7 +174,7 @@ class EventListener:
             self._handle(message)
             return []
         answers = self._stream.take(message, _now())
-        if self._stream.is_live and not self._vis.socket_alive:
+        if self._stream.is_live and not self._is_delivering:
             self._live(link)
         return [answer for answer in answers if link.acknowledges or answer["type"] != "ack"]
 
@@ -143,6 +182,12 @@ class EventListener:
 
     def _live(self, link: Link) -> None:
         vis = self._vis
+        self._is_delivering = True
+        if not link.polls:
+            self._choice.delivered()
+            self._climb.arrived()
+        elif self._choice.climbs:
+            self._climb.begin()
         if link.id is not None:
             vis.vis_sid = link.id
         vis.socket_alive = vis.socket_connection_achieved = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import struct
@@ -74,7 +75,7 @@ class Access:
         base = self.address.url
         for _ in range(MAX_MOVES + 1):
             # Parsing a message checks it too. The library's own check is in Python, and takes a second for 3 MB.
-            connection = BufferedSocket(sslopt=self._certificates(), skip_utf8_validation=True)
+            connection = BufferedSocket(sslopt=self._certificates(base), skip_utf8_validation=True)
             try:
                 self._connect(connection, base)
             except websocket.WebSocketException as error:
@@ -107,10 +108,14 @@ class Access:
         if connection.getstatus() != 101:
             raise websocket.WebSocketException("no WebSocket")
 
-    def _certificates(self) -> dict[str, Any]:
+    def _certificates(self, base: str) -> dict[str, Any]:
         verify = getattr(self._vis, "ssl_verify", True)
+        if verify is True:
+            # What the environment says (REQUESTS_CA_BUNDLE) holds here too, where it holds for Visdom's requests.
+            verify = self._vis.session.merge_environment_settings(base, {}, None, None, None)["verify"]
         if isinstance(verify, str):
-            return {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": verify}
+            place = "ca_cert_path" if os.path.isdir(verify) else "ca_certs"
+            return {"cert_reqs": ssl.CERT_REQUIRED, place: verify}
         return {} if verify else {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
 
 
@@ -153,6 +158,7 @@ class Link(Protocol):
 
     is_ours: bool
     """Whether the other side speaks our protocol."""
+    polls: bool
     acknowledges: bool
     id: str | None
     """What polls name the link by."""
@@ -176,11 +182,12 @@ class SocketLink:
     """Either dialect over a WebSocket."""
 
     acknowledges = True
+    polls = False
 
     id: str | None = None
 
-    def __init__(self, access: Access, hello: Message) -> None:
-        self._socket = access.open_socket()
+    def __init__(self, access: Access, hello: Message, opened: BufferedSocket | None = None) -> None:
+        self._socket = access.open_socket() if opened is None else opened
         headers = self._socket.getheaders() or {}
         self.is_ours = headers.get("sec-websocket-protocol") == SUBPROTOCOL
         if self.is_ours:
@@ -225,6 +232,7 @@ class LongPollLink:
 
     is_ours = True
     acknowledges = False
+    polls = True
 
     def __init__(self, http: Exchange, hello: Message) -> None:
         self._http = http
@@ -265,6 +273,7 @@ class StockPollLink:
 
     is_ours = False
     acknowledges = False
+    polls = True
 
     def __init__(self, http: Exchange, pause: Callable[[float], object]) -> None:
         self._http = http
@@ -298,14 +307,20 @@ class StockPollLink:
         return reply[member]
 
 
-def connect(access: Access, hello: Message, *, polling: bool, pause: Callable[[float], object]) -> Link:
-    """Open a link and, where the other side speaks our protocol, say hello. `pause` waits between polls of Visdom's own.
+def connect(
+    access: Access, hello: Message, *, polling: bool, pause: Callable[[float], object], opened: BufferedSocket | None = None
+) -> Link:
+    """Open a link and, where the other side speaks our protocol, say hello.
+
+    Args:
+        pause: waits between polls of Visdom's own.
+        opened: a WebSocket to use.
 
     Raises:
         Away: the server is not there, or something else answers in its place.
     """
-    if not polling:
-        return SocketLink(access, hello)
+    if opened is not None or not polling:
+        return SocketLink(access, hello, opened)
     http = access.http()
     try:
         return _poll_link(access, http, hello, pause)
@@ -332,7 +347,7 @@ def _poll_link(access: Access, http: Exchange, hello: Message, pause: Callable[[
 
 def _poll_reply(answer: Answer, *, is_first: bool) -> list[Message] | None:
     """The messages of a reply to a poll (docs/protocol.md, section 1), if that is what this is."""
-    reply = answer.json() if answer.status == 200 and answer.media_type == JSON else None
+    reply = answer.json() if answer.status == 200 and answer.media_type in (JSON, "") else None
     messages = reply.get("messages") if isinstance(reply, dict) else None
     if not isinstance(messages, list) or not all(map(_is_message, messages)):
         return None

@@ -14,8 +14,8 @@ from visdom_transport.client.calls import window_of
 from visdom_transport.client.errors import Away
 
 JSON: Final = "application/json"
-TEXT: Final = frozenset({"text/html", "text/plain"})
-"""Visdom calls all it says HTML, also what is none; this package calls it plain text."""
+TEXT: Final = frozenset({"text/html", "text/plain", ""})
+"""Visdom calls all it says HTML, also what is none; this package calls it plain text. Some proxies drop what it is called."""
 
 NOT_NOW: Final = frozenset({408, 425, 429, 502, 503, 504})
 """What says, whoever says it, that the server does not serve at this moment."""
@@ -33,7 +33,7 @@ _ERROR_PAGE: Final = "Visdom - Error"
 
 def publish_reply(answer: Answer) -> dict[str, Any] | None:
     """The reply to a publisher (docs/protocol.md, section 9), if that is what this is."""
-    if answer.status != 200 or answer.media_type != JSON:
+    if answer.status != 200 or answer.media_type not in (JSON, ""):
         return None
     reply = answer.json()
     if not isinstance(reply, dict) or not _is_publish_reply(reply):
@@ -56,7 +56,7 @@ def _is_publish_reply(reply: dict[str, Any]) -> bool:
 
 def own_error(answer: Answer) -> dict[str, Any] | None:
     """The error that a server of this package refuses a request with, if this is one."""
-    body = answer.json() if answer.status >= 400 and answer.media_type == JSON else None
+    body = answer.json() if answer.status >= 400 and answer.media_type in (JSON, "") else None
     error = body.get("error") if isinstance(body, dict) and len(body) == 1 else None
     if not isinstance(error, dict) or error.keys() != {"code", "message", "field"}:
         return None
