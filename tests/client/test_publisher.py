@@ -564,7 +564,7 @@ def test_an_existing_script_with_a_variable(server: LocalServer, tmp_path: Path)
 
 
 def test_the_variable_is_known() -> None:
-    assert unknown_variables({"VISDOM_TRANSPORT_BACKGROUND": "1"}) == []
+    assert unknown_variables({"VISDOM_TRANSPORT_BACKGROUND": "1"}) == {}
 
 
 def test_background_options_are_defaults_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         if not win:
             # This is how Visdom asks whether the server is there.
             return sender.exists(window)
-        if sys._getframe(1).f_globals is _Visdom.__init__.__globals__:
+        if sys._getframe(1).f_globals is vars(visdom):
             return exists_for_append(sender, window)
         return exists_for_caller(sender, window)
 
