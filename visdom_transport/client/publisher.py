@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
+import logging
 import sys
 import time
 import uuid
@@ -36,6 +38,11 @@ from visdom_transport.hook import background_wanted
 ANSWER_WITHIN_S = 15.0
 """How long the answer may then be silent: with the wait before, no call takes longer than half a minute."""
 
+_CHANGED = frozenset({"env", "env_list", "log_to_filename", "raise_exceptions"})
+"""Members of Visdom's client that programs change."""
+
+logger = logging.getLogger("visdom_transport.client")
+
 # The class as it is before `background` puts ours in its place.
 _Visdom: Any = visdom.Visdom
 
@@ -59,6 +66,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         before = frozenset(vars(self))
+        kind: Any = type(self)
+        self._override = _override_of(kind)
         own = renamed(Publisher.defaults) | renamed({name: arguments.pop(name) for name in Options.names() & arguments.keys()})
         self._made_of = (args, dict(arguments), own)
         self._sender: Sender | None = None
@@ -66,8 +75,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
         # What Visdom's constructor sends comes before the sender can know where to.
         self._early: list[str] = []
         super().__init__(*args, **arguments)
-        self._own_members = frozenset(vars(self)) - before | {"_own_members"}
-        if not self.send or self.offline:
+        self._own_members = ((frozenset(vars(self)) - before) & _names_of_visdoms()) | {"_own_members", "_override"}
+        if not self.send or self.offline or self._override is not None:
             return
         self._sender = Sender(Address.of(self), self._options)
         weakref.finalize(self, self._sender.leave).atexit = False
@@ -77,12 +86,23 @@ class Publisher(_Visdom):  # type: ignore[misc]
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in another process publishes for itself. It has no event stream: those who started it have.
 
-        One of a subclass has what its own constructor has added.
+        One of a subclass has what that has added, and all have what was changed since.
         """
         args, arguments, own = self._made_of
-        given = inspect.signature(_Visdom).bind(*args, **arguments).arguments
-        added = {name: value for name, value in vars(self).items() if name not in self._own_members}
-        return _made_again, (type(self), given | own | {"use_incoming_socket": False, "use_polling": False}), added
+        signature = inspect.signature(super().__init__)
+        given = dict(signature.bind(*args, **arguments).arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(name, {})
+        streams = dict.fromkeys(("use_incoming_socket", "use_polling"), False)
+        return _made_again, (type(self), given | own | streams), self._added(self.__getstate__())
+
+    def _added(self, state: Any) -> Any:
+        """Of a state, what a copy does not make for itself."""
+        if isinstance(state, dict):
+            return {name: value for name, value in state.items() if name in _CHANGED or name not in self._own_members}
+        # With the slots of a subclass.
+        return (self._added(state[0]), state[1]) if isinstance(state, tuple) and len(state) == 2 else state
 
     # --- the background ---
 
@@ -124,6 +144,9 @@ class Publisher(_Visdom):  # type: ignore[misc]
     session = session
 
     def _handle_post(self, url: str, data: Any = None) -> str:
+        if self._override is not None:
+            answer: str = super()._handle_post(url, data)
+            return answer
         return handle_post(self, url, data, ANSWER_WITHIN_S)
 
     def _send(
@@ -131,7 +154,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
     ) -> Any:
         sender = self._sender
         if sender is None:
-            if endpoint.startswith("env/") and self.send and not self.offline:
+            if endpoint.startswith("env/") and self.send and not self.offline and self._override is None:
                 self._early.append(str(msg["eid"]))
                 return ""
             return super()._send(msg, endpoint, quiet, from_log, create)
@@ -186,6 +209,32 @@ class Publisher(_Visdom):  # type: ignore[misc]
 
     scatter = scatter_in_both_forms(_Visdom.scatter)
     image = image_in_both_forms(_Visdom.image)
+
+
+@functools.cache
+def _override_of(kind: Any) -> str | None:
+    """What a class of somebody's puts in the place of how Visdom's client posts. Its calls are Visdom's then, and wait.
+
+    A `_send` in a subclass is no such thing: it is called first, and what it passes on is published.
+    """
+    behind = kind.__mro__[kind.__mro__.index(Publisher) + 1 : kind.__mro__.index(_Visdom)]
+    override = next(
+        (f"{each.__name__}.{name}" for each in behind for name in ("_send", "_handle_post") if name in vars(each)), None
+    )
+    if kind._handle_post is not Publisher._handle_post:
+        override = f"{kind.__name__}._handle_post"
+    if override is not None:
+        logger.warning(
+            "%s is called for each request, so calls of this publisher wait for the server, as Visdom's own do.", override
+        )
+    return override
+
+
+@functools.cache
+def _names_of_visdoms() -> frozenset[str]:
+    """Members that Visdom's client and publishers may have. What else there is, a subclass has added."""
+    methods = [*vars(_Visdom).values(), *vars(Publisher).values()]
+    return frozenset(name for each in filter(inspect.isfunction, methods) for name in inspect.unwrap(each).__code__.co_names)
 
 
 def _made_again(kind: type[Publisher], arguments: dict[str, Any]) -> Publisher:
