@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.browser import Browser
 from tests.support.publisher import Publisher
-from tests.support.server import Login, VisdomServer
+from tests.support.served import ADA
+from tests.support.server import VisdomServer
 from tests.support.wait import until
 
 Serve = Callable[..., VisdomServer]
@@ -91,7 +92,7 @@ def other_site() -> Iterator[Callable[[str], str]]:
 def test_a_page_of_another_site_changes_nothing(
     browser: Browser, serve: Serve, other_site: Callable[[str], str], login: bool
 ) -> None:
-    server = serve(login=Login() if login else None)
+    server = serve(login=ADA if login else None)
     vis = Publisher(server, "kept")
     vis.text("mine", win="mine")
     tab = browser.open(server.url("/"))
@@ -108,7 +109,7 @@ def test_a_page_of_another_site_changes_nothing(
 
 
 def test_logging_out_ends_every_tab_of_the_login(browser: Browser, serve: Serve, link: str) -> None:
-    server = serve(polling=link == "poll", login=Login())
+    server = serve(polling=link == "poll", login=ADA)
     assert server.login is not None
     tab = browser.open(server.url("/"))
     tab.log_in(server.login.username, server.login.password)

@@ -11,7 +11,8 @@ from tests.support.dashboard import Dashboard, change, fill
 from tests.support.panes import Pane
 from tests.support.proxy import FaultProxy
 from tests.support.publisher import Publisher
-from tests.support.server import Login, VisdomServer
+from tests.support.served import ADA
+from tests.support.server import VisdomServer
 from tests.support.wait import during, until
 
 Make = Callable[..., Dashboard]
@@ -62,7 +63,7 @@ def test_readonly(make: Make) -> None:
 
 
 def test_login(make: Make) -> None:
-    dash = make(login=Login())
+    dash = make(login=ADA)
     assert dash.server.login is not None
     fill(dash.vis)
     tab = dash.open("/")

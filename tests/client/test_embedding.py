@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from visdom import Visdom
 
-from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.ports import free_port
 from tests.support.records import Records
+from tests.support.served import ADA
 from visdom_transport.client import EmbeddingRefused, EmbeddingStream
 
 Serve = Callable[..., LocalServer]
@@ -286,8 +287,8 @@ def test_refusal_of_the_server(server: LocalServer, vis: Visdom, records: Record
 
 def test_base_url_and_login(serve: Serve, records: Records) -> None:
     records.expect("40[01] POST /vis/e(mbedding|nv/main)")
-    server = serve(base_url="/vis", login=True)
-    with connection(server.port, base_url="/vis", username=USER, password=PASSWORD) as vis:
+    server = serve(base_url="/vis", login=ADA)
+    with connection(server.port, base_url="/vis", username=ADA.username, password=ADA.password) as vis:
         assert EmbeddingStream(vis).add(1, 2)
     assert held(server) == {"unassigned (1)": [1]}
     with connection(server.port, base_url="/vis") as stranger, pytest.raises(EmbeddingRefused, match="did you log in"):

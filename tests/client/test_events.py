@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pickle
@@ -16,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-import websocket
 from visdom import Visdom
 
 from tests.support.flavour import NEW_VISDOM
 from tests.support.ports import free_port
 from tests.support.proxy import FaultProxy
-from tests.support.server import Login, VisdomServer
-from tests.support.stock import stock_server
+from tests.support.served import ADA
+from tests.support.server import WITHOUT_PAGE, VisdomServer
+from tests.support.stock_peers import StockSocket
 from tests.support.wait import during, until
 
 FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5}
@@ -66,30 +64,19 @@ class Client:
             self.vis._session.close()
 
 
-def cookie_of(server: VisdomServer) -> str | None:
-    """What a browser sends that has logged in."""
-    if server.login is None:
-        return None
-    body = {"username": server.login.username, "password": server.login.digest}
-    with requests.Session() as session:
-        session.post(server.url("/"), data=json.dumps(body), timeout=5).raise_for_status()
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)
-
-
 class Page:
     """Sends events as a browser does, straight to the server. It reads nothing, and so never stays long enough to be silent."""
 
     def __init__(self, server: VisdomServer) -> None:
-        self._address = server.url("/socket").replace("http", "ws", 1)
-        self._cookie = cookie_of(server)
+        self._server = server
 
     def publish(self, *numbers: int) -> None:
         """Returns when the server has taken the events."""
-        socket = websocket.create_connection(self._address, timeout=10, cookie=self._cookie)
+        socket = StockSocket(self._server)
         for number in numbers:
             event = {"event_type": "Click", "target": TARGET, "eid": "main", "pane_data": False, "number": number}
-            socket.send(json.dumps({"cmd": "forward_to_vis", "data": event}))
-        socket.close(timeout=10)
+            socket.send({"cmd": "forward_to_vis", "data": event})
+        socket.connection.close(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -305,9 +292,8 @@ def test_a_client_that_listens_cannot_be_pickled_as_before(server: VisdomServer,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_login_and_base_url(kind: str, tmp_path: Path, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
-    login = Login()
-    with VisdomServer(tmp_path, settings=FAST, login=login, base_url="/x") as server, FaultProxy(server.port) as proxy:
-        options = {"base_url": "/x", "username": login.username, "password": login.password}
+    with VisdomServer(tmp_path, settings=FAST, login=ADA, base_url="/x") as server, FaultProxy(server.port) as proxy:
+        options = {"base_url": "/x", "username": ADA.username, "password": ADA.password}
         client = connect(proxy.port, kind, **options)
         assert client.vis.socket_alive
         page = Page(server)
@@ -331,13 +317,13 @@ def test_login_and_base_url(kind: str, tmp_path: Path, connect: Connect, caplog:
 def test_a_server_without_the_package(kind: str, tmp_path: Path, connect: Connect) -> None:
     if NEW_VISDOM and kind == "poll":
         pytest.skip("0.3.0 answers every poll of a source with an error")
-    with stock_server(tmp_path) as port, FaultProxy(port) as proxy:
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock, FaultProxy(stock.port) as proxy:
         client = connect(proxy.port, kind)
         assert client.vis.socket_alive
-        browser = websocket.create_connection(f"ws://127.0.0.1:{port}/socket", timeout=5)
+        browser = StockSocket(stock)
         event = {"target": TARGET, "eid": "main", "pane_data": False}
         for number in (1, 2):
-            browser.send(json.dumps({"cmd": "forward_to_vis", "data": event | {"number": number}}))
+            browser.send({"cmd": "forward_to_vis", "data": event | {"number": number}})
             client.wait_for(list(range(1, number + 1)))
             if number == 1:
                 proxy.refuse()

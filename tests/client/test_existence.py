@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 import visdom
 
-from tests.support.process import ServerProcess
 from tests.support.proxy import FaultProxy
-from tests.support.server import VisdomServer
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.wait import until
 from visdom_transport.client import Publisher, sender
 from visdom_transport.client.connection import Connection
@@ -192,9 +191,9 @@ def test_a_server_that_says_nothing_is_waited_for_once(
 
 
 @pytest.fixture(params=[False, True], ids=["ours", "stock"])
-def old_run(request: pytest.FixtureRequest, tmp_path: Path, connect: Connect) -> Iterator[ServerProcess]:
+def old_run(request: pytest.FixtureRequest, tmp_path: Path, connect: Connect) -> Iterator[VisdomServer]:
     """A server, with or without this package, that has windows of a former run."""
-    with ServerProcess(tmp_path, stock=request.param) as server:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE, stock=request.param) as server:
         vis = connect(server.port, visdom.Visdom)
         append(vis, 1)
         add_image(vis, "1")
@@ -203,7 +202,7 @@ def old_run(request: pytest.FixtureRequest, tmp_path: Path, connect: Connect) ->
         yield server
 
 
-def test_an_append_never_becomes_a_replacement(old_run: ServerProcess, connect: Connect) -> None:
+def test_an_append_never_becomes_a_replacement(old_run: VisdomServer, connect: Connect) -> None:
     with FaultProxy(old_run.port) as proxy:
         proxy.refuse()
         vis = connect(proxy.port)

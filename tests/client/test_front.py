@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from tests.client.publishers import TIMEOUT_S, Connect, append, xs
 from tests.fuzz.values import VALUES, examples, text_of
 from tests.support.front import Front, Reply, Request, page, passes
-from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.records import Records
-from tests.support.stock import stock_server
+from tests.support.served import ADA
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.wait import during, until
 from visdom_transport.client import outage, request_size, sender
 from visdom_transport.core.signature import SERVER_HEADER
@@ -214,10 +215,10 @@ def test_a_front_is_not_asked_before_it_says_so(front: Front, connect: Connect, 
 
 def test_a_login_is_tried_again_when_a_front_was_in_its_way(serve: Serve, connect: Connect, records: Records) -> None:
     records.ignore("visdom_transport.client|40[01] POST")
-    server = serve(login=True)
+    server = serve(login=ADA)
     with Front(server.port) as front:
         for way in (page(200, "Sign in", Set_Cookie="sso=1"), page(403), Reply(400, HTML), Reply(500, HTML)):
-            vis = connect(front.port, env="e", username=USER, password=PASSWORD)
+            vis = connect(front.port, env="e", username=ADA.username, password=ADA.password)
             append(vis, 0, win=str(way.status))
             answer_for_a_while(front, way)
             assert vis.flush(TIMEOUT_S), way
@@ -298,12 +299,12 @@ def test_a_redirect_is_forgotten_with_the_connection(
 
 
 def test_a_login_is_not_taken_to_another_host(serve: Serve, connect: Connect, records: Records) -> None:
-    server = serve(login=True)
+    server = serve(login=ADA)
     records.expect(f"302 redirects to http://localhost:{server.port}, where the login is not sent; use that address")
     records.expect("is back after")
     with Front(server.port) as front:
         front.behave = lambda request: Reply(302, {"Location": f"http://localhost:{server.port}{request.path}"})
-        vis = connect(front.port, env="e", username=USER, password=PASSWORD)
+        vis = connect(front.port, env="e", username=ADA.username, password=ADA.password)
         append(vis, 0)
         until(lambda: vis._sender is not None and vis._sender._outage.failures >= 3, "it gives up")
         assert "e" not in server.app.state
@@ -338,7 +339,7 @@ def test_one_odd_answer_does_not_make_a_server_one_without_the_package(
 
 def test_a_plain_visdom_behind_a_front(tmp_path: Any, connect: Connect, records: Records) -> None:
     records.ignore("visdom_transport.client")
-    with stock_server(tmp_path) as port, Front(port) as front:
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock, Front(stock.port) as front:
         vis = connect(front.port, env="e")
         for points, name in enumerate(SOME_WAYS, 1):
             way = WAYS[name]
@@ -361,7 +362,7 @@ def test_what_a_plain_visdom_refuses_is_counted_and_the_rest_goes_on(tmp_path: A
         "for window 'points'",
     ):
         records.expect(expected)
-    with stock_server(tmp_path) as port, Front(port) as front:
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock, Front(stock.port) as front:
         vis = connect(front.port, env="e")
         vis._send({"data": [], "win": "bad"})
         vis.bar(X=[1, 2], win="bar")
@@ -387,7 +388,7 @@ def test_a_plain_visdom_that_gets_the_package_is_given_whole_batches(
     records.expect("has no visdom-transport")
     records.ignore("cannot be reached|is back after")
     server = serve(settings={"journal_interval_s": 0.05})
-    with stock_server(tmp_path) as port, Front(port) as front:
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock, Front(stock.port) as front:
         vis = connect(front.port, env="e")
         append(vis, 0)
         assert vis.flush(TIMEOUT_S)

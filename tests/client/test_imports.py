@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import Login, VisdomServer
+from tests.support.served import ADA
+from tests.support.server import VisdomServer
 
 PROGRAM = """
     import sys, threading, warnings
@@ -55,9 +56,8 @@ PROGRAM = """
 
 @pytest.mark.parametrize("link", ["websocket", "poll"])
 def test_a_thread_imports_nothing(tmp_path: Path, link: str) -> None:
-    login = Login()
-    with VisdomServer(tmp_path, login=login) as server:
-        code = f"USER, PASSWORD = {login.username!r}, {login.password!r}\n" + textwrap.dedent(PROGRAM)
+    with VisdomServer(tmp_path, login=ADA) as server:
+        code = f"USER, PASSWORD = {ADA.username!r}, {ADA.password!r}\n" + textwrap.dedent(PROGRAM)
         arguments = [sys.executable, "-c", code, str(server.port), link]
         result = subprocess.run(arguments, timeout=60, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert result.returncode == 0, result.stderr

@@ -18,11 +18,11 @@ from visdom import Visdom
 
 from tests.client.publishers import Connect, append
 from tests.support.front import Front, Reply, page, passes
-from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.proxy import FaultProxy
 from tests.support.records import Records
-from tests.support.server import Login, VisdomServer
-from tests.support.stock import stock_server
+from tests.support.served import ADA
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 from visdom_transport.client import EmbeddingRefused, EmbeddingStream, exchange, posting, publisher, questions, sender
 
 pytestmark = [
@@ -121,8 +121,8 @@ def test_everything_that_a_visdom_says_is_passed_on(
     server: LocalServer, plain: Callable[..., Any], records: Records, tmp_path: Path
 ) -> None:
     records.ignore("tornado.access")
-    with stock_server(tmp_path) as stock_port:
-        for port in (server.port, stock_port):
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock:
+        for port in (server.port, stock.port):
             vis = plain(port, env="e")
             assert vis.line(Y=np.array([1.0, np.nan]), X=np.arange(2), win="loss", name="a") == "loss"
             assert vis.line(Y=np.array([1.0]), X=np.arange(1), win="loss", name="a", update="append") == "loss"
@@ -138,8 +138,8 @@ def test_everything_that_a_visdom_says_is_passed_on(
             assert vis.win_exists("loss") is False
             assert vis.win_exists("copy") is True
             assert not vis.get_window_data("none") or isinstance(vis.get_window_data("none"), str)
-    with stock_server(tmp_path / "more") as stock_port, pytest.raises(EmbeddingRefused, match="installed there"):
-        EmbeddingStream(plain(stock_port)).add(1, 2)
+        with pytest.raises(EmbeddingRefused, match="installed there"):
+            EmbeddingStream(plain(stock.port)).add(1, 2)
 
 
 def test_a_redirect_is_followed(server: LocalServer, plain: Callable[..., Any], records: Records) -> None:
@@ -154,8 +154,8 @@ def test_a_redirect_is_followed(server: LocalServer, plain: Callable[..., Any], 
 
 def test_a_login_that_was_forgotten_is_given_again(serve: Serve, plain: Callable[..., Any], records: Records) -> None:
     records.ignore("tornado.access")
-    server = serve(login=True)
-    vis = plain(server.port, env="e", username=USER, password=PASSWORD)
+    server = serve(login=ADA)
+    vis = plain(server.port, env="e", username=ADA.username, password=ADA.password)
     assert vis.text("t", win="w") == "w"
     vis.session.cookies.clear()
     assert vis.text("u", win="v") == "v"
@@ -164,12 +164,12 @@ def test_a_login_that_was_forgotten_is_given_again(serve: Serve, plain: Callable
 
 def test_a_wrong_login_is_told_from_one_that_cannot_be_tried(serve: Serve, plain: Callable[..., Any], records: Records) -> None:
     records.ignore("tornado.access")
-    server = serve(login=True)
+    server = serve(login=ADA)
     with pytest.raises(RuntimeError, match="Authentication failed"):
-        plain(server.port, username=USER, password="wrong")
+        plain(server.port, username=ADA.username, password="wrong")
     with Front(server.port) as front:
         front.behave = lambda _: page(403)
-        vis = plain(front.port, username=USER, password=PASSWORD)
+        vis = plain(front.port, username=ADA.username, password=ADA.password)
         assert vis.text("t", win="w") is False
         front.behave = passes
         assert vis.text("t", win="w") == "w"
@@ -221,10 +221,9 @@ def test_a_frozen_server_is_as_good_as_none(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_client_of_a_frozen_server_with_a_login_is_made(tmp_path: Path, plain: Callable[..., Any]) -> None:
-    login = Login()
-    with VisdomServer(tmp_path, login=login) as process:
+    with VisdomServer(tmp_path, login=ADA) as process:
         os.kill(process.pid, signal.SIGSTOP)
-        vis = in_time(lambda: plain(process.port, env="e", username=login.username, password=login.password), 8)
+        vis = in_time(lambda: plain(process.port, env="e", username=ADA.username, password=ADA.password), 8)
         os.kill(process.pid, signal.SIGCONT)
         assert vis.text("t", win="w") == "w"
 

@@ -22,11 +22,12 @@ import visdom
 from visdom import Visdom
 
 from tests.client.publishers import TIMEOUT_S, Connect, append, xs
-from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.ports import free_port
 from tests.support.proxy import FaultProxy
 from tests.support.records import Records
-from tests.support.stock import stock_server
+from tests.support.served import ADA
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.wait import until
 from visdom_transport.client import Publisher, background
 from visdom_transport.client.connection import Connection
@@ -153,8 +154,8 @@ def test_threads_may_share_one(server: LocalServer, connect: Connect) -> None:
 
 
 def test_login_and_base_url(serve: Serve, connect: Connect) -> None:
-    server = serve(login=True, base_url="/base", settings=SETTINGS)
-    vis = connect(server.port, base_url="/base", username=USER, password=PASSWORD)
+    server = serve(login=ADA, base_url="/base", settings=SETTINGS)
+    vis = connect(server.port, base_url="/base", username=ADA.username, password=ADA.password)
     vis.text("hello", win="w")
     assert vis.flush(TIMEOUT_S)
     assert list(server.windows()) == ["w"]
@@ -435,8 +436,8 @@ def test_a_full_outbox_spills(server: LocalServer, proxy: FaultProxy, connect: C
 def test_a_server_without_the_package_gets_visdoms_own_requests(tmp_path: Path, connect: Connect, records: Records) -> None:
     records.expect("refused a message to /events for window 'bad'")
     records.expect("has no visdom-transport")
-    with stock_server(tmp_path) as port:
-        vis = connect(port, env="e")
+    with VisdomServer(tmp_path, stock=True, program=WITHOUT_PAGE) as stock:
+        vis = connect(stock.port, env="e")
         for x in range(5):
             append(vis, x)
         vis._send({"data": [], "win": "bad"})
@@ -517,12 +518,12 @@ GOES_ON = """
 """
 
 
-@pytest.mark.parametrize("login", [{}, {"username": USER, "password": "wrong"}])
+@pytest.mark.parametrize("login", [{}, {"username": ADA.username, "password": "wrong"}])
 def test_without_a_server_or_its_password_the_program_goes_on(
     serve: Serve, records: Records, tmp_path: Path, login: dict[str, str]
 ) -> None:
     records.ignore("400 POST /")
-    port = serve(login=True, settings=SETTINGS).port if login else free_port()
+    port = serve(login=ADA, settings=SETTINGS).port if login else free_port()
     began = time.monotonic()
     result = run_script(tmp_path, GOES_ON.format(login=login), port)
     assert result.returncode == 0, result.stderr

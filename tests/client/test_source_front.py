@@ -10,7 +10,8 @@ import pytest
 
 from tests.client.test_events import FAST, KINDS, Client, Page
 from tests.support.front import Front, Reply, Request, page, passes
-from tests.support.server import Login, VisdomServer
+from tests.support.served import ADA
+from tests.support.server import VisdomServer
 from tests.support.wait import until
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.signature import SERVER_HEADER
@@ -118,10 +119,9 @@ def test_a_redirect_is_followed(kind: str, server: VisdomServer, connect: Callab
 
 
 def test_a_login_is_not_taken_to_another_host(tmp_path: Any, connect: Callable[..., Client]) -> None:
-    login = Login()
-    with VisdomServer(tmp_path, settings=FAST, login=login) as server, Front(server.port) as front:
+    with VisdomServer(tmp_path, settings=FAST, login=ADA) as server, Front(server.port) as front:
         front.behave = lambda request: Reply(307, {"Location": f"http://localhost:{server.port}{request.path}"})
-        client = connect(front.port, "websocket", username=login.username, password=login.password)
+        client = connect(front.port, "websocket", username=ADA.username, password=ADA.password)
         until(lambda: len(front.seen) >= 4, "it asks again")
         assert not client.vis.socket_alive
         front.behave = passes

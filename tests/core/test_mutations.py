@@ -254,7 +254,7 @@ def a_poll_in_the_middle_of_a_catch_up_is_taken_for_current(plant: Planter) -> N
 def a_client_acknowledges_before_it_applies(plant: Planter) -> None:
     def lose(original: Any, client: Client, lost: bool = False, repeat_batches: bool = False) -> bool:
         polled: bool = original(client, lost, repeat_batches)
-        for name, replica in client.replicas.items() if lost else ():
+        for name, replica in client.feeds.items() if lost else ():
             feed = client.world.hub.feeds.get(name)
             if feed is not None and feed.epoch == replica.epoch:
                 replica.offset = feed.offset

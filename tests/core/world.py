@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
-from tests.support.replica import EventReplica, Outbox, StateReplica
+from tests.support.peer import Message, Peer
+from tests.support.replica import StateReplica
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.delta import apply
@@ -222,37 +224,27 @@ def check_ring(feed: EventFeed, limits: Limits) -> None:
     assert feed._ring or not feed.offset, "the newest event was not kept"
 
 
-class Client:
+class Client(Peer):
     """A client of either kind of link. Frames wait in ``down`` and ``up`` until they are delivered, or lost with the link."""
 
     def __init__(self, world: World, feeds: tuple[str, ...] = STATE_FEEDS) -> None:
+        super().__init__(*feeds)
         self.world = world
-        self.session: str | None = None
-        self.secret: str | None = None
-        self.replicas: dict[str, StateReplica | EventReplica] = {}
-        for name in feeds:
-            self.follow(name)
         self.awaiting: Counter[str] = Counter()  # verdicts; until the last arrives, all is about subscriptions before
         self.chain: dict[str, int | None] = {}
-        self.outbox = Outbox()
         self.conversation: Conversation | None = None
         self.sizes: list[int] = []
         """What the server has sent on this link, in bytes of entries for each batch."""
         self.down: deque[dict[str, Any]] = deque()
         self.up: deque[dict[str, Any]] = deque()
         self.batches = 0
-        self.news = self.welcomed = False
+        self.news = self.is_welcome = False
         self.window = world.limits.window_batches
         self.draws = True
         self.closed: CloseCode | None = None
         self.deltas = 0
         self.lost_position = 0
-        self.events: list[Any] = []
-        self.missed = 0
         world.clients.append(self)
-
-    def follow(self, name: str) -> None:
-        self.replicas[name] = EventReplica() if name == "events" else StateReplica()
 
     # --- links ---
 
@@ -275,12 +267,11 @@ class Client:
         self.world.links.append(conversation.link)
         if kind != "poll":
             self.world.hub.await_hello(conversation.link, self.world.now)
-            self.up.append({**self._hello(), "window": self.window})
+            self.up.append(self.hello(window=self.window))
 
-    def _hello(self) -> dict[str, Any]:
-        feeds = {name: replica.position() for name, replica in self.replicas.items()}
-        self.awaiting = Counter(feeds.keys())
-        return {"type": "hello", "role": "browser", "session": self.session, "secret": self.secret, "feeds": feeds}
+    def hello(self, **members: Any) -> Message:
+        self.awaiting = Counter(self.feeds.keys())
+        return super().hello(**members)
 
     def _on_news(self, conversation: Conversation) -> None:
         self.news |= self.conversation is conversation
@@ -290,7 +281,7 @@ class Client:
             self.closed = code
             self.drop_link()
             if code in (CloseCode.REPLACED, CloseCode.WRONG_SECRET):
-                self.session = self.secret = None
+                self.be_nobody()
 
     def drop_link(self) -> None:
         """The client's end of the link is gone, with all that was under way. The server is not told."""
@@ -298,7 +289,7 @@ class Client:
         self.down.clear()
         self.up.clear()
         self.batches = 0
-        self.news = self.welcomed = False
+        self.news = self.is_welcome = False
 
     def cut(self) -> None:
         """Both ends notice."""
@@ -351,10 +342,10 @@ class Client:
         try:
             if opening:
                 # Without a window: a poll is credit by itself.
-                self.up.appendleft(self._hello())
+                self.up.appendleft(self.hello())
             else:
                 # JSON in between, as on the wire.
-                feeds = decode(encode({name: replica.position() for name, replica in self.replicas.items()}))
+                feeds = decode(encode(self.positions()))
                 conversation.present(feeds, self.world.now)
             while self.up and conversation is self.conversation:
                 conversation.act(self.up.popleft(), self.world.now)
@@ -426,19 +417,18 @@ class Client:
     def handle(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "welcome":
-            self.welcomed = True
-            self.session, self.secret = message["session"], message["secret"]
-            self.up.extend(self.outbox.welcomed(message["session"]))
+            self.is_welcome = True
+            self.up.extend(self.welcomed(message))
         elif kind == "subscribed":
             name = message["feed"]
             self.awaiting -= Counter([name])
-            if name in self.replicas and name not in self.awaiting:
-                self.replicas[name].subscribed(message)
+            if name in self.feeds and name not in self.awaiting:
+                self.subscribed(message)
                 self.chain[name] = message["offset"] if name == "events" else None
         elif kind == "batch":
             self.batches += "again" not in message
-            if message["feed"] in self.replicas and message["feed"] not in self.awaiting:
-                self._apply(message)
+            if message["feed"] in self.feeds and message["feed"] not in self.awaiting:
+                self.take_batch(message)
         elif kind == "reply":
             assert message["error"] is None
             command = self.outbox.replied(message["id"])
@@ -448,44 +438,39 @@ class Client:
         else:
             assert kind == "pong", message
 
-    def _apply(self, message: dict[str, Any]) -> None:
+    def take_batch(self, message: Message) -> None:
         name = message["feed"]
-        replica = self.replicas[name]
         if "again" not in message:
             assert self.chain[name] in (message["from"], None), "a broken chain of batches"
             self.chain[name] = message["to"] if message["complete"] or name == "events" else message["from"]
-        if isinstance(replica, EventReplica):
-            before = replica.offset
-            missed, events = replica.apply(message)
-            first = before + missed
-            assert events == self.world.published[first : first + len(events)], "events out of order, or not told as lost"
-            assert replica.offset == first + len(events)
-            self.missed += missed
-            self.events += events
-            return
         try:
-            replica.apply(message)
+            self.apply(message)
         except GapError:
             self.lost_position += 1
             self.subscribe(name)
 
+    def read(self, batch: Mapping[str, Any], before: int, missed: int, events: list[Any]) -> None:
+        first = before + missed
+        assert events == self.world.published[first : first + len(events)], "events out of order, or not told as lost"
+        assert self.feeds["events"].offset == first + len(events)
+        super().read(batch, before, missed, events)
+
     def subscribe(self, name: str) -> None:
         """Begin, or begin again, to follow a feed. A poll presents it; on any other link it is asked for."""
-        if name not in self.replicas:
-            self.follow(name)
+        self.follow(name)
         if self.connected and not self.polls:
             self.awaiting[name] += 1
-            self.up.append({"type": "subscribe", "feed": name, "position": self.replicas[name].position()})
+            self.up.append({"type": "subscribe", "feed": name, "position": self.feeds[name].position()})
 
     def unsubscribe(self, name: str) -> None:
-        self.replicas.pop(name, None)
+        self.feeds.pop(name, None)
         if self.connected and not self.polls:
             self.up.append({"type": "unsubscribe", "feed": name})
 
     def command(self) -> None:
         message = self.outbox.add({"cmd": "note", "number": self.world.count()})
         # Before the welcome its id might belong to a session that is gone; the welcome sends it anyway.
-        if self.welcomed:
+        if self.is_welcome:
             self.up.append(message)
 
     def grant(self, window: int) -> None:
@@ -497,8 +482,9 @@ class Client:
 
     def check(self) -> None:
         assert self.lost_position == 0, "a delta did not fit"
-        assert len({str(event) for event in self.events}) == len(self.events), "an event came twice"
-        for name, replica in self.replicas.items():
+        events = self.events.get("events", [])
+        assert len({str(event) for event in events}) == len(events), "an event came twice"
+        for name, replica in self.feeds.items():
             feed = self.world.hub.feeds.get(name)
             if isinstance(replica, StateReplica) and feed is not None and feed.epoch == replica.epoch:
                 assert replica.offset <= feed.offset
@@ -535,7 +521,7 @@ class Client:
             raise AssertionError("no end of catching up")
         assert not self.awaiting, "a subscription without a verdict"
         assert not self.outbox.pending, "a command without a reply"
-        for name, replica in self.replicas.items():
+        for name, replica in self.feeds.items():
             assert replica.offset == self.world.hub.feeds[name].offset, f"{name} stays behind"
             if isinstance(replica, StateReplica):
                 assert replica.values == self.world.state[name], f"{name} did not converge"

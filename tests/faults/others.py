@@ -10,12 +10,13 @@ from typing import Any
 
 import visdom
 
-from tests.faults.own import SUBPROTOCOL, OwnClient
+from tests.faults.own import OwnClient
 from tests.faults.participant import Participant
 from tests.faults.schedule import Member
 from tests.faults.stage import Stage
 from tests.faults.wire import Http, LinkLost, Refused, WebSocket
 from tests.support.browser import Browser, Tab
+from tests.support.own import SUBPROTOCOL
 from tests.support.server import VisdomServer
 from visdom_transport.client.backoff import Backoff
 

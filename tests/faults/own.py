@@ -14,13 +14,12 @@ from tests.faults.participant import Actor
 from tests.faults.schedule import OWN_PAGES, Member
 from tests.faults.stage import BACKOFF_S, SETTINGS, Stage
 from tests.faults.wire import Http, LinkLost, Refused, WebSocket
+from tests.support.own import SUBPROTOCOL
+from tests.support.peer import Message, Peer
 from tests.support.replica import EventReplica, Outbox, StateReplica
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.errors import GapError
 
-Message = dict[str, Any]
-
-SUBPROTOCOL = "visdom-transport.v1"
 WINDOW = 4
 POLL_INTERVAL_S = 0.05
 """A page does something between two polls."""
@@ -34,8 +33,24 @@ def event_of(event: Message) -> Event:
     return event.get("event_type"), event.get("target"), event.get("eid"), event.get("number")
 
 
+class Checked(Peer):
+    """What a client knows, whichever link that came over. All of it is checked as it comes."""
+
+    def __init__(self, client: OwnClient, *feeds: str) -> None:
+        super().__init__(*feeds, role=client.role)
+        self._client = client
+
+    def changed(self, batch: Mapping[str, Any], keys: set[str]) -> None:
+        for key in keys:
+            if key.startswith("text"):
+                self._client.check_version(f"{batch['feed']} {batch['epoch']}", key, self.state(batch["feed"]).get(key))
+
+    def read(self, batch: Mapping[str, Any], before: int, missed: int, events: list[Any]) -> None:
+        self._client.take_events(batch, before, missed, events)
+
+
 class OwnClient(Actor):
-    """One client. `states` and `readers` are what it knows, whichever link that came over."""
+    """One client."""
 
     def __init__(self, stage: Stage, member: Member) -> None:
         super().__init__(stage, member)
@@ -60,16 +75,13 @@ class OwnClient(Actor):
         """Know nothing, as a page that is loaded again."""
         page = self.role == "browser"
         feeds = ["shared", f"env/{self.stage.env}", f"env/{self.stage.env}-x"] if page else ["events"]
-        self.states = {feed: StateReplica() for feed in feeds if page}
-        self.readers = {feed: EventReplica() for feed in feeds if not page}
+        self.peer = Checked(self, *feeds)
         self.events: dict[tuple[str, int], Event] = {}
         """By epoch and offset."""
         self.missed: Counter[str] = Counter()
         self.began: dict[str, int] = {}
         """Where the reading of each epoch began."""
-        self.outbox = Outbox()
         self.loads += 1
-        self.identity: tuple[str, str] | None = None
         self.server: str | None = None
         self._seen: dict[tuple[str, str], int] = {}
 
@@ -111,17 +123,12 @@ class OwnClient(Actor):
 
     # --- links ---
 
-    def _hello(self) -> Message:
-        session, secret = self.identity or (None, None)
-        hello = {"type": "hello", "role": self.role, "session": session, "secret": secret, "window": WINDOW}
-        return {**hello, "feeds": self.positions()}
-
     async def _follow_socket(self) -> None:
         path = "/socket" if self.role == "browser" else "/vis_socket"
         link = _SocketFlow(self)
         link.socket = await WebSocket.open(self.stage.port(self.network), path, link.receive, subprotocol=SUBPROTOCOL)
         try:
-            link.socket.send(self._hello())
+            link.socket.send(self.peer.hello(window=WINDOW))
             while not link.socket.ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SETTINGS["heartbeat_s"] / 2):
@@ -134,30 +141,41 @@ class OwnClient(Actor):
     async def _follow_polls(self) -> None:
         link = _PollFlow(self)
         try:
-            await link.follow(self._hello())
+            await link.follow(self.peer.hello(window=WINDOW))
         finally:
             link.drop()
 
     def _closed(self, code: int | None) -> None:
         if code in (4000, 4051):
-            self.identity = None
+            self.peer.be_nobody()
         if code in (4050, 4052, 4053):
             self.stage.violated("liveness", f"{self.kind} {self.id} was refused with {code}")
 
     # --- what it knows ---
 
-    def positions(self) -> dict[str, Message | None]:
-        return {feed: replica.position() for feed, replica in (self.states | self.readers).items()}
+    @property
+    def states(self) -> dict[str, StateReplica]:
+        return {feed: replica for feed, replica in self.peer.feeds.items() if isinstance(replica, StateReplica)}
+
+    @property
+    def readers(self) -> dict[str, EventReplica]:
+        return {feed: replica for feed, replica in self.peer.feeds.items() if isinstance(replica, EventReplica)}
+
+    @property
+    def outbox(self) -> Outbox:
+        return self.peer.outbox
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        session, secret = self.peer.session, self.peer.secret
+        return None if session is None or secret is None else (session, secret)
 
     def subscribed(self, message: Message) -> None:
         feed = message["feed"]
-        if feed in self.readers:
-            epoch = self.readers[feed].epoch
-            self.readers[feed].subscribed(message)
-            if message["epoch"] != epoch:
-                self.began[message["epoch"]] = message["offset"]
-        else:
-            self.states[feed].subscribed(message)
+        began = feed in self.readers and message["epoch"] != self.readers[feed].epoch
+        self.peer.subscribed(message)
+        if began:
+            self.began[message["epoch"]] = message["offset"]
 
     def welcomed(self, message: Message) -> list[Message]:
         """Take an identity; return the commands to send again."""
@@ -170,12 +188,11 @@ class OwnClient(Actor):
             self.stage.unsure |= {
                 (data["target"], data["number"]) for data in pending if isinstance(data, dict) and "number" in data
             }
-        self.identity = identity
         self._backoff.succeeded()
         if identity not in self.secrets:
             self.secrets.append(identity)
         self.server = message["server"]
-        return self.outbox.welcomed(message["session"])
+        return self.peer.welcomed(message)
 
     def replied(self, message: Message) -> None:
         done = self.outbox.replied(message["id"])
@@ -191,19 +208,10 @@ class OwnClient(Actor):
             self.answered[key] = str(self.server)
 
     def take_batch(self, batch: Message) -> None:
-        feed = batch["feed"]
-        if feed in self.readers:
-            self._take_events(batch)
-            return
-        replica = self.states[feed]
         try:
-            changed = replica.apply(batch)
+            self.peer.apply(batch)
         except GapError as error:
-            self.stage.violated("order", f"{self.kind} {self.id}: {feed}: {error}")
-            return
-        for key in changed:
-            if key.startswith("text"):
-                self._check_version(f"{feed} {batch['epoch']}", key, replica.values.get(key))
+            self.stage.violated("order", f"{self.kind} {self.id}: {batch['feed']}: {error}")
 
     # --- for the table of stock beside ours ---
 
@@ -222,7 +230,7 @@ class OwnClient(Actor):
 
     # --- inside ---
 
-    def _check_version(self, life: str, key: str, window: Any) -> None:
+    def check_version(self, life: str, key: str, window: Any) -> None:
         """What is replaced never goes back."""
         if window is None:
             return
@@ -233,10 +241,8 @@ class OwnClient(Actor):
             self.stage.violated("order", f"{self.kind} {self.id}: {key} went back from {self._seen[life, key]} to {version}")
         self._seen[life, key] = version
 
-    def _take_events(self, batch: Message) -> None:
+    def take_events(self, batch: Mapping[str, Any], before: int, missed: int, events: list[Any]) -> None:
         reader = self.readers[batch["feed"]]
-        before = reader.offset
-        missed, events = reader.apply(batch)
         if batch["epoch"] != reader.epoch:
             return
         self.missed[batch["epoch"]] += missed
@@ -384,7 +390,7 @@ class _SocketFlow(_Flow):
 
     def in_order(self, message: Message, size: int) -> None:
         if self.client.stage.plant == "client-acks-before-it-applies" and message["type"] == "batch" and message["complete"]:
-            replica = (self.client.states | self.client.readers)[message["feed"]]
+            replica = self.client.peer.feeds[message["feed"]]
             replica.offset = max(replica.offset, message["to"])
         self._waiting.append((message, size))
         self._check_bounds()
@@ -441,7 +447,7 @@ class _PollFlow(_Flow):
         await self._take(await self._post(self._polls, "poll", wait_s=0, feeds={}, messages=[hello]))
         while True:
             self._fail_if_sending_failed()
-            positions = self.client.positions()
+            positions = self.client.peer.positions()
             await self._take(await self._post(self._polls, "poll", wait_s=SETTINGS["poll_wait_s"], feeds=positions, messages=[]))
             await asyncio.sleep(max(POLL_INTERVAL_S, self.client.slow_until - stage.now()))
 

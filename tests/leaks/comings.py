@@ -8,19 +8,19 @@ import socket
 from collections.abc import Callable
 
 from tests.support.own import SUBPROTOCOL, OwnPoll, OwnSocket
-from tests.support.process import ServerProcess
 from tests.support.raw import RawSocket
+from tests.support.server import VisdomServer
 from tests.support.stock_peers import StockPoll, StockSocket
 
-ComingAndGoing = Callable[[ServerProcess, int], None]
+ComingAndGoing = Callable[[VisdomServer, int], None]
 
 
-def text(server: ServerProcess, win: str, content: str, eid: str = "main") -> None:
+def text(server: VisdomServer, win: str, content: str, eid: str = "main") -> None:
     body = {"data": [{"type": "text", "content": content}], "win": win, "eid": eid, "opts": {"title": win}}
     server.post("/events", body).raise_for_status()
 
 
-def resumed_sockets(server: ServerProcess, times: int) -> None:
+def resumed_sockets(server: VisdomServer, times: int) -> None:
     """One page that loses its connection again and again, and resumes; half the time the server does not know yet."""
     text(server, "w", "begin")
     first = client = OwnSocket(server, "shared", "env/main", "events", "notifications")
@@ -35,7 +35,7 @@ def resumed_sockets(server: ServerProcess, times: int) -> None:
     client.close()
 
 
-def new_sockets(server: ServerProcess, times: int) -> None:
+def new_sockets(server: VisdomServer, times: int) -> None:
     """Pages and sources that come once, say goodbye or do not, and never come back."""
     for number in range(times):
         role = "source" if number % 3 == 0 else "browser"
@@ -45,7 +45,7 @@ def new_sockets(server: ServerProcess, times: int) -> None:
         client.close()
 
 
-def silent_sockets(server: ServerProcess, times: int) -> None:
+def silent_sockets(server: VisdomServer, times: int) -> None:
     """WebSockets that open and say nothing, or that go before the answer."""
     for _ in range(times):
         RawSocket(server, "/socket", subprotocol=SUBPROTOCOL).close()
@@ -54,7 +54,7 @@ def silent_sockets(server: ServerProcess, times: int) -> None:
             connection.sendall(b"GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
 
 
-def subscriptions(server: ServerProcess, times: int) -> None:
+def subscriptions(server: VisdomServer, times: int) -> None:
     """One page that looks at one environment after another, at comparisons, and at what is not there."""
     text(server, "w", "one", "left")
     text(server, "w", "two", "right")
@@ -70,7 +70,7 @@ def subscriptions(server: ServerProcess, times: int) -> None:
         client.ask({"type": "ping"}, "pong")
 
 
-def commands(server: ServerProcess, times: int) -> None:
+def commands(server: VisdomServer, times: int) -> None:
     """Commands that work and commands that do not, on one session."""
     with OwnSocket(server, "env/main", "events") as client:
         for number in range(1, times + 1):
@@ -81,7 +81,7 @@ def commands(server: ServerProcess, times: int) -> None:
         server.post("/close", {"win": f"c{number}", "eid": "main"})
 
 
-def poll_chains(server: ServerProcess, times: int) -> None:
+def poll_chains(server: VisdomServer, times: int) -> None:
     """Chains of polls that end without a word."""
     for number in range(times):
         client = OwnPoll(server, "shared", "env/main", "events")
@@ -89,7 +89,7 @@ def poll_chains(server: ServerProcess, times: int) -> None:
         client.converge()
 
 
-def resumed_polls(server: ServerProcess, times: int) -> None:
+def resumed_polls(server: VisdomServer, times: int) -> None:
     """One page that goes from a WebSocket to polls and back."""
     text(server, "w", "begin")
     with OwnSocket(server, "env/main", "shared") as first:
@@ -101,7 +101,7 @@ def resumed_polls(server: ServerProcess, times: int) -> None:
                 assert client.welcome["resumed"]
 
 
-def dropped_polls(server: ServerProcess, times: int) -> None:
+def dropped_polls(server: VisdomServer, times: int) -> None:
     """Polls that are held when their client goes away; of some chains a new poll comes first."""
     for number in range(times):
         client = OwnPoll(server, "env/main")
@@ -115,7 +115,7 @@ def dropped_polls(server: ServerProcess, times: int) -> None:
     assert [each.result() for each in held] == [[]] * len(held)
 
 
-def stock_sockets(server: ServerProcess, times: int) -> None:
+def stock_sockets(server: VisdomServer, times: int) -> None:
     """Stock pages and sources that look at environments and comparisons, and go."""
     text(server, "w", "one", "left")
     text(server, "w", "two", "right")
@@ -134,7 +134,7 @@ def stock_sockets(server: ServerProcess, times: int) -> None:
                 page.connection.close(timeout=1)
 
 
-def stock_polls(server: ServerProcess, times: int) -> None:
+def stock_polls(server: VisdomServer, times: int) -> None:
     """Stock pages and sources that poll a few times, and never again."""
     for number in range(times):
         client = StockPoll(server, "source" if number % 3 == 0 else "browser")
@@ -143,7 +143,7 @@ def stock_polls(server: ServerProcess, times: int) -> None:
         client.send(cmd="echo" if number % 3 == 0 else "nonsense")
 
 
-def environments(server: ServerProcess, times: int) -> None:
+def environments(server: VisdomServer, times: int) -> None:
     """Environments that are made, fed by a publisher, watched in both dialects, and deleted."""
     began = server.post("/transport/publish", {"producer": "one", "first": 1, "messages": []}).json()["applied"]
     with OwnSocket(server, "shared") as client, StockSocket(server) as page:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.support.process import ServerProcess
+from tests.support.server import VisdomServer
 from tests.support.wait import until
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "processes" / "visdom_server.py"
@@ -14,11 +14,11 @@ Census = dict[str, dict[str, int]]
 PARTS = ("process", "held", "objects")
 
 
-class InspectedServer(ServerProcess):
+class InspectedServer(VisdomServer):
     """A server that tells what it holds."""
 
-    def _program(self, env_path: str) -> list[str]:
-        return [str(SCRIPT), env_path, "--port", str(self.port)]
+    def _command(self) -> list[str]:
+        return [str(SCRIPT), f"{self.env_path}/", "--port", str(self.port)]
 
     def census(self, *parts: str) -> Census:
         """The counts of some parts: process, held, objects, garbage."""

@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.programs.pace import STEPS, env_of
-from tests.support.server import VisdomServer, Window
+from tests.support.served import Window
+from tests.support.server import VisdomServer
 from tests.support.wait import until
 
 HERE = Path(__file__).parent

@@ -14,7 +14,8 @@ import pytest
 
 from tests.programs.started import PACKAGES, STEPS, Outcome, Programs, differences, is_there
 from tests.support.flavour import NEW_VISDOM
-from tests.support.server import VisdomServer, Window
+from tests.support.served import Window
+from tests.support.server import VisdomServer
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.programs, pytest.mark.timeout(300)]

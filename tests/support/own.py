@@ -10,50 +10,17 @@ from typing import Any
 
 import requests
 
-from tests.support.raw import TIMEOUT_S, RawSocket, Served
-from tests.support.replica import EventReplica, StateReplica
-
-Message = dict[str, Any]
+from tests.support.peer import Message, Peer
+from tests.support.raw import TIMEOUT_S, RawSocket
+from tests.support.served import Served
 
 SUBPROTOCOL = "visdom-transport.v1"
 
 
-class Replicas:
-    """The client's half of docs/protocol.md, on whatever link."""
-
-    def __init__(self) -> None:
-        self.feeds: dict[str, StateReplica | EventReplica] = {}
-        self.events: dict[str, list[Any]] = {}
-        self.missed = 0
-        self.batches = 0
-
-    def follow(self, *names: str) -> None:
-        for name in names:
-            self.feeds.setdefault(name, EventReplica() if name in ("events", "notifications") else StateReplica())
-
-    def positions(self) -> dict[str, Any]:
-        return {name: replica.position() for name, replica in self.feeds.items()}
-
-    def take(self, message: Message) -> None:
-        """Act on one message from the server."""
-        replica = self.feeds.get(message.get("feed", ""))
-        if replica is None:
-            return
-        if message["type"] == "subscribed":
-            replica.subscribed(message)
-        elif message["type"] == "batch":
-            self.batches += 1
-            if isinstance(replica, StateReplica):
-                replica.apply(message)
-            else:
-                missed, events = replica.apply(message)
-                self.missed += missed
-                self.events.setdefault(message["feed"], []).extend(events)
-
-    def state(self, name: str) -> dict[str, Any]:
-        replica = self.feeds[name]
-        assert isinstance(replica, StateReplica)
-        return replica.values
+def greeting(peer: Peer, role: str, session: Message | None, **members: Any) -> Message:
+    """The hello of a link that begins a session, or goes on with that of a welcome."""
+    identity = {"session": session["session"], "secret": session["secret"]} if session else {"session": None, "secret": None}
+    return peer.hello(role=role, **identity, **members)
 
 
 class OwnSocket(RawSocket):
@@ -64,7 +31,7 @@ class OwnSocket(RawSocket):
         server: Served,
         *feeds: str,
         role: str = "browser",
-        replicas: Replicas | None = None,
+        replicas: Peer | None = None,
         session: Message | None = None,
         hello: Message | None = None,
         acknowledge: bool = True,
@@ -73,15 +40,14 @@ class OwnSocket(RawSocket):
         path = "/socket" if role == "browser" else "/vis_socket"
         super().__init__(server, path, subprotocol=SUBPROTOCOL, small=small)
         self.server = server
-        self.replicas = replicas or Replicas()
+        self.replicas = replicas or Peer()
         self.replicas.follow(*feeds)
         self.acknowledge = acknowledge
         self.batches = 0
         self.welcome: Message = {}
         if hello is not None and not hello:
             return  # the test says hello itself
-        identity = {"session": session["session"], "secret": session["secret"]} if session else {"session": None, "secret": None}
-        self.send({"type": "hello", "role": role, **identity, "window": 4, "feeds": self.replicas.positions(), **(hello or {})})
+        self.send(greeting(self.replicas, role, session, **{"window": 4, **(hello or {})}))
         self.welcome = self.receive()
         assert self.welcome["type"] == "welcome", self.welcome
 
@@ -141,18 +107,16 @@ class OwnPoll:
         server: Served,
         *feeds: str,
         role: str = "browser",
-        replicas: Replicas | None = None,
+        replicas: Peer | None = None,
         session: Message | None = None,
         hello: Message | None = None,
     ) -> None:
         self.server = server
-        self.replicas = replicas or Replicas()
+        self.replicas = replicas or Peer()
         self.replicas.follow(*feeds)
         self.link: str | None = None
         self.secret: str | None = None
-        identity = {"session": session["session"], "secret": session["secret"]} if session else {"session": None, "secret": None}
-        greeting = {"type": "hello", "role": role, **identity, "feeds": self.replicas.positions(), **(hello or {})}
-        self.opening = self.poll(0, [greeting])
+        self.opening = self.poll(0, [greeting(self.replicas, role, session, **(hello or {}))])
         self.welcome = self.opening[0]
         if self.welcome["type"] == "welcome":
             self.link, self.secret = self.welcome["link"], self.welcome["secret"]

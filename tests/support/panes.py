@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.server import Window
+from tests.support.served import Window
 
 TRACE_MEMBERS = ("type", "name", "mode", "x", "y", "z", "text", "labels", "values")
 

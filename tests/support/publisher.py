@@ -7,10 +7,11 @@ from typing import Any
 
 from visdom import Visdom
 
-from tests.support.server import REQUEST_TIMEOUT_S, VisdomServer
+from tests.support.served import REQUEST_TIMEOUT_S
+from tests.support.server import VisdomServer
 
 
-class Publisher(Visdom):
+class Publisher(Visdom):  # type: ignore[misc]
     """Posts to one environment of a server. Unlike Visdom's client it raises when the server answers an error."""
 
     # Visdom's own type stubs do not know these.

@@ -6,10 +6,11 @@ import json
 import socket
 import time
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import requests
 import websocket
+
+from tests.support.served import Served
 
 TIMEOUT_S = 5.0
 
@@ -18,17 +19,6 @@ SILENCE_S = 0.2
 
 SMALL_BUFFER = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
 """A client that does not read then holds up the server soon."""
-
-
-class Served(Protocol):
-    """A server to connect to, in whichever process."""
-
-    http: requests.Session
-
-    def url(self, path: str = "/", scheme: str = "http") -> str: ...
-    def post(self, path: str, body: Any) -> requests.Response: ...
-    def get(self, path: str) -> requests.Response: ...
-    def windows(self, eid: str = "main") -> dict[str, Any]: ...
 
 
 class Closed(Exception):
@@ -62,7 +52,7 @@ class RawSocket:
 
     def close(self) -> None:
         """Give the connection back without the closing handshake."""
-        self.connection.shutdown()
+        self.connection.shutdown()  # type: ignore[no-untyped-call]
 
     def send_text(self, text: str) -> None:
         self.connection.send(text)

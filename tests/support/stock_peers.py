@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.raw import TIMEOUT_S, RawSocket, Served
+from tests.support.raw import TIMEOUT_S, RawSocket
+from tests.support.served import Served
 
 
 class StockSocket(RawSocket):

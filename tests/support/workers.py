@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling
 
 
-class Files(LoadScopeScheduling):
+class Files(LoadScopeScheduling):  # type: ignore[misc]
     """One file at a time: what its tests share is made once. All browser tests together: there is one browser."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-import requests
 
-from tests.support.local import PASSWORD_DIGEST, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.raw import RawSocket
 from tests.support.records import Records
+from tests.support.served import ADA, Login, Served
 from tests.support.stock_peers import StockPoll, StockSocket
 from visdom_transport.visdom.access import logins
 
@@ -22,43 +20,29 @@ Serve = Callable[..., LocalServer]
 UNAUTHORIZED = {"type": "close", "code": 4050, "reason": "unauthorized"}
 
 
-VISITORS: list[requests.Session] = []
+VISITORS: list[Served] = []
 
 
-class As:
+def visitor(server: LocalServer, *, login: Login | None = None) -> Served:
     """The same server, for somebody with cookies of their own."""
-
-    def __init__(self, server: LocalServer, *, login: bool = True) -> None:
-        self._server = server
-        self.http = requests.Session()
-        VISITORS.append(self.http)
-        if login:
-            body = {"username": USER, "password": PASSWORD_DIGEST}
-            self.post("/", body).raise_for_status()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._server, name)
-
-    def post(self, path: str, body: Any) -> requests.Response:
-        return self.http.post(self._server.url(path), data=json.dumps(body), timeout=10)
-
-    def get(self, path: str) -> requests.Response:
-        return self.http.get(self._server.url(path), timeout=10)
+    VISITORS.append(Served(server.port, login=login))
+    assert VISITORS[-1].http is not None, "the login is made now"
+    return VISITORS[-1]
 
 
 @pytest.fixture
 def server(serve: Serve, records: Records) -> Iterator[LocalServer]:
     records.ignore("40[01] (GET|POST)")
-    yield serve(login=True)
+    yield serve(login=ADA)
     while VISITORS:
-        VISITORS.pop().close()
+        VISITORS.pop().disconnect()
 
 
-def another(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> As:
+def another(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Served:
     """Somebody else's login. Visdom's cookie names the second, so two of the same second are one."""
     earlier = time.time() - 100
     monkeypatch.setattr("time.time", lambda: earlier)
-    other = As(server)
+    other = visitor(server, login=ADA)
     monkeypatch.undo()
     return other
 
@@ -81,7 +65,7 @@ def test_a_session_goes_on_with_another_login_that_opens_the_server(server: Loca
 @pytest.mark.parametrize("request_", ["poll", "send"])
 def test_a_poll_without_its_login_ends_the_session(server: LocalServer, request_: str) -> None:
     client = OwnPoll(server, "env/main")
-    client.server = As(server, login=False)
+    client.server = visitor(server)
     answer = client.poll() if request_ == "poll" else client.send({"type": "ping"})
     assert answer == [UNAUTHORIZED]
     assert server.sessions() == []
@@ -91,7 +75,7 @@ def test_a_poll_without_its_login_ends_the_session(server: LocalServer, request_
 
 def test_a_stranger_who_knows_no_secret_ends_nothing(server: LocalServer) -> None:
     client = OwnPoll(server)
-    stranger = As(server, login=False)
+    stranger = visitor(server)
     for body in ({"link": client.link, "secret": "x"}, {"link": "x"}, {"link": None}, {}):
         (message,) = stranger.post("/transport/poll", body).json()["messages"]
         assert message["code"] in (4050, 4051)
@@ -106,7 +90,7 @@ def test_logging_out_ends_the_login_everywhere(server: LocalServer, monkeypatch:
     with OwnSocket(server) as mine, OwnSocket(other) as theirs, StockSocket(server) as page:
         page.register()
         poll, stock_poll = OwnPoll(server), StockPoll(server)
-        held = As(server, login=False)
+        held = visitor(server)
         held.http.cookies.set("user_password", copy)
         answer = server.post("/transport/logout", {})
         assert answer.json() == {"sessions_ended": 4}
@@ -128,7 +112,7 @@ def test_logging_out_ends_the_login_everywhere(server: LocalServer, monkeypatch:
 
 def test_who_has_no_login_cannot_log_out(server: LocalServer) -> None:
     with OwnSocket(server) as mine:
-        assert As(server, login=False).post("/transport/logout", {}).status_code in (400, 401)
+        assert visitor(server).post("/transport/logout", {}).status_code in (400, 401)
         assert mine.ask({"type": "ping"}, "pong")
 
 

@@ -1,123 +1,54 @@
-"""A server in a process of its own that can be killed, and a publisher that notes what it was told."""
+"""A server whose directory, disk and end are the test's subject, and a publisher that notes what it was told."""
 
 from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 
-from tests.support.ports import free_port
-from tests.support.wait import until
-
-PROGRAM = """
-import resource, sys
-from visdom.server.run_server import start_server
-if int(sys.argv[3]):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
-start_server(port=int(sys.argv[1]), env_path=sys.argv[2], base_url="", bind_local=True, print_func=lambda port: None)
-"""
+from tests.support.server import START_SERVER, VisdomServer
 
 TIMEOUT_S = 30.0
 
 
-class ServerProcess:
-    """One server on a directory. `stock` is Visdom without us, `file_bytes` the largest file it may write.
+class ServerProcess(VisdomServer):
+    """One server on a directory. `file_bytes` is the size of the largest file it may write.
 
     `odd` is a program that its interpreter runs at its start: to take from it what a file system may not have. `home` is where
-    its log and its user's files are, `started_by` a program that starts it.
+    its log and its user's files are.
     """
 
-    def __init__(
-        self,
-        envs: Path,
-        *,
-        stock: bool = False,
-        file_bytes: int = 0,
-        odd: str = "",
-        home: Path | None = None,
-        started_by: Sequence[str] = (),
-        **settings: object,
-    ) -> None:
-        self.envs = envs
-        self.port = free_port()
-        self.http = requests.Session()
-        self.home = home or envs.parent
-        self._log = (self.home / f"{envs.name[:100]}.log").open("ab")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VISDOM")}
-        environment |= {f"VISDOM_TRANSPORT_{name.upper()}": str(value) for name, value in settings.items()}
-        environment |= {"HOME": str(self.home), "VISDOM_TRANSPORT": "0" if stock else "1"}
-        if odd:
-            folder = self.home / "odd"
+    def __init__(self, envs: Path, *, file_bytes: int = 0, odd: str = "", home: Path | None = None, **options: Any) -> None:
+        limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, resource.RLIM_INFINITY))"
+        known = {name: options.pop(name) for name in ("stock", "started_by") if name in options}
+        program = ("-c", (limit if file_bytes else "") + START_SERVER)
+        super().__init__(home or envs.parent, env_path=envs, program=program, settings=options, **known)
+        self._odd = odd
+
+    def _environment(self) -> dict[str, str]:
+        environment = super()._environment()
+        if self._odd:
+            folder = self.directory / "odd"
             folder.mkdir(exist_ok=True)
-            (folder / "sitecustomize.py").write_text(odd)
+            (folder / "sitecustomize.py").write_text(self._odd)
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), environment.get("PYTHONPATH")]))
-        self.process = subprocess.Popen(
-            [*started_by, sys.executable, "-c", PROGRAM, str(self.port), f"{envs}/", str(file_bytes)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
+        return environment
 
-    def __enter__(self) -> Self:
-        until(self.answers, "the server answers", timeout_s=TIMEOUT_S, seen=self.log)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def answers(self) -> bool:
-        assert self.process.poll() is None, self.log()
-        try:
-            requests.get(self.url("/favicon.ico"), timeout=1)
-        except requests.RequestException:
-            return False
-        return True
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(TIMEOUT_S)
-        self.http.close()
-        self._log.close()
-
-    def end(self, how: signal.Signals) -> int:
-        """Send a signal, and return the exit status."""
-        self.process.send_signal(how)
-        return self.process.wait(TIMEOUT_S)
-
-    def log(self) -> str:
-        return (self.home / f"{self.envs.name[:100]}.log").read_text()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def post(self, path: str, body: Any) -> Any:
-        answer = self.http.post(self.url(path), json=body, timeout=TIMEOUT_S)
+    def post(self, path: str, body: object) -> requests.Response:
+        answer = super().post(path, body)
         assert answer.ok, (answer.status_code, answer.text, self.log()[-2000:])
         return answer
-
-    def windows(self, eid: str) -> dict[str, Any]:
-        windows: dict[str, Any] = self.post("/win_data", {"win": None, "eid": eid}).json()
-        return windows
 
     def read_bytes(self) -> int:
         """What the process has read from files so far."""
         counts = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
         return int(counts[0].removeprefix("rchar: "))
 
-    def environments(self) -> list[str]:
-        environments: list[str] = self.post("/env_state", {}).json()
-        return environments
-
     def durability(self) -> dict[str, Any]:
-        durability: dict[str, Any] = self.http.get(self.url("/transport/status"), timeout=TIMEOUT_S).json()["durability"]
+        durability: dict[str, Any] = self.status()["durability"]
         return durability
 
 

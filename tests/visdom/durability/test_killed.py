@@ -15,8 +15,9 @@ import websocket
 from visdom import Visdom
 from visdom.utils import server_utils
 
+from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
-from tests.visdom.durability.process import TIMEOUT_S, ServerProcess
+from tests.visdom.durability.process import ServerProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 
@@ -49,7 +50,7 @@ class Users:
         self._vis: Any = Visdom(
             server="http://127.0.0.1", port=server.port, raise_exceptions=True, use_incoming_socket=False, log_to_filename=None
         )
-        self._page = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
+        self._page = StockSocket(server)
         self._number = 0
         self.actions: list[Callable[[], None]] = [
             self.append_point,
@@ -70,7 +71,7 @@ class Users:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._page.shutdown()
+        self._page.close()
         self._vis.session.close()
 
     def act(self) -> None:
@@ -82,7 +83,7 @@ class Users:
         return self._rng.choice(ENVIRONMENTS)
 
     def existing(self) -> str:
-        return self._rng.choice(sorted(self._server.environments()))
+        return self._rng.choice(sorted(self._server.envs()))
 
     def append_point(self) -> None:
         x = np.array([float(self._number)])
@@ -126,9 +127,9 @@ class Users:
 
     def say(self, **command: Any) -> None:
         """Send a command, and wait until the server has carried it out: it does so before it answers what comes behind it."""
-        self._page.send(json.dumps(command))
-        self._page.ping()
-        while self._page.recv_data(control_frame=True)[0] != websocket.ABNF.OPCODE_PONG:
+        self._page.send(command)
+        self._page.connection.ping()
+        while self._page.receive_frame()[0] != websocket.ABNF.OPCODE_PONG:
             pass
 
     def move(self) -> None:
@@ -152,25 +153,20 @@ class Users:
 
 def state_of(server: ServerProcess) -> State:
     """What pages show that are opened now."""
-    return {eid: shown(server, eid) for eid in server.environments()}
+    return {eid: shown(server, eid) for eid in server.envs()}
 
 
 def shown(server: ServerProcess, eid: str) -> tuple[dict[str, Any], Any]:
     """The windows of an environment and their positions, as Visdom's own page is sent them."""
-    page = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=TIMEOUT_S)
     windows, positions = {}, None
-    try:
-        while (message := json.loads(page.recv()))["command"] != "register":
-            pass
-        server.post(f"/env/{eid}", {"sid": message["data"]})
-        while (message := json.loads(page.recv()))["command"] != "layout":
+    with StockSocket(server) as page:
+        page.register()
+        for message in page.load(eid):
             if message["command"] == "window":
                 del message["eid"]  # for the page
                 windows[message["id"]] = message
             elif message["command"] == "reload":
                 positions = message["data"]
-    finally:
-        page.shutdown()
     return windows, positions
 
 
@@ -243,4 +239,4 @@ def test_of_hundreds_of_environments_only_those_that_change_are_read_and_journal
             assert server.read_bytes() < nothing_bytes + 3_000_000, "of 30 MB"
     with ServerProcess(envs) as server:
         assert set(server.windows("e7")) == {"w", "new0", "new1"}
-        assert set(server.environments()) == {"main", *many}
+        assert set(server.envs()) == {"main", *many}

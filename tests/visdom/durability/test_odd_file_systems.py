@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-import websocket
-from visdom.utils import server_utils
 
+from tests.support.flavour import NEW_VISDOM
+from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
 from tests.visdom.durability.process import ServerProcess, creation, numbers_in, point
 
@@ -88,18 +88,15 @@ def test_views_and_closed_windows_are_saved_where_nothing_is_renamed(tmp_path: P
     views = '{"main": [["v", {"w": [0, 0, 1, 1]}]]}'
     with ServerProcess(envs, odd=odd) as server:
         server.post("/events", text("one", "main"))
-        page = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
-        try:
-            page.send(json.dumps({"cmd": "save_layouts", "data": views}))
+        with StockSocket(server) as page:
+            page.send({"cmd": "save_layouts", "data": views})
             until(lambda: (envs / "view" / "layouts.json").exists(), "the views are saved", seen=server.log)
-            page.send(json.dumps({"cmd": "close", "eid": "main", "data": "w"}))
+            page.send({"cmd": "close", "eid": "main", "data": "w"})
             until(lambda: not server.windows("main"), "it is closed")
-        finally:
-            page.close()
         assert "could not be saved" not in server.log()
         assert "ERROR:visdom" not in server.log()
     assert (envs / "view" / "layouts.json").read_text() == views
-    if hasattr(server_utils, "notify"):
+    if NEW_VISDOM:
         from visdom.server.defaults import UNDO_DIRNAME
 
         assert "one" in (envs / UNDO_DIRNAME / "main.json").read_text()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import requests
-import websocket
 from visdom.utils import server_utils
 
+from tests.support.raw import Closed
+from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
 from tests.visdom.durability.process import PublisherOfPoints, ServerProcess, creation, numbers_in, point
 
@@ -88,15 +89,10 @@ def test_told_to_stop_it_saves_and_exits(envs: Path, how: signal.Signals) -> Non
         text = {"win": "t", "eid": "stock", "data": [{"type": "text", "content": "é \U0001f600 \u2028"}]}
         server.post("/events", text)
         expected = {eid: server.windows(eid) for eid in ("fed", "stock", "main")}
-        viewer = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
-        try:
+        with StockSocket(server) as viewer:
             assert server.end(how) == 0, server.log()
-            opcode, closed = websocket.ABNF.OPCODE_TEXT, b""
-            while opcode != websocket.ABNF.OPCODE_CLOSE:
-                opcode, closed = viewer.recv_data(control_frame=True)
-            assert (int.from_bytes(closed[:2]), closed[2:]) == (4001, b"going_away")
-        finally:
-            viewer.shutdown()
+            with pytest.raises(Closed, match=r"^4001 going_away$"):
+                list(iter(viewer.receive, "the close"))
     assert "Traceback" not in server.log()
     with ServerProcess(envs) as server:
         assert {eid: server.windows(eid) for eid in expected} == expected
@@ -189,10 +185,9 @@ def test_what_visdom_saves_besides_is_kept_with_the_points(envs: Path) -> None:
             publisher.make(20)
             publisher.send(server)
             server.post("/experiments/log", {"eid": "a", "params": {f"p{life}": life}})
-            viewer = websocket.create_connection(server.url("/socket").replace("http", "ws"), timeout=10)
-            viewer.send(json.dumps({"cmd": "update_comment", "eid": "a", "win": "w0", "data": f"comment {life}"}))
-            until(lambda life=life: server.windows("a")["w0"]["comment"] == f"comment {life}", "the comment is there")
-            viewer.close()
+            with StockSocket(server) as viewer:
+                viewer.send({"cmd": "update_comment", "eid": "a", "win": "w0", "data": f"comment {life}"})
+                until(lambda life=life: server.windows("a")["w0"]["comment"] == f"comment {life}", "the comment is there")
         publisher.make(5)
         publisher.send(server)
         until(lambda: publisher.resume(server) or publisher.durable == publisher.applied, "it is on disk")

@@ -14,6 +14,7 @@ from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
 from tests.support.own import OwnSocket
 from tests.support.records import Records
+from tests.support.served import ADA
 from tests.support.stock_peers import StockSocket
 
 Serve = Callable[..., LocalServer]
@@ -295,7 +296,7 @@ def test_base_url(serve: Serve, records: Records) -> None:
 
 def test_login(serve: Serve, records: Records) -> None:
     records.expect(f"{401 if NEW_VISDOM else 400} POST /embedding")
-    server = serve(login=True)
+    server = serve(login=ADA)
     answer = requests.post(server.url("/embedding"), json=batch(*points(2)), timeout=10)
     assert answer.status_code == (401 if NEW_VISDOM else 400)
     assert server.windows() == {}

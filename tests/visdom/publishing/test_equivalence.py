@@ -18,7 +18,7 @@ import pytest
 from visdom import Visdom
 
 from tests.support.flavour import NEW_VISDOM
-from tests.support.process import ServerProcess
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 
 FAILED, REFUSED, NOT_FOUND = 500, 400, 404
 
@@ -36,7 +36,7 @@ class Exchange:
 class Recorder(Visdom):  # type: ignore[misc]
     """Visdom's client, whose requests are written down. Everything random about them is the client's own."""
 
-    def __init__(self, server: ServerProcess, env: str) -> None:
+    def __init__(self, server: VisdomServer, env: str) -> None:
         self.exchanges: list[Exchange] = []
         self.stock = server
         with warnings.catch_warnings(action="ignore"):
@@ -59,15 +59,15 @@ class Recorder(Visdom):  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("stock"), stock=True) as server:
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VisdomServer]:
+    with VisdomServer(tmp_path_factory.mktemp("stock"), program=WITHOUT_PAGE, stock=True) as server:
         assert "sessions" not in server.get("/transport/status").text, "this is not stock Visdom"
         yield server
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("ours")) as server:
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VisdomServer]:
+    with VisdomServer(tmp_path_factory.mktemp("ours"), program=WITHOUT_PAGE) as server:
         assert server.status()["sessions"] == []
         yield server
 
@@ -380,14 +380,14 @@ def without_content_ids(value: Any) -> Any:
     return value
 
 
-def state(server: ServerProcess, prefix: str) -> dict[str, Any]:
+def state(server: VisdomServer, prefix: str) -> dict[str, Any]:
     """Every environment of a scenario, in order."""
     eids = [eid for eid in server.post("/env_state", {}).json() if eid.startswith(prefix)]
     return {eid: without_content_ids(server.windows(eid)) for eid in eids}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_same_replies_and_the_same_state(stock: ServerProcess, ours: ServerProcess, name: str) -> None:
+def test_the_same_replies_and_the_same_state(stock: VisdomServer, ours: VisdomServer, name: str) -> None:
     env = f"{name}_{uuid.uuid4().hex[:6]}"
     recorder = Recorder(stock, env)
     with warnings.catch_warnings(action="ignore"):
@@ -415,7 +415,7 @@ def test_the_same_replies_and_the_same_state(stock: ServerProcess, ours: ServerP
                 assert list(ours_now[eid][win]) == list(window), "the order of members"
 
 
-def test_saved_environments_are_the_same_on_disk(stock: ServerProcess, ours: ServerProcess) -> None:
+def test_saved_environments_are_the_same_on_disk(stock: VisdomServer, ours: VisdomServer) -> None:
     env = f"disk_{uuid.uuid4().hex[:6]}"
     recorder = Recorder(stock, env)
     recorder.text("one", win="a")

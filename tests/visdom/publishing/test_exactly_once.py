@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.local import LocalServer
 from tests.support.records import Records
+from tests.support.served import ADA
 from visdom_transport.visdom.durability.publishers import Publishers
 
 Serve = Callable[..., LocalServer]
@@ -152,7 +153,7 @@ def test_a_message_may_be_larger_than_those_of_viewers(serve: Serve) -> None:
 
 def test_a_login_is_needed_when_visdom_needs_one(serve: Serve, records: Records) -> None:
     records.expect("40[01] POST /transport/publish")
-    server = serve(login=True)
+    server = serve(login=ADA)
     assert publish(server, 1, creation("w"))["applied"] == 1
     server.http.cookies.clear()
     answer = server.post("/transport/publish", {"producer": "p", "first": 2, "messages": []})

@@ -2,111 +2,83 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from tests.support.own import OwnSocket
-from tests.support.process import ServerProcess
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import Closed
+from tests.support.served import Served
+from tests.support.server import WITHOUT_PAGE, VisdomServer
+from tests.support.stock_peers import StockSocket
 from tests.support.wait import during, until
 
 DEAD_AFTER_S = 2.0
 GRACE_S = 1.5
+FOREVER_S = 60.0
 
-CLIENTS = """
-import asyncio, json, sys
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.websocket import websocket_connect
 
-port, count = int(sys.argv[1]), int(sys.argv[2])
-own = "visdom-transport.v1"
-AsyncHTTPClient.configure(None, max_clients=100)
+def follow(server: Served, number: int, ready: Any) -> None:
+    """A client of one kind: a page or a source of stock, or of our protocol over either link. It ends with its process."""
+    if number % 4 == 3:
+        poll = OwnPoll(server, "env/main")
+        ready.release()
+        while True:
+            poll.poll(5)
+    client = OwnSocket(server, "env/main") if number % 4 == 2 else StockSocket(server, "source" if number % 4 else "browser")
+    ready.release()
+    with contextlib.suppress(Closed, OSError):
+        while True:
+            if client.receive(FOREVER_S).get("type") == "ping":
+                client.send({"type": "pong"})
 
-async def follow(number):
-    kind = number % 4
-    if kind == 3:
-        return await poll()
-    socket = await websocket_connect(
-        f"ws://127.0.0.1:{port}/{'vis_socket' if kind == 1 else 'socket'}", subprotocols=[own] if kind == 2 else None
-    )
-    if kind == 2:
-        await socket.write_message(json.dumps({"type": "hello", "role": "browser", "feeds": {"env/main": None}}))
-    ready()
-    batches = 0
-    while True:
-        message = await socket.read_message()
-        if message is None:
-            return
-        message = json.loads(message)
-        if message.get("type") == "ping":
-            await socket.write_message(json.dumps({"type": "pong"}))
-        elif message.get("type") == "batch":
-            batches += 1
-            await socket.write_message(json.dumps({"type": "ack", "batches": batches}))
 
-async def poll():
-    async def post(body):
-        request = HTTPRequest(f"http://127.0.0.1:{port}/transport/poll", method="POST", body=json.dumps(body))
-        return json.loads((await AsyncHTTPClient().fetch(request)).body)["messages"]
-
-    hello = {"type": "hello", "role": "browser", "feeds": {"env/main": None}}
-    welcome = (await post({"link": None, "secret": None, "wait_s": 0, "feeds": {}, "messages": [hello]}))[0]
-    ready()
-    while True:
-        feeds = {"env/main": None}
-        await post({"link": welcome["link"], "secret": welcome["secret"], "wait_s": 5, "feeds": feeds, "messages": []})
-
-def ready():
-    print("ready", flush=True)
-
-async def main():
-    await asyncio.gather(*(follow(number) for number in range(count)))
-
-asyncio.run(main())
-"""
+def follow_all(port: int, count: int, ready: Any) -> None:
+    for number in range(count):
+        threading.Thread(target=follow, args=(Served(port), number, ready)).start()
 
 
 class Clients:
-    """Clients of every kind in one process: pages and sources of stock, our protocol over both links."""
+    """Clients of every kind in one process."""
 
     def __init__(self, port: int, count: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", CLIENTS, str(port), str(count)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        assert self._process.stdout is not None
+        context = multiprocessing.get_context("spawn")
+        ready = context.Semaphore(0)
+        self._process = context.Process(target=follow_all, args=(port, count, ready))
+        self._process.start()
         for _ in range(count):
-            assert self._process.stdout.readline() == b"ready\n"
+            assert ready.acquire(timeout=FOREVER_S)
 
     def signal(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._process.join()
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[ServerProcess]:
+def process(tmp_path: Path) -> Iterator[VisdomServer]:
     settings = {"heartbeat_s": 0.5, "dead_after_s": DEAD_AFTER_S, "poll_wait_s": 1.0, "grace_s": GRACE_S}
-    with ServerProcess(tmp_path, settings=settings) as process:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE, settings=settings) as process:
         yield process
 
 
-def linked(process: ServerProcess) -> int:
+def linked(process: VisdomServer) -> int:
     return sum(session["link"] is not None for session in process.status()["sessions"])
 
 
-def test_thirty_frozen_clients_are_detached_and_forgotten(process: ServerProcess) -> None:
+def test_thirty_frozen_clients_are_detached_and_forgotten(process: VisdomServer) -> None:
     clients = Clients(process.port, 30)
     try:
         assert linked(process) == 30
@@ -123,7 +95,7 @@ def test_thirty_frozen_clients_are_detached_and_forgotten(process: ServerProcess
     assert "ERROR" not in process.log(), process.log()
 
 
-def test_subscribers_killed_in_a_storm_of_posts_fail_none(process: ServerProcess) -> None:
+def test_subscribers_killed_in_a_storm_of_posts_fail_none(process: VisdomServer) -> None:
     stop = threading.Event()
     failures: list[str] = []
     posted = [0, 0, 0]

@@ -13,9 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.flavour import NEW_VISDOM
-from tests.support.local import PASSWORD, USER, LocalServer
+from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.records import Records
+from tests.support.served import ADA
 from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
 
@@ -49,7 +50,7 @@ class Listener:
     """A program that uses Visdom's client and ends after three events."""
 
     def __init__(self, server: LocalServer, how: str, env: str = "main") -> None:
-        login = {"username": USER, "password": PASSWORD} if server.login else {}
+        login = {"username": ADA.username, "password": ADA.password} if server.login else {}
         self._process = subprocess.Popen(
             [sys.executable, "-c", LISTENER, str(server.port), how, env, json.dumps(login)],
             stdout=subprocess.PIPE,
@@ -77,7 +78,7 @@ class Listener:
 @pytest.mark.parametrize("login", [False, True], ids=["open", "login"])
 @pytest.mark.parametrize("how", ["socket", "polling"])
 def test_callbacks_of_visdoms_client_arrive(serve: Serve, how: str, login: bool) -> None:
-    server = serve(login=login)
+    server = serve(login=ADA if login else None)
     listener = Listener(server, how)
     try:
         assert listener.line() == "listening True True"
@@ -191,7 +192,7 @@ def test_a_saved_environment_survives_a_restart(serve: Serve, tmp_path: Path) ->
 
 
 def test_login_is_needed_for_our_protocol_too(serve: Serve) -> None:
-    server = serve(login=True)
+    server = serve(login=ADA)
     with OwnSocket(server, "env/main") as client:
         server.text("a", "one")
         client.converge()

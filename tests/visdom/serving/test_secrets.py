@@ -12,10 +12,11 @@ from unittest import mock
 import pytest
 import requests
 
-from tests.support.local import PASSWORD, PASSWORD_DIGEST, LocalServer
+from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.raw import RawSocket
 from tests.support.records import Records
+from tests.support.served import ADA
 from tests.support.stock_peers import StockPoll, StockSocket
 
 Serve = Callable[..., LocalServer]
@@ -62,14 +63,14 @@ def use_everything(server: LocalServer) -> set[str]:
     StockPoll(server).send(cmd="save_layouts", data=PAYLOAD)
     cookie = server.http.cookies["user_password"]
     server.post("/transport/logout", {})
-    server.post("/", {"username": "ada", "password": "wrong" + PASSWORD_DIGEST})
-    return secrets | {"a-wrong-secret", cookie, cookie.split("|")[-1], PASSWORD, PASSWORD_DIGEST, PAYLOAD}
+    server.post("/", {"username": "ada", "password": "wrong" + ADA.digest})
+    return secrets | {"a-wrong-secret", cookie, cookie.split("|")[-1], ADA.password, ADA.digest, PAYLOAD}
 
 
 def test_nothing_that_opens_the_server_is_logged(serve: Serve, records: Records, caplog: pytest.LogCaptureFixture) -> None:
     records.ignore(".")
     caplog.set_level(logging.DEBUG)
-    server = serve(login=True)
+    server = serve(login=ADA)
     requested: list[str] = []
     send = requests.Session.send
 

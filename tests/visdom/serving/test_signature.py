@@ -9,6 +9,7 @@ import requests
 
 from tests.support.local import LocalServer
 from tests.support.records import Records
+from tests.support.served import ADA
 from tests.support.server import VisdomServer
 from visdom_transport.core.signature import SERVER_HEADER
 
@@ -42,7 +43,7 @@ def test_every_reply_is_signed_with_the_id_of_the_server(serve: Serve, records: 
 
 def test_a_login_that_is_asked_for_is_signed(serve: Serve, records: Records) -> None:
     records.ignore("tornado|visdom_transport|ERROR")
-    server = serve(login=True)
+    server = serve(login=ADA)
     for path in ("/win_exists", "/transport/status", "/transport/publish"):
         assert SERVER_HEADER in requests.post(server.url(path), data="{}", timeout=5).headers, path
 
