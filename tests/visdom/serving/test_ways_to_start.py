@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from tornado.ioloop import IOLoop
 from visdom.server.run_server import start_server
 
@@ -18,8 +17,9 @@ from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.ports import free_port
-from tests.support.process import ServerProcess
 from tests.support.records import Records
+from tests.support.served import Served
+from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.stock_peers import StockSocket
 
 Serve = Callable[..., LocalServer]
@@ -71,14 +71,14 @@ def test_start_server_in_a_thread_of_a_notebook(tmp_path: Path, records: Records
     thread.start()
     try:
         assert started.wait(10)
-        notebook = Address(port)
+        notebook = Served(port)
         with OwnSocket(notebook, "env/main") as client, StockSocket(notebook) as page:
             page.register()
             body = {"data": [{"type": "text", "content": "hello"}], "win": "a", "eid": "main"}
             assert notebook.post("/events", body).text == "a"
             client.converge()
             assert page.receive_command("window")["content"] == "hello"
-        notebook.http.close()
+        notebook.disconnect()
     finally:
         if loops:
             loops[0].add_callback(loops[0].stop)
@@ -86,29 +86,8 @@ def test_start_server_in_a_thread_of_a_notebook(tmp_path: Path, records: Records
     assert not thread.is_alive()
 
 
-class Address:
-    """A server that is known by its port only."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.http = requests.Session()
-
-    def url(self, path: str = "/", scheme: str = "http") -> str:
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
-
-    def post(self, path: str, body: Any) -> requests.Response:
-        return self.http.post(self.url(path), data=json.dumps(body), timeout=10)
-
-    def get(self, path: str) -> requests.Response:
-        return self.http.get(self.url(path), timeout=10)
-
-    def windows(self, eid: str = "main") -> dict[str, Any]:
-        windows: dict[str, Any] = self.post("/win_data", {"win": None, "eid": eid}).json()
-        return windows
-
-
 def test_start_server_called_from_a_program(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path) as process:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE) as process:
         with OwnSocket(process, "env/main") as client:
             process.post("/events", {"data": [{"type": "text", "content": "hello"}], "win": "a", "eid": "main"})
             client.converge()
@@ -118,22 +97,22 @@ def test_start_server_called_from_a_program(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 saves nothing at its end")
 def test_the_observed_state_is_saved_at_exit(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path) as process:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE) as process:
         process.post("/events", {"data": [{"type": "text", "content": "kept"}], "win": "a", "eid": "main"})
-        process.interrupt()
+        assert process.end(signal.SIGINT) == 0
     saved = json.loads((tmp_path / "envs" / "main.json").read_text())
     assert saved["jsons"]["a"]["content"] == "kept"
 
 
 def test_a_client_that_comes_back_to_a_new_process_is_brought_up_to_date(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path) as process:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE) as process:
         for win in "abc":
             process.post("/events", {"data": [{"type": "text", "content": win}], "win": win, "eid": "main"})
         process.post("/save", {"data": ["main"]})
         with OwnSocket(process, "env/main") as client:
             client.converge()
         server_id = client.welcome["server"]
-    with ServerProcess(tmp_path) as process:
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE) as process:
         process.post("/events", {"data": [{"type": "text", "content": "changed"}], "win": "b", "eid": "main"})
         with OwnSocket(process, replicas=client.replicas, session=client.welcome) as again:
             assert again.welcome["resumed"] is False
