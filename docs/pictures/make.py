@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,8 @@ COLORS = 256
 BUDGET_BYTES = 300_000
 """Of both pictures together: they are loaded by everybody who looks at the README."""
 
+PANES = 7
+"""Of the demo."""
 RATE = 25
 """Steps of training a second, so that there is something to see soon."""
 TIMEOUT_S = 500.0
@@ -52,7 +55,7 @@ _FLAGS = (
     f"--window-size={WIDTH},{HEIGHT}",
     f"--force-device-scale-factor={SCALE}",
 )
-_PANES = "return window.visdomTransport?.bundle.panes ?? 0"
+_SHOWN = "return window.visdomTransport?.bundle.panes ?? 0"
 _STATE = "return window.visdomTransport.session.state"
 _OPEN_DETAILS = "document.querySelector('visdom-link-badge').shadowRoot.querySelector('button[aria-expanded]').click()"
 # The second run has begun a while ago: the plots show the one before as well.
@@ -67,11 +70,10 @@ def main() -> None:
         stack.callback(server.stop)
         server.start()
         stack.enter_context(_demo(server.url))
-        url = f"{server.url}/env/demo"
-        _until(lambda: _answers(url), "the demo has made its environment")
+        _until(lambda: _windows(server.url, "demo") == PANES, "the demo has drawn its windows")
         driver = stack.enter_context(_chromium(directory))
-        driver.get(url)
-        _until(lambda: driver.execute_script(_PANES) == 7, "the dashboard has its seven panes")
+        driver.get(f"{server.url}/env/demo")
+        _until(lambda: driver.execute_script(_SHOWN) == PANES, "the page shows them")
         _until(lambda: driver.execute_script(_TRAINED), "the second run has got somewhere")
         dashboard = _screenshot(driver)
 
@@ -113,10 +115,12 @@ def _chromium(directory: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url):
-        return True
-    return False
+def _windows(server: str, env: str) -> int:
+    """How many windows the server has there; none while it does not answer."""
+    question = json.dumps({"win": None, "eid": env}).encode()
+    with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(f"{server}/win_data", question) as answer:
+        return len(json.load(answer))
+    return 0
 
 
 def _is_outage(state: dict[str, float | str | None]) -> bool:
