@@ -23,6 +23,9 @@ class Files(Protocol):
     def read_with_file(self, eid: str) -> tuple[dict[str, Any], list[int] | None]:
         """The environment, and what tells the file that was read, if it can be told. Raises what says why it cannot be read."""
 
+    def size(self, eid: str) -> int:
+        """How many bytes the environment's file has; 0 when there is none."""
+
     def refusal(self, eid: str) -> str | None:
         """Why the environment must not, or cannot, be written to its file; None if it may be."""
 
@@ -247,8 +250,14 @@ class Unread(Mapping[str, Any]):
         if self._raw_dict is not None:
             return
         failed_before, self._failed = self._failed, True
-        self._raw_dict, self._file = self._files.read_with_file(self._eid)
-        self._failed = False
+        self.adopt(*self._files.read_with_file(self._eid), failed_before=failed_before)
+
+    def adopt(self, content: dict[str, Any], file: list[int] | None, *, failed_before: bool | None = None) -> None:
+        """Take what was read from its file, unless it has that already."""
+        if self._raw_dict is not None:
+            return
+        failed_before = self._failed if failed_before is None else failed_before
+        self._raw_dict, self._file, self._failed = content, file, False
         if self._state is not None:
             self.observe(self._state)
             if failed_before:

@@ -28,6 +28,7 @@ from visdom_transport.visdom.state.commands import Commands
 from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.environments import Environments
 from visdom_transport.visdom.state.panes import Panes
+from visdom_transport.visdom.state.reading_ahead import ReadAhead
 from visdom_transport.visdom.state.turns import Turns
 from visdom_transport.visdom.state.values import FeedValues
 from visdom_transport.visdom.storage import storage_of
@@ -58,6 +59,7 @@ class Transport:
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.environments = Environments(state, self.storage)
+        self.read_ahead = ReadAhead(state)
         self.comparisons = Comparisons(self.environments, self.hub)
         self.closed_windows = ClosedWindows(self.hub, state, self.storage)
         self.values = FeedValues(

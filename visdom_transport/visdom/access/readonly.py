@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
+from urllib.parse import unquote
 
 from tornado.escape import json_decode
 from visdom.utils import server_utils
@@ -29,7 +31,7 @@ READS = frozenset(
 """What is posted and changes nothing, or only commands, which are refused one by one. What is not known is not let pass."""
 
 
-def prepare(handler: Any) -> None:
+def prepare(handler: Any) -> Awaitable[None] | None:
     """In the place of RequestHandler.prepare of all of Visdom's handlers: the body is there, and nothing has happened yet."""
     app = handler.application
     if app.readonly and app.transport.settings.readonly_http == "refuse" and _changes_something(app, handler.request):
@@ -38,6 +40,14 @@ def prepare(handler: Any) -> None:
         handler.set_status(403)
         handler.set_header("Content-Type", "application/json")
         handler.finish(encode({"error": {"code": "readonly", "message": message, "field": None}}))
+        return None
+    if app.login_enabled and not handler.current_user:
+        return None
+    kind, _, rest = handler.request.path.removeprefix(app.base_url).strip("/").partition("/")
+    rest = unquote(rest)
+    eids = {"env": [rest], "compare": rest.split("+")}.get(kind, [])
+    waiting: Awaitable[None] | None = app.transport.read_ahead.before(handler.request.body, eids)
+    return waiting
 
 
 def _changes_something(app: Any, request: Any) -> bool:

@@ -78,6 +78,12 @@ class Environments:
             return False
         return True
 
+    def size(self, eid: str) -> int:
+        """How many bytes the environment's file has; 0 when there is none."""
+        path = self._names.existing(eid)
+        file = self._fingerprint(path) if path is not None else None
+        return file[0] if file is not None else 0
+
     def exists(self, eid: str) -> bool:
         """Whether there is anything under the name of the environment's file."""
         return self._names.existing(eid) is not None

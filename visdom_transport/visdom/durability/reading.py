@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visdom_transport.core.encoding import decode
+from visdom_transport.visdom.durability.stepwise import decode_stepwise
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -182,7 +182,7 @@ def read(path: Path) -> dict[str, Any]:
         raise Unreadable("does not begin like an environment, and is too large to be searched for one")
     data = path.read_bytes()
     try:
-        content = decode(data, parse_constant=None)  # Visdom 0.2.4 writes NaN
+        content = decode_stepwise(data)  # Visdom 0.2.4 writes NaN
     except ValueError as error:
         raise Unreadable(f"is not JSON ({error})" if data.strip() else "is empty") from error
     except MemoryError as error:

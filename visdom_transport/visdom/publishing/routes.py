@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from visdom.server.handlers.base_handlers import BaseHandler
@@ -36,8 +37,9 @@ class PublishHandler(BaseHandler):  # type: ignore[misc]
         self.app = app
         self.login_enabled = app.login_enabled
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         self.set_header("Cache-Control", "no-store")
-        super().prepare()
+        waiting: Awaitable[None] | None = super().prepare()
+        return waiting
 
     post = posted(publish, "application/json")

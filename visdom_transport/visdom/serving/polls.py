@@ -26,6 +26,8 @@ class PollHandler(OwnHandler):
         request = self.body()
         if self._finished:
             return
+        if self.client.login is not None and (waiting := self.transport.read_ahead.before(self.request.body)) is not None:
+            await waiting
         answer = await self.transport.long_polls.poll(request, self.client)
         if not self._gone:
             await self.finish_slowly(reply(answer.messages), answer.link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
@@ -14,6 +15,9 @@ from visdom_transport.visdom.serving.line import Line
 from visdom_transport.visdom.serving.requests import client_of
 from visdom_transport.visdom.serving.stock_peer import StockPeer
 from visdom_transport.visdom.transport import Transport
+
+SIGN_OF_LIFE_S = 1.0
+"""A client that waits for what it asked for counts as heard this often."""
 
 
 class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
@@ -58,6 +62,21 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self.ping()
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        waiting = self.transport.read_ahead.before(message) if self._socket is not None else None
+        return self._take(message) if waiting is None else self._take_after(waiting, message)
+
+    async def _take_after(self, waiting: Awaitable[None], message: str | bytes) -> None:
+        """No other message is read meanwhile, so that it cannot tell that its client is there."""
+        reading = asyncio.ensure_future(waiting)
+        while not reading.done() and self._socket is not None:
+            await asyncio.wait([reading], timeout=SIGN_OF_LIFE_S)
+            if self._socket is not None:
+                self._socket.heard()
+        following = self._take(message)
+        if following is not None:
+            await following
+
+    def _take(self, message: str | bytes) -> Awaitable[None] | None:
         if self._line is not None:
             return self._line.take(message)
         if self._socket is not None:

@@ -1,0 +1,84 @@
+"""Reads large environments in a thread before somebody's request needs them: whoever needs one waits, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Iterable
+from typing import Any
+
+from visdom_transport import feed_names
+from visdom_transport.core.encoding import decode
+from visdom_transport.visdom.durability.threads import in_thread
+from visdom_transport.visdom.observed import State, Unread, is_unread
+from visdom_transport.visdom.state.environments import escape_eid
+
+LARGE_BYTES = 250_000
+"""A smaller file is read when it is needed: that takes a few milliseconds."""
+
+LOOKED_THROUGH_BYTES = 65_536
+"""Names are looked for in so much of the beginning and of the end of a request. What is missed is read when it is needed."""
+
+_NAME = re.compile(rb'eid"\s*:\s*"((?:[^"\\]|\\.)*)"|"((?:env|compare)/(?:[^"\\]|\\.)*)"')
+
+
+class ReadAhead:
+    """Of one application."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._reading: dict[str, asyncio.Future[None]] = {}
+
+    def before(self, request: bytes | str, eids: Iterable[str] = ()) -> Awaitable[None] | None:
+        """What to wait for before a request is carried out, if anything: what it names, and ``eids``."""
+        data = request.encode(errors="surrogatepass") if isinstance(request, str) else request
+        if len(data) > 2 * LOOKED_THROUGH_BYTES:
+            data = data[:LOOKED_THROUGH_BYTES] + data[-LOOKED_THROUGH_BYTES:]
+        named = {eid for found in _NAME.finditer(data) for eid in _environments(found)}
+        return self.of(named.union(eids))
+
+    def of(self, eids: Iterable[str]) -> Awaitable[None] | None:
+        """The same, for environments whose names are known."""
+        reading = [self._begin(eid) for eid in {form for eid in eids for form in (eid, escape_eid(eid))} if self._is_large(eid)]
+        return asyncio.gather(*reading, return_exceptions=True) if reading else None  # type: ignore[return-value]
+
+    def _is_large(self, eid: str) -> bool:
+        environment, files = self._state.get(eid), self._state.files
+        if files is None or not (environment is None or is_unread(environment)):
+            return False
+        return files.size(eid) > LARGE_BYTES
+
+    def _begin(self, eid: str) -> asyncio.Future[None]:
+        reading = self._reading.get(eid)
+        if reading is None:
+            reading = self._reading[eid] = asyncio.ensure_future(self._read(eid))
+            reading.add_done_callback(lambda _: self._reading.pop(eid))
+        # Who waits may go; others may want it.
+        return asyncio.shield(reading)
+
+    async def _read(self, eid: str) -> None:
+        files = self._state.files
+        assert files is not None
+        try:
+            content, file = await in_thread(files.read_with_file, eid)
+        except ValueError:
+            return  # who needs it is told why; it is not read again for that
+        known = self._state.get(eid)
+        if known is None and files.exists(eid):
+            environment = Unread(files, eid)
+            environment.adopt(content, file)
+            self._state.take_up(eid, environment)
+        elif known is not None and is_unread(known):
+            known.adopt(content, file)
+
+
+def _environments(found: re.Match[bytes]) -> list[str]:
+    """The environments that a name in a request is about."""
+    try:
+        name: Any = decode(b'"%b"' % (found[1] if found[1] is not None else found[2]))
+    except ValueError:
+        return []
+    if found[1] is not None:
+        return [name]
+    kind, rest = feed_names.split(name)
+    return [rest] if kind == "env" else feed_names.compared(rest)[0]
