@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,11 +92,3 @@ def test_the_map_names_the_rooms_in_the_order_of_the_contract() -> None:
             lines.append((described[: described.index(name)].count("\n"), layer))
     order = [layer for _, layer in sorted(lines)]
     assert list(dict.fromkeys(order)) == rooms["layers"]
-
-
-def test_the_architecture_names_files_that_exist() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    files = {str(path) for folder, kind in ((PACKAGE, "py"), (ROOT / "js", "js")) for path in folder.rglob(f"*.{kind}")}
-    named = set(re.findall(r"`([\w/.-]+\.(?:py|js))`", text))
-    assert named, "nothing is named"
-    assert {name for name in named if not any(file.endswith(f"/{name}") for file in files)} == set()
