@@ -29,6 +29,12 @@ function importsOf(href) {
   return [...new Set([...found].map(([, path]) => new URL(path, href).href))];
 }
 
+/** What a browser fetches for a module. @param {string} href @returns {string[]} */
+function codeImportsOf(href) {
+  const found = textOf(href).matchAll(/^(?:(?:import|export)[^;"]*\sfrom |import )"(\.[^"]+\.js)";/gm);
+  return [...found].map(([, path]) => new URL(path, href).href);
+}
+
 /** @param {Map<string, string[]>} imports @returns {string[] | null} the modules of one cycle, the first again at the end */
 function findCycle(imports) {
   /** @type {Map<string, "open" | "done">} */
@@ -84,4 +90,16 @@ test(`no module is longer than ${MOST_LINES} lines`, () => {
 test("close codes have names: their numbers stand in protocol.js alone", () => {
   const numbers = RUNTIME.filter((href) => /\b4[09]\d\d\b/.test(textOf(href)));
   assert.deepEqual(numbers.map(nameOf), ["src/protocol.js"]);
+});
+
+test("a page has all of its modules after five round trips", () => {
+  let known = [new URL("src/main.js", ROOT).href];
+  const all = new Set(known);
+  let trips = 0;
+  for (; known.length > 0; trips++) {
+    known = [...new Set(known.flatMap(codeImportsOf))].filter((href) => !all.has(href));
+    for (const href of known) all.add(href);
+  }
+  assert.ok(trips <= 5, `${trips} round trips`);
+  assert.ok(all.size > 40, `only ${all.size} modules were found`);
 });
