@@ -36,7 +36,7 @@ import { Upgrade } from "./upgrade.js";
  * @property {() => number} random
  * @property {import("./choice.js").Choice} choice
  * @property {import("./backoff.js").Backoff} backoff
- * @property {(kind: LinkKind) => Connection} open a connection that has not said hello yet
+ * @property {(kind: LinkKind) => Connection} open a connection that has not sent its hello yet
  * @property {(connection: Connection, message: any) => void} onmessage a message of the current connection, its welcome included
  * @property {() => void} ondisowned the server does not take this tab for the session that it says it is
  * @property {() => void} onphase

@@ -18,7 +18,7 @@ export class Upgrade {
   /** The WebSocket that is tried. @type {Connection | null} */
   #probe = null;
   /** @type {number | null} */
-  #saidHelloAt = null;
+  #helloSentAt = null;
   #pauseMs = PAUSE_FIRST_MS;
   #pause;
   #deadline;
@@ -28,7 +28,7 @@ export class Upgrade {
    * @param {import("../time.js").Time} options.time
    * @param {() => number} options.random
    * @param {number} options.withinMs how long a WebSocket may take to be welcomed
-   * @param {() => Connection} options.open a WebSocket that has not said hello yet
+   * @param {() => Connection} options.open a WebSocket that has not sent its hello yet
    * @param {() => void} options.onfailed the attempt has failed
    */
   constructor({ time, random, withinMs, open, onfailed }) {
@@ -56,7 +56,7 @@ export class Upgrade {
   #try() {
     const probe = this.#open();
     this.#probe = probe;
-    this.#saidHelloAt = this.#time.now();
+    this.#helloSentAt = this.#time.now();
     this.#deadline.set(this.#withinMs, () => this.fail());
     probe.link.open(probe.hello);
   }
@@ -70,9 +70,9 @@ export class Upgrade {
     return connection === this.#probe;
   }
 
-  /** Whether a hello that was said may still have an effect on the server. */
+  /** Whether a hello that was sent may still have an effect on the server. */
   get isRecent() {
-    return this.#saidHelloAt !== null && this.#time.now() - this.#saidHelloAt < 2 * this.#withinMs;
+    return this.#helloSentAt !== null && this.#time.now() - this.#helloSentAt < 2 * this.#withinMs;
   }
 
   /** The WebSocket that is tried has ended, or has not been welcomed in time. */
