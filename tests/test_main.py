@@ -43,9 +43,15 @@ def complete(directory: Path, visdom: str) -> Path:
 
 
 def test_everything_in_order(tmp_path: Path, visdom: str) -> None:
-    result = run(VISDOM_TRANSPORT_BROWSER_FILES_DIR=str(complete(tmp_path, visdom)))
-    assert (result.returncode, result.stderr) == (0, "")
-    assert f"visdom-transport {visdom_transport.__version__}\n" in result.stdout
+    where = str(complete(tmp_path, visdom))
+    short = run(VISDOM_TRANSPORT_BROWSER_FILES_DIR=where)
+    assert (short.returncode, short.stderr) == (0, "")
+    first, second = short.stdout.splitlines()
+    assert first.startswith(f"visdom-transport {visdom_transport.__version__}: all is well, servers and clients of Visdom ")
+    assert "--verbose" in second
+    assert run("status", "--verbose", VISDOM_TRANSPORT_BROWSER_FILES_DIR=where).stdout.splitlines()[0] == first
+    result = run("--verbose", VISDOM_TRANSPORT_BROWSER_FILES_DIR=where)
+    assert result.stdout.splitlines()[0] == first
     assert f"recognised the server of Visdom {visdom}; replaced in its processes:\n" in result.stdout
     for seam in seams.TABLE:
         assert (f"  {seam}: {seam.why}\n" in result.stdout) == seam.belongs_to(visdom)
@@ -64,6 +70,7 @@ def test_missing_browser_files_are_a_problem(tmp_path: Path, visdom: str) -> Non
 def test_settings_that_cannot_be_used_or_do_not_exist_are_problems(tmp_path: Path) -> None:
     result = run(VISDOM_TRANSPORT_GRACE_S="long", VISDOM_TRANSPORT_GRACE="1")
     assert result.returncode == 1
+    assert result.stdout.splitlines()[0].endswith(": 2 problems")
     assert "problem: VISDOM_TRANSPORT_GRACE_S must be a number" in result.stdout
     assert "problem: VISDOM_TRANSPORT_GRACE is not a setting" in result.stdout
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import visdom_transport
-from visdom_transport import hook
-from visdom_transport.settings import Settings, SettingsError
-from visdom_transport.settings import problems as settings_problems
+from visdom_transport.report import report
+from visdom_transport.settings import SettingsError
 
 _DESCRIPTION = """\
-Without a command: prints versions, what is replaced in Visdom and why, the browser files, and every problem.
+Without a command: prints a verdict in one line, then every problem.
 The exit status is 1 if there is a problem."""
 
 _EPILOG = """\
@@ -56,7 +53,9 @@ def run(arguments: Sequence[str] | None) -> int:
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return fetch(options.visdom, options.dir) if options.command == "fetch" else status()
+        if options.command == "fetch":
+            return fetch(options.visdom, options.dir)
+        return report(verbose=options.verbose)
     except SettingsError as error:
         print(f"problem: {error}", file=sys.stderr)
         return 1
@@ -71,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=visdom_transport.__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("status", help="what is printed without a command")
+    verbose_help = "print versions, what is replaced in Visdom and why, and where the browser files are"
+    parser.add_argument("-v", "--verbose", action="store_true", help=verbose_help)
+    status_parser = commands.add_parser("status", help="what is printed without a command")
+    # Otherwise its default would take back what was said before the command.
+    status_parser.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=verbose_help)
     commands.add_parser(
         "serve",
         add_help=False,
@@ -124,66 +127,6 @@ def fetch(visdom: str | None, directory: Path | None) -> int:
     if not missing:
         print(f"the browser files of Visdom {visdom} are complete in {into}")
     return 1 if missing else 0
-
-
-def status() -> int:
-    """Print the state of everything. Returns 1 if there is a problem."""
-    print(f"visdom-transport {visdom_transport.__version__}")
-    for name in ("visdom", "tornado"):
-        print(f"{name} {_version(name)}")
-    print(f"python {platform.python_version()} ({sys.executable})")
-    problems = settings_problems()
-    if not problems:
-        problems += _report_seams()
-        problems += _report_browser_files(Settings.from_env())
-    for problem in problems:
-        print(f"problem: {problem}")
-    return 1 if problems else 0
-
-
-def _report_seams() -> list[str]:
-    if not hook.enabled():
-        print("off: VISDOM_TRANSPORT is set so in the environment; nothing is replaced in Visdom")
-        return []
-    problems = []
-    if hook.installed() is None:
-        problems.append(
-            "no hook: visdom_transport.pth is not in a site directory of this Python, so `python -m visdom.server` runs plain "
-            "Visdom; `python -m visdom_transport serve` takes the same options and runs it with the transport"
-        )
-    from visdom_transport.client.seams import PATCHES as CLIENT
-    from visdom_transport.visdom.seams import PATCHES as SERVER
-
-    for patches, whose in ((SERVER, "server"), (CLIENT, "client")):
-        try:
-            patches.apply()
-        except Exception:
-            problems.append(f"nothing is replaced in Visdom's {whose}: {patches.problem}")
-        else:
-            print(f"recognised the {whose} of Visdom {patches.visdom}; replaced in its processes:")
-            for seam in patches.active:
-                print(f"  {seam}: {seam.why}")
-    return problems
-
-
-def _report_browser_files(settings: Settings) -> list[str]:
-    from visdom_transport.visdom.page import browser_files
-    from visdom_transport.visdom.seams import PATCHES
-
-    visdom = PATCHES.visdom
-    if visdom is None:
-        return []
-    folder = browser_files.static_dir(visdom, settings)
-    missing = browser_files.missing(visdom, [folder, browser_files.installed_static_dir()])
-    print(f"browser files: {folder} ({'incomplete' if missing else 'complete'})")
-    return [f"missing: {path} (python -m visdom_transport fetch)" for path in missing]
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "is not installed"
 
 
 if __name__ == "__main__":

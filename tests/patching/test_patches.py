@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -144,3 +145,22 @@ def test_rows_of_other_visdoms_are_passed_over(host: ModuleType) -> None:
     patches = patching(Seam("no_such_module", "f", "", value=1, versions=("0.3.0",)))
     patches.apply()
     assert patches.active == []
+
+
+@pytest.mark.parametrize(
+    ("version", "is_known"), [("0.2.3", False), ("0.1.8.9", False), ("0.2.4", True), ("no_version_file", True)]
+)
+def test_a_visdom_that_is_older_than_any_that_is_tested_is_not_recognised(
+    monkeypatch: pytest.MonkeyPatch, version: str, is_known: bool
+) -> None:
+    import visdom
+
+    from visdom_transport.patching import recognise
+    from visdom_transport.visdom.flavour import KNOWN
+
+    monkeypatch.setattr(visdom, "__version__", version)
+    if is_known:
+        assert recognise(KNOWN) in KNOWN
+    else:
+        with pytest.raises(SeamError, match=re.escape(f"(version {version}) is older than 0.2.4")):
+            recognise(KNOWN)

@@ -7,6 +7,7 @@ from typing import Any
 from visdom_transport.core.encoding import encode
 from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.access.logins import COOKIE
+from visdom_transport.visdom.page.status import status_page
 from visdom_transport.visdom.serving.polls import PollHandler, SendHandler
 from visdom_transport.visdom.serving.requests import TransportHandler
 
@@ -26,8 +27,14 @@ class StatusHandler(TransportHandler):
     """``/transport/status``"""
 
     def get(self) -> None:
+        status = self.transport.status()
+        self.set_header("Vary", "Accept")
+        # A browser asks for HTML by name; programs take anything.
+        if "text/html" in self.request.headers.get("Accept", "") and self.get_query_argument("format", "") != "json":
+            self.finish(status_page(status))
+            return
         self.set_header("Content-Type", "application/json")
-        self.finish(encode(self.transport.status()))
+        self.finish(encode(status))
 
 
 class LogoutHandler(TransportHandler):
