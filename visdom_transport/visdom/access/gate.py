@@ -10,11 +10,11 @@ from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler, stream_request_body
 
 from visdom_transport.core.causes import Cause, Causes
-from visdom_transport.core.encoding import encode
-from visdom_transport.core.errors import CloseCode
+from visdom_transport.core.errors import CloseCode, MessageError
 from visdom_transport.links.longpoll import close_message, reply
 from visdom_transport.origins import parse_host, parse_origin
 from visdom_transport.settings import Settings, variable
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.chunked import SWALLOWED_BYTES, CountingDelegate
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -156,12 +156,11 @@ class RefusingHandler(RequestHandler):
     def answer(self) -> None:
         refusal = self.refusal
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Type", "application/json")
         if self.request.path.endswith(POLL_PATHS):
             # As a WebSocket would be closed (docs/protocol.md, section 7).
+            self.set_header("Content-Type", "application/json")
             self.finish(reply([close_message(refusal.code, refusal.message)]))
-            return
-        self.set_status(refusal.status)
-        self.finish(encode({"error": {"code": refusal.code.reason, "message": refusal.message, "field": None}}))
+        else:
+            answer_error(self, refusal.status, MessageError(refusal.code.reason, refusal.message))
 
     get = head = post = put = patch = delete = options = answer

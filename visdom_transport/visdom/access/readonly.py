@@ -10,8 +10,9 @@ from tornado.escape import json_decode
 from visdom.utils import server_utils
 
 from visdom_transport.core.causes import Cause
-from visdom_transport.core.encoding import encode
+from visdom_transport.core.errors import MessageError
 from visdom_transport.settings import variable
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.gate import SAFE_METHODS
 
 READS = frozenset(
@@ -37,9 +38,7 @@ def prepare(handler: Any) -> Awaitable[None] | None:
     if app.readonly and app.transport.settings.readonly_http == "refuse" and _changes_something(app, handler.request):
         message = f"this server is read only, and {variable('readonly_http')}=refuse"
         app.transport.hub.causes.count(Cause.REFUSED_WRITES, str(handler.request.remote_ip), handler.request.path[:200])
-        handler.set_status(403)
-        handler.set_header("Content-Type", "application/json")
-        handler.finish(encode({"error": {"code": "readonly", "message": message, "field": None}}))
+        answer_error(handler, 403, MessageError("readonly", message))
         return None
     if app.login_enabled and not handler.current_user:
         return None

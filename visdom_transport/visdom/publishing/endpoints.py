@@ -16,9 +16,9 @@ from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
 from visdom_transport.core.causes import Cause
-from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
 from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.updates import (
@@ -73,13 +73,6 @@ def parsed_body(handler: Any) -> dict[str, Any]:
     return args
 
 
-def answer_error(handler: Any, status: int, error: dict[str, str | None]) -> None:
-    """Answer with JSON that says what is wrong and where."""
-    handler.set_status(status)
-    handler.set_header("Content-Type", "application/json")
-    handler.write(encode({"error": error}))
-
-
 def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") -> Any:
     """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field.
 
@@ -95,23 +88,22 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") 
             # The id of a window that was set through /win_data need not be text that can be sent.
             handler.write(endpoint(transport, parsed_body(handler)).encode(errors="replace"))
         except UpdateRefused as refusal:
-            count_refused(transport, handler, as_json(refusal))
-            answer_error(handler, refusal.status, as_json(refusal))
+            refused(handler, refusal.status, as_error(refusal))
         except MessageError as error:
-            count_refused(transport, handler, error.as_json())
-            answer_error(handler, CONFLICT, error.as_json())
+            refused(handler, CONFLICT, error)
 
     return post
 
 
-def count_refused(transport: Transport, handler: Any, error: dict[str, str | None]) -> None:
-    """What a publisher sent was refused. The message may repeat what it sent, which is not for the log."""
-    detail = f"{handler.request.path}: {error['code']} {error['field']}"
-    transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
+def refused(handler: Any, status: int, error: MessageError) -> None:
+    """Refuse what a publisher sent, and count that. The message may repeat what it sent, which is not for the log."""
+    answer_error(handler, status, error)
+    detail = f"{handler.request.path}: {error.code} {error.field}"
+    transport_of(handler).hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
 
 
-def as_json(refusal: UpdateRefused) -> dict[str, str | None]:
-    return {"code": "bad_field", "message": refusal.message, "field": refusal.field}
+def as_error(refusal: UpdateRefused) -> MessageError:
+    return MessageError("bad_field", refusal.message, refusal.field)
 
 
 def events(transport: Transport, args: dict[str, Any]) -> str:

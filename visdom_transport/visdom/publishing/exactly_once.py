@@ -10,7 +10,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.identity import SERVER_ID
-from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_json, environment_id
+from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_error, environment_id
 from visdom_transport.visdom.updates import UpdateRefused
 from visdom_transport.visdom.updates.errors import refuse
 
@@ -76,7 +76,7 @@ def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:
         finally:
             transport.journal.untrack_missing(eid)
     except UpdateRefused as refusal:
-        return as_json(refusal)
+        return as_error(refusal).as_json()
     except MessageError as error:
         return error.as_json()
     except Exception as error:

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from visdom_transport.core.errors import MessageError
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.observed import is_unread
 from visdom_transport.visdom.publishing.endpoints import (
     CONFLICT,
-    answer_error,
-    as_json,
-    count_refused,
+    as_error,
     environment_id,
     parsed_body,
+    refused,
     require_id,
 )
 from visdom_transport.visdom.serving.broadcasts import transport_of
@@ -50,8 +50,7 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
             if refusal.status == NOT_FOUND:
                 _not_found(handler, refusal.message)
             else:
-                count_refused(transport_of(handler), handler, as_json(refusal))
-                answer_error(handler, refusal.status, as_json(refusal))
+                refused(handler, refusal.status, as_error(refusal))
         except CannotShow as error:
             _not_found(handler, str(error))
         except MessageError as error:
@@ -59,7 +58,7 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             unwritable.log(error, "%s failed: %s", handler.request.path)
             message = f"could not be written: {unwritable.cause(error)}"
-            answer_error(handler, 500, {"code": "failed", "message": message, "field": None})
+            answer_error(handler, 500, MessageError("failed", message))
 
     return checked_post
 

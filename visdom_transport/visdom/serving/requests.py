@@ -8,12 +8,13 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler
 
-from visdom_transport.core.encoding import decode, encode
-from visdom_transport.core.errors import CloseCode
+from visdom_transport.core.encoding import decode
+from visdom_transport.core.errors import CloseCode, MessageError
 from visdom_transport.core.link import Link
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.longpoll import Client
 from visdom_transport.links.websocket import SLICE_BYTES, sliced
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.logins import login_of
 from visdom_transport.visdom.transport import Transport
 
@@ -50,9 +51,7 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
         try:
             return decode(self.request.body)
         except ValueError as error:
-            self.set_status(400)
-            self.set_header("Content-Type", "application/json")
-            self.finish(encode({"error": {"code": "bad_message", "message": f"not JSON: {error}", "field": None}}))
+            answer_error(self, 400, MessageError("bad_message", f"not JSON: {error}"))
             return None
 
     async def finish_slowly(self, body: bytes, link: Link | None) -> None:

@@ -14,9 +14,9 @@ from tornado.ioloop import IOLoop
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
 
-from visdom_transport.core.encoding import encode
-from visdom_transport.core.errors import CloseCode
+from visdom_transport.core.errors import CloseCode, MessageError
 from visdom_transport.links.flusher import clock
+from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.gate import SAFE_METHODS
 
 logger = logging.getLogger("visdom_transport")
@@ -98,6 +98,4 @@ class StoppingHandler(RequestHandler):
     """Answers what comes too late."""
 
     def prepare(self) -> None:
-        self.set_status(503)
-        self.set_header("Content-Type", "application/json")
-        self.finish(encode({"error": {"code": "going_away", "message": "the server is stopping", "field": None}}))
+        answer_error(self, 503, MessageError("going_away", "the server is stopping"))
