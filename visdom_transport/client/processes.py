@@ -9,6 +9,8 @@ import time
 import weakref
 from typing import Protocol
 
+from visdom_transport.client import terminated
+
 MULTIPROCESSING = ("multiprocessing", "multiprocess")
 """The standard library's, and the copy of it that pathos, trixi and Hugging Face's datasets use."""
 
@@ -43,6 +45,8 @@ def hook_into_end() -> None:
         process = sys.modules.get(f"{package}.process")
         if util is not None and process is not None and process.parent_process() is not None:
             util.Finalize(None, finish_all, exitpriority=10)
+            # Nor do those of a pool that is terminated, which the end of its `with` block does, come that far.
+            terminated.finish_before(finish_all)
 
 
 def finish_all() -> None:
