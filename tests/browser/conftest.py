@@ -91,6 +91,23 @@ def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
+def make(browser: Browser, serve: Callable[..., VisdomServer], link: str) -> Iterator[Callable[..., Dashboard]]:
+    """Make a dashboard on a server of its own, with the options given."""
+    made: list[Dashboard] = []
+
+    def make(**options: object) -> Dashboard:
+        server = serve(polling=link == "poll", **options)
+        made.append(Dashboard(server, FaultProxy(server.port), browser))
+        return made[-1]
+
+    yield make
+    for dash in made:
+        dash.close()
+        dash.proxy.close()
+        dash.server.kill()
+
+
+@pytest.fixture
 def dash(server: VisdomServer, proxy: FaultProxy, browser: Browser) -> Iterator[Dashboard]:
     dashboard = Dashboard(server, proxy, browser)
     yield dashboard

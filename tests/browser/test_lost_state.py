@@ -5,15 +5,13 @@ The page's replica equals the server (`assert_current`); what the server has los
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.browser import Browser, Tab
+from tests.support.browser import Tab
 from tests.support.dashboard import Dashboard, change, fill
 from tests.support.panes import Pane
-from tests.support.proxy import FaultProxy
-from tests.support.server import VisdomServer
 from tests.support.wait import during, until
 
 MARK = " (lost)"
@@ -101,25 +99,8 @@ def test_what_becomes_of_lost_windows(dash: Dashboard, how: str) -> None:
 Make = Callable[..., Dashboard]
 
 
-@pytest.fixture
-def make(browser: Browser, serve: Callable[..., VisdomServer], link: str) -> Iterator[Make]:
-    """A dashboard on a server that keeps its state in the way given."""
-    made: list[Dashboard] = []
-
-    def make(**settings: object) -> Dashboard:
-        server = serve(polling=link == "poll", settings=settings)
-        made.append(Dashboard(server, FaultProxy(server.port), browser))
-        return made[-1]
-
-    yield make
-    for dash in made:
-        dash.close()
-        dash.proxy.close()
-        dash.server.kill()
-
-
 def test_what_was_not_saved_is_lost_and_the_rest_is_restored(make: Make) -> None:
-    dash = make(journal="off")
+    dash = make(settings={"journal": "off"})
     fill(dash.vis)
     dash.vis.save([dash.env])
     tab = dash.watch()
@@ -133,7 +114,7 @@ def test_what_was_not_saved_is_lost_and_the_rest_is_restored(make: Make) -> None
 
 
 def test_what_a_server_has_restored_is_not_spoken_of_and_what_was_closed_meanwhile_goes(make: Make) -> None:
-    dash = make(journal="all", journal_interval_s=0.5)
+    dash = make(settings={"journal": "all", "journal_interval_s": 0.5})
     fill(dash.vis)
     tab = dash.watch()
     during(3.0, tab.is_live, "the page knows the windows for a while")
@@ -149,7 +130,7 @@ def test_what_a_server_has_restored_is_not_spoken_of_and_what_was_closed_meanwhi
 
 
 def test_of_a_killed_server_only_what_had_not_reached_the_disk_is_lost(make: Make) -> None:
-    dash = make(journal="all", journal_interval_s=3)
+    dash = make(settings={"journal": "all", "journal_interval_s": 3})
     fill(dash.vis)
     tab = dash.watch()
     until(lambda: dash.server.status()["durability"]["on_disk"], "all of it is on disk")

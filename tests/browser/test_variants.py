@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.browser import Browser, Tab
+from tests.support.browser import Tab
 from tests.support.dashboard import Dashboard, change, fill
 from tests.support.panes import Pane
-from tests.support.proxy import FaultProxy
 from tests.support.publisher import Publisher
 from tests.support.served import ADA
-from tests.support.server import VisdomServer
 from tests.support.wait import during, until
 
 Make = Callable[..., Dashboard]
-
-
-@pytest.fixture
-def make(browser: Browser, serve: Callable[..., VisdomServer], link: str) -> Iterator[Make]:
-    """A dashboard on a server with the options given."""
-    made: list[Dashboard] = []
-
-    def make(**options: object) -> Dashboard:
-        server = serve(polling=link == "poll", **options)
-        made.append(Dashboard(server, FaultProxy(server.port), browser))
-        return made[-1]
-
-    yield make
-    for dash in made:
-        dash.close()
-        dash.proxy.close()
-        dash.server.kill()
 
 
 def outage(dash: Dashboard, tab: Tab) -> None:

@@ -86,12 +86,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VisdomServer]:
 
 
 @pytest.fixture
-def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def page(server: VisdomServer) -> Page:
     return Page(server)
 

@@ -48,12 +48,6 @@ def mortal(tmp_path: Path) -> Iterator[VisdomServer]:
         yield server
 
 
-@pytest.fixture
-def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
 Connect = Callable[..., Any]
 
 

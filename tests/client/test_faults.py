@@ -28,12 +28,6 @@ def server(tmp_path: Path) -> Iterator[VisdomServer]:
 
 
 @pytest.fixture
-def proxy(server: VisdomServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def vis(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     for name in ("visdom", "visdom_transport.client"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", True)

@@ -12,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,6 @@ SETTINGS = {"journal_interval_s": 0.05}
 def server(serve: Serve) -> LocalServer:
     """A server that writes to its disk soon."""
     return serve(settings=SETTINGS)
-
-
-@pytest.fixture
-def proxy(server: LocalServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.port) as proxy:
-        yield proxy
 
 
 # --- what arrives ---

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.peer import WELCOME
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.client.errors import Away
 from visdom_transport.client.outage import Outage
@@ -17,15 +18,6 @@ from visdom_transport.client.stream import FEED, EventStream, LinkLost
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance
 
-WELCOME = {
-    "type": "welcome",
-    "session": "s",
-    "secret": "x",
-    "link": "l",
-    "heartbeat_s": 8.0,
-    "dead_after_s": 20.0,
-    "poll_wait_s": 10.0,
-}
 RING = 5
 
 Heard = list[int | tuple[str, int | None]]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.client.test_outbox import Publisher, Server, point
 from tests.fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
+from tests.support.peer import WELCOME
 from tests.support.wait import until
 from visdom_transport.client import events as source_module
 from visdom_transport.client.answers import Answer
@@ -24,15 +25,6 @@ from visdom_transport.client.outbox import Outbox
 from visdom_transport.client.proof import publish_reply
 from visdom_transport.client.stream import FEED, EventStream, LinkLost, Message
 
-WELCOME = {
-    "type": "welcome",
-    "session": "s",
-    "secret": "x",
-    "link": "l",
-    "heartbeat_s": 8.0,
-    "dead_after_s": 20.0,
-    "poll_wait_s": 10.0,
-}
 SUBSCRIBED = {"type": "subscribed", "feed": FEED, "epoch": "e", "offset": 0, "recovered": False, "reason": "new"}
 BATCH = {"type": "batch", "feed": FEED, "epoch": "e", "from": 0, "to": 1, "complete": True, "missed": 0, "events": []}
 EVENT = {"target": "w", "eid": "main", "event_type": "KeyPress"}
@@ -87,6 +79,7 @@ class Link:
     """Says what it was told to, and then ends."""
 
     acknowledges = True
+    polls = False
     id = None
 
     def __init__(self, messages: list[Any], is_ours: bool) -> None:

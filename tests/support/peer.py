@@ -9,6 +9,17 @@ from tests.support.replica import EventReplica, Outbox, StateReplica
 
 Message = dict[str, Any]
 
+WELCOME = {
+    "type": "welcome",
+    "session": "s",
+    "secret": "x",
+    "link": "l",
+    "heartbeat_s": 8.0,
+    "dead_after_s": 20.0,
+    "poll_wait_s": 10.0,
+}
+"""What a server says first, as far as a client acts on it."""
+
 EVENT_FEEDS = ("events", "notifications")
 
 
