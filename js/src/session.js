@@ -39,6 +39,7 @@ import { browserTime } from "./time.js";
  * @property {() => number} [random]
  * @property {() => import("./storage.js").Storage | undefined} [sessionStorage]
  * @property {() => import("./storage.js").Storage | undefined} [localStorage]
+ * @property {() => import("./links/poll-turns.js").Channel | null} [channel] between the tabs of this browser
  * @property {import("./drawing/after-draw.js").Drawn} [drawn]
  * @property {(error: unknown) => void} [onerror]
  * @property {{firstMs?: number, maxMs?: number, minUptimeMs?: number}} [backoff]
@@ -73,6 +74,7 @@ export class Session {
     random = Math.random,
     sessionStorage = () => globalThis.sessionStorage,
     localStorage = () => globalThis.localStorage,
+    channel,
     drawn = afterDraw({ page, time }),
     onerror = (error) => console.error(error),
     backoff = {},
@@ -91,6 +93,9 @@ export class Session {
       fetch,
       time,
       positions: () => this.#feeds.positions({ have: false }),
+      random,
+      isHidden: () => page.hidden,
+      channel,
     });
     this.#connector = new Connector({
       time,

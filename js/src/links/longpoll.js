@@ -1,6 +1,7 @@
 import { CLOSE } from "../protocol.js";
 import { Alarm } from "../time.js";
 import { NotTheServer, readMessages } from "./answer.js";
+import { PollTurns } from "./poll-turns.js";
 
 /**
  * @typedef {import("../protocol.js").Position} Position
@@ -37,6 +38,13 @@ export class LongPollLink {
   /** Ends the poll that is being held, if there is one. @type {AbortController | null} */
   #held = null;
   #sending = false;
+  /** Which tabs may have their polls held; while the link is open. @type {PollTurns | null} */
+  #turns = null;
+  /** Until the next poll, when the server is not to hold it. */
+  #pause;
+  #pausing = false;
+  /** The last poll brought nothing. */
+  #idle = false;
   /** @type {any[]} */
   #unsent = [];
   #received = 0;
@@ -49,14 +57,22 @@ export class LongPollLink {
    * @param {typeof globalThis.fetch} options.fetch
    * @param {import("../time.js").Time} options.time
    * @param {() => Record<string, Position | null>} options.positions where the client stands now in every feed it is subscribed to
+   * @param {() => PollTurns} options.takeTurns joins the polling tabs of this browser
    */
   constructor(options) {
     this.#options = options;
+    this.#pause = new Alarm(options.time);
+    this.#ending.signal.addEventListener("abort", () => {
+      this.#pause.clear();
+      this.#turns?.leave();
+    });
   }
 
   /** @param {import("../protocol.js").Hello} hello */
   open(hello) {
     this.#secret = hello.secret;
+    // Before the first poll that could be held: the other tabs have answered by then.
+    this.#turns = this.#options.takeTurns();
     void this.#poll(hello.feeds, [hello]);
   }
 
@@ -70,6 +86,7 @@ export class LongPollLink {
         this.#held = null;
         queueMicrotask(() => this.#pollNext());
       }
+      this.#goOn();
       return;
     }
     this.#unsent.push(message);
@@ -91,16 +108,32 @@ export class LongPollLink {
   }
 
   #pollNext() {
-    if (this.#link !== null && this.#held === null && !this.#ending.signal.aborted && this.#acknowledged >= this.#received) {
+    if (this.#pausing || this.#link === null || this.#held !== null || this.#ending.signal.aborted) return;
+    if (this.#acknowledged < this.#received) return;
+    const pauseMs = this.#turns?.next() ?? 0;
+    if (pauseMs === 0) {
+      void this.#poll(this.#options.positions(), [], this.#waitSeconds);
+    } else if (!this.#idle) {
       void this.#poll(this.#options.positions(), []);
+    } else {
+      this.#pausing = true;
+      this.#pause.set(pauseMs, () => this.#goOn());
     }
   }
 
-  /** @param {Record<string, Position | null>} feeds @param {any[]} messages */
-  async #poll(feeds, messages) {
+  /** Poll now, if there is a pause. */
+  #goOn() {
+    if (this.#pausing) {
+      this.#pause.clear();
+      this.#pausing = this.#idle = false;
+      this.#pollNext();
+    }
+  }
+
+  /** @param {Record<string, Position | null>} feeds @param {any[]} messages @param {number} [wait_s] for how long the server holds it */
+  async #poll(feeds, messages, wait_s = 0) {
     const held = new AbortController();
     this.#held = held;
-    const wait_s = this.#link === null ? 0 : this.#waitSeconds;
     const request = { link: this.#link, secret: this.#secret, wait_s, feeds, messages };
     const reply = await this.#post(this.#options.pollUrl, request, wait_s * 1000 + MARGIN_MS, held);
     if (this.#held !== held) {
@@ -108,6 +141,7 @@ export class LongPollLink {
     }
     this.#held = null;
     if (reply !== null) {
+      this.#idle = reply.length === 0;
       this.#deliver(reply);
       if (this.#link === null) {
         this.#end(CLOSE.LOST, "the first poll brought no welcome");
@@ -127,6 +161,8 @@ export class LongPollLink {
       }
     }
     this.#sending = false;
+    // What a command has done comes with a poll.
+    this.#goOn();
   }
 
   /** @param {any[]} messages */
