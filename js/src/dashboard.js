@@ -55,9 +55,10 @@ export function openDashboard({ root, startWithPolling }) {
     },
     onproblem: (text) => {
       console.warn(`visdom-transport: ${text}`);
-      badge.notice(text, PROBLEM_MS);
+      badge.notice(text, { ms: PROBLEM_MS });
     },
-    onrestarted: ({ restored, lost }) => lost || badge.notice(restored ? TEXTS.restored() : TEXTS.restarted()),
+    onrestarted: ({ restored, lost }) =>
+      lost || badge.notice(restored ? TEXTS.restored() : TEXTS.restarted(), { untilOutage: true }),
     onkept: () => badge.refresh(),
   });
   const badge = new Badge({
@@ -67,6 +68,7 @@ export function openDashboard({ root, startWithPolling }) {
     pendingCommands: () => session.pendingCommands,
     kept: () => bundle.kept,
     ondismiss: () => bundle.dismissKept(),
+    onsignin: () => location.reload(),
   });
   const indicator = new Indicator(document);
 

@@ -15,7 +15,12 @@ const page =
 
 /** Name, how the front answers, and what is known of the answer afterwards. */
 const ANSWERS = [
-  ["an error page 403", page(403), { what: "HTTP 403", status: 403, asksToSignIn: false }],
+  ["an error page 403", page(403), { what: "HTTP 403", status: 403, asksToSignIn: true }],
+  [
+    "403 without a page",
+    (request) => request.intrude("no", { status: 403, headers: { "Content-Type": "text/plain" } }),
+    { what: "HTTP 403", asksToSignIn: false },
+  ],
   ["an error page 404", page(404), { what: "HTTP 404", status: 404, asksToSignIn: false }],
   ["an error page 413", page(413), { what: "HTTP 413", status: 413, asksToSignIn: false }],
   ["an error page 500", page(500), { what: "HTTP 500", status: 500, asksToSignIn: false }],

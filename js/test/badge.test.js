@@ -58,16 +58,17 @@ class FakeElement {
   }
 }
 
-let now, timers, badge, button, live, panel, hurried, pending, kept, dismissed;
+let now, timers, badge, button, live, panel, hurried, pending, kept, dismissed, signedIn;
 beforeEach(() => {
-  [now, timers, hurried, pending, kept, dismissed] = [100_000, new Map(), 0, 0, null, 0];
-  const document = { createElement: () => new FakeElement(), body: new FakeElement() };
+  [now, timers, hurried, pending, kept, dismissed, signedIn] = [100_000, new Map(), 0, 0, null, 0, 0];
+  const document = { createElement: () => new FakeElement(), body: new FakeElement(), URL: "http://server/env/main" };
   badge = new Badge({
     document,
     onhurry: () => hurried++,
     pendingCommands: () => pending,
     kept: () => kept,
     ondismiss: () => dismissed++,
+    onsignin: () => signedIn++,
     now: () => now,
     setTimer(run, ms) {
       const timer = {};
@@ -199,9 +200,31 @@ test("says what answers in the server's place, until the link is live or a perso
   assert.equal(visible(), "reconnecting in 3 s · HTTP 502 instead of the server's answer");
   assert.equal(live.textContent, "reconnecting. HTTP 502 instead of the server's answer");
   badge.show({ ...waiting, phase: "connecting", answer: { ...answer, what: "a redirect", asksToSignIn: true } });
-  assert.equal(visible(), "reconnecting · a redirect instead of the server's answer: reload the page, you may have to sign in");
+  assert.equal(visible(), "a redirect instead of the server's answer: you may have to sign in again · reconnecting");
   badge.show({ ...waiting, phase: "offline" });
   assert.equal(visible(), TEXTS.offline());
+});
+
+test("offers to sign in where somebody has to, and only there", () => {
+  const link = badge.element.shadow.children[4];
+  const answer = { what: "a redirect", status: null, redirected: true, asksToSignIn: true, retryAfterMs: 0 };
+  const signedOut = { ...state, phase: "waiting", nextAttemptAt: 103_000, answer };
+  badge.show(state);
+  assert.equal(link.hidden, true);
+  badge.show(signedOut);
+  assert.deepEqual([link.hidden, link.textContent, link.attributes.href], [false, "sign in again", "http://server/env/main"]);
+  assert.equal(live.textContent, "a redirect instead of the server's answer: you may have to sign in again. reconnecting");
+  let prevented = 0;
+  link.dispatch("click", { preventDefault: () => prevented++ });
+  assert.deepEqual([signedIn, prevented], [1, 1]);
+  for (const changes of [{ phase: "offline" }, { answer: { ...answer, asksToSignIn: false } }, { phase: "live", answer: null }]) {
+    badge.show({ ...signedOut, ...changes });
+    assert.equal(link.hidden, true, JSON.stringify(changes));
+  }
+  badge.show({ ...state, phase: "stopped", code: 4050 });
+  assert.deepEqual([link.hidden, visible()], [false, "signed out"]);
+  badge.show({ ...state, phase: "stopped", code: 4053, reason: "origin" });
+  assert.equal(link.hidden, true);
 });
 
 test("the details offer to try at once while waiting, else not", () => {
@@ -222,6 +245,16 @@ test("says resumed for a while", () => {
   pass(10_000);
   assert.equal(visible(), false);
   assert.equal(live.textContent, "");
+});
+
+test("good news is forgotten when the link is gone again, other news is not", () => {
+  badge.show({ ...state, phase: "waiting" });
+  badge.show({ ...state, resumed: true });
+  badge.show({ ...state, phase: "waiting" });
+  assert.equal(visible(), "reconnecting");
+  badge.notice(TEXTS.refused("readonly"));
+  badge.show({ ...state, phase: "connecting" });
+  assert.equal(visible(), "refused: readonly · reconnecting");
 });
 
 test("a session the server did not know is reconnected, not resumed", () => {
@@ -277,7 +310,7 @@ test("names the other phases", () => {
   assert.equal(say({ phase: "offline" }), "offline (click the button to reconnect)");
   assert.equal(say({ phase: "offline" }, 100_000 + 3 * 3_600_000), "offline (click the button to reconnect) · data is 3 h old");
   assert.equal(say({ phase: "offline" }, 100_000 + 150_000), "offline (click the button to reconnect) · data is 2 min old");
-  assert.equal(say({ phase: "stopped", code: 4050 }), "disconnected: reload the page to log in");
+  assert.equal(say({ phase: "stopped", code: 4050 }), "signed out");
   assert.equal(say({ phase: "stopped", code: 4053, reason: "origin" }), "disconnected: origin");
   assert.equal(say({ phase: "connecting" }), "reconnecting");
 });

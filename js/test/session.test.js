@@ -439,6 +439,16 @@ test("the delay grows with jitter, and is told", async () => {
   assert.deepEqual([tab.state.nextAttemptAt - tab.time.now(), tab.state.attempt], [250, 2]);
 });
 
+test("a page that was signed out looks again when it is shown: somebody may have signed in elsewhere", async () => {
+  await tab.live();
+  await tab.socket.cut(4050, "unauthorized");
+  await tab.page.say("visible");
+  assert.equal(tab.sockets.length, 2);
+  await tab.socket.cut(4053, "origin");
+  await tab.page.say("visible");
+  assert.equal(tab.sockets.length, 2, "no other end is looked at again");
+});
+
 test("reconnectNow does not wait", async () => {
   await tab.live();
   await tab.socket.cut();

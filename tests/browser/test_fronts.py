@@ -30,7 +30,7 @@ def test_what_answers_in_the_servers_place_is_an_outage(dash: Dashboard, answer:
     fill(dash.vis)
     tab = dash.watch()
     dash.proxy.answer(ANSWERS[answer])
-    wanted = "instead of the server's answer" + (": reload the page" if answer in SIGN_IN else "")
+    wanted = "instead of the server's answer" + (": you may have to sign in again" if answer in SIGN_IN else "")
     until(lambda: wanted in tab.badge(), "the badge says what answers", seen=tab.badge, timeout_s=30)
     tab.close_pane("Notes")
     change(dash.vis)
@@ -39,6 +39,21 @@ def test_what_answers_in_the_servers_place_is_an_outage(dash: Dashboard, answer:
     until(lambda: "notes" not in dash.server.windows(dash.env), "the close reaches the server", timeout_s=40)
     dash.assert_current(tab)
     until(lambda: tab.badge() in ("", "live", "polling"), "the badge is content", seen=tab.badge)
+
+
+def test_a_login_page_offers_to_sign_in_and_the_page_goes_on_after_it(dash: Dashboard) -> None:
+    fill(dash.vis)
+    tab, other = dash.watch(), dash.watch()
+    dash.proxy.answer(ANSWERS["redirect-elsewhere"])
+    until(lambda: "you may have to sign in again" in tab.badge(), "the badge says so", seen=tab.badge, timeout_s=30)
+    change(dash.vis)
+    dash.proxy.answer(ANSWERS["page"])
+    tab.sign_in_again()
+    until(lambda: "who are you?" in tab.js("return document.body.textContent"), "the login page is shown")
+    dash.proxy.heal()
+    # Where a login page leads back to.
+    tab.go(dash.server.url(f"/env/{dash.env}", port=dash.proxy.port))
+    dash.assert_current(tab, other)
 
 
 @pytest.mark.parametrize("answer", ["404", "page"])

@@ -56,6 +56,12 @@ READ_BADGE = """
 const badge = document.querySelector('visdom-link-badge');
 return badge ? badge.shadowRoot.querySelector('button:not(.hurry)').textContent : '';
 """
+CLICK_SIGN_IN = """
+const link = document.querySelector('visdom-link-badge').shadowRoot.querySelector('.sign-in');
+const shown = link.getClientRects().length > 0;
+link.click();
+return shown;
+"""
 KEPT = """
 const { kept } = window.visdomTransport?.bundle ?? {};
 return kept ? kept.panes : [];
@@ -287,6 +293,11 @@ class Tab:
             self._driver.find_element(By.CSS_SELECTOR, "visdom-link-badge").shadow_root.find_element(
                 By.CSS_SELECTOR, button
             ).click()
+
+    def sign_in_again(self) -> None:
+        """Click the link of our badge that leads to where somebody signs in."""
+        # By a script: the driver fails at links within a shadow root.
+        assert self.js(CLICK_SIGN_IN), "the link is shown"
 
     def close_pane(self, title: str) -> None:
         """Click the X of the pane with this title."""

@@ -3,7 +3,7 @@
  * shows the details.
  */
 
-import { describe, details } from "./describe.js";
+import { describe, details, needsSignIn } from "./describe.js";
 import { formatMoment } from "./format.js";
 import { STYLE } from "./style.js";
 import { TEXTS } from "./texts.js";
@@ -24,6 +24,7 @@ export class Badge {
   #list;
   #hurry;
   #dismiss;
+  #signIn;
   #live;
   #now;
   #read;
@@ -34,6 +35,7 @@ export class Badge {
   /** @type {LinkState | null} */ #state = null;
   #notice = "";
   #noticeUntil = 0;
+  #untilOutage = false;
   #shownAt;
   /** @type {unknown} */ #timer = null;
 
@@ -45,11 +47,12 @@ export class Badge {
    * @param {() => number} [options.pendingCommands]
    * @param {() => {panes: string[], since: number} | null} [options.kept]  panes of windows that the server has lost, and since when
    * @param {() => void} [options.ondismiss]  the user wants to see no more of these
+   * @param {() => void} [options.onsignin]  the user wants to sign in: loading the page again leads there
    * @param {() => number} [options.now]  ms since the epoch
    * @param {(run: () => void, ms: number) => unknown} [options.setTimer]
    * @param {(timer: any) => void} [options.clearTimer]
    */
-  constructor({ document, read, onhurry, pendingCommands, kept, ondismiss, now, setTimer, clearTimer }) {
+  constructor({ document, read, onhurry, pendingCommands, kept, ondismiss, onsignin, now, setTimer, clearTimer }) {
     this.#document = document;
     this.#read = read;
     this.#now = now ?? Date.now;
@@ -80,6 +83,14 @@ export class Badge {
     this.#dismiss.textContent = TEXTS.dismiss();
     this.#dismiss.addEventListener("click", () => ondismiss?.());
     this.#details.append(this.#list, this.#hurry, this.#dismiss);
+    this.#signIn = make("a", "sign-in");
+    this.#signIn.textContent = TEXTS.signInAgain();
+    // An address, so that it can be opened in another tab as well: this one goes on by itself then.
+    this.#signIn.setAttribute("href", document.URL);
+    this.#signIn.addEventListener("click", (event) => {
+      event.preventDefault();
+      onsignin?.();
+    });
     this.#button = make("button", "quiet");
     this.#button.setAttribute("aria-controls", "details");
     this.#button.addEventListener("click", () => this.#open(this.#details.hidden));
@@ -91,7 +102,7 @@ export class Badge {
     // Visdom sends keys and clicks within its page to Python; these are not meant for it.
     for (const type of ["keydown", "keyup", "keypress", "click"])
       this.element.addEventListener(type, (event) => event.stopPropagation());
-    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#button, this.#details);
+    this.element.attachShadow({ mode: "open" }).append(style, this.#live, this.#button, this.#details, this.#signIn);
     this.#open(false);
     document.body.append(this.element);
   }
@@ -101,13 +112,22 @@ export class Badge {
     const before = this.#state;
     this.#state = { ...state };
     if (state.phase === "live" && before && before.phase !== "live" && before.lastHeardAt !== null) {
-      this.notice(state.resumed ? TEXTS.resumed() : TEXTS.reconnected());
-    } else this.#render();
+      this.notice(state.resumed ? TEXTS.resumed() : TEXTS.reconnected(), { untilOutage: true });
+    } else {
+      if (state.phase !== "live" && this.#untilOutage) this.#noticeUntil = 0;
+      this.#render();
+    }
   }
 
-  /** Says something for a while. @param {string} text @param {number} [ms] */
-  notice(text, ms = NOTICE_MS) {
+  /**
+   * Says something for a while.
+   *
+   * @param {string} text
+   * @param {{ms?: number, untilOutage?: boolean}} [how] `untilOutage`: it is old news once the link is gone
+   */
+  notice(text, { ms = NOTICE_MS, untilOutage = false } = {}) {
     this.#notice = text;
+    this.#untilOutage = untilOutage;
     this.#noticeUntil = this.#now() + ms;
     this.#render();
   }
@@ -151,6 +171,7 @@ export class Badge {
     this.#button.setAttribute("aria-label", `visdom: ${text || TEXTS.connecting()}`);
     if (this.#live.textContent !== spoken) this.#live.textContent = spoken;
     this.#dismiss.hidden = !kept;
+    this.#signIn.hidden = !state || patient || !needsSignIn(state);
     if (state && !this.#details.hidden) this.#renderDetails(state);
     this.#timer = this.#setTimer(() => this.#render(), 1000 - (now % 1000));
   }

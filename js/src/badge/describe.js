@@ -27,11 +27,19 @@ export function describe(state, now, pendingCommands = 0) {
   const main = describePhase(state, now);
   if (state.phase === "live") return main;
   const answered = describeAnswer(state);
-  const more = answered ? [answered] : [];
+  /** What a person can do something about comes first. @param {string} link */
+  const both = (link) => (needsSignIn(state) ? [answered, link] : [link, answered]).filter(Boolean);
+  const more = both(main.text);
   const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
   if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
   if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
-  return { ...main, text: [main.text, ...more].join(" · "), spoken: [main.spoken, answered].filter(Boolean).join(". ") };
+  return { ...main, text: more.join(" · "), spoken: both(main.spoken).join(". ") };
+}
+
+/** Whether somebody has to sign in, as far as one can tell: here, or at what answers in the server's place. @param {LinkState} state */
+export function needsSignIn({ phase, code, answer }) {
+  if (phase === "stopped") return code === CLOSE.UNAUTHORIZED;
+  return (phase === "waiting" || phase === "connecting") && answer !== null && answer.asksToSignIn;
 }
 
 /** What answers in the server's place, if anything. @param {LinkState} state */

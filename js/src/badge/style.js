@@ -12,8 +12,12 @@ button.quiet::before { background: #5cb85c; }
 button.quiet:not(:hover, :focus-visible, [aria-expanded="true"]) { font-size: 0; padding: 2px; box-shadow: none; opacity: .6; }
 button.quiet:not(:hover, :focus-visible, [aria-expanded="true"])::before { margin: 0; display: block; }
 button:focus-visible { outline: 2px solid #337ab7; outline-offset: 1px; }
+.sign-in { order: 1; margin-bottom: 6px; padding: 6px 14px; border-radius: 14px; background: #337ab7; color: #fff; font-weight: bold;
+  box-shadow: 0 1px 4px rgba(0, 0, 0, .2); }
+.sign-in[hidden] { display: none; }
+.sign-in:focus-visible { outline: 2px solid var(--ink); outline-offset: 1px; }
 .details button::before { content: none; }
-.details { padding: 8px 12px; margin-bottom: 6px; border-radius: 8px; text-align: left; cursor: auto; }
+.details { order: 2; padding: 8px 12px; margin-bottom: 6px; border-radius: 8px; text-align: left; cursor: auto; }
 .details[hidden] { display: none; }
 dl { display: grid; grid-template-columns: auto auto; gap: 2px 12px; margin: 0; }
 dt { color: var(--faint); }

@@ -17,11 +17,12 @@ export const TEXTS = {
   offline: () => "offline (click the button to reconnect)",
   /** @param {string} reason */
   stopped: (reason) => `disconnected: ${reason}`,
-  unauthorized: () => "disconnected: reload the page to log in",
+  unauthorized: () => "signed out",
   /** @param {string} what */
   answered: (what) => `${what} instead of the server's answer`,
   /** @param {string} what */
-  signIn: (what) => `${TEXTS.answered(what)}: reload the page, you may have to sign in`,
+  signIn: (what) => `${TEXTS.answered(what)}: you may have to sign in again`,
+  signInAgain: () => "sign in again",
   /** @param {string} age */
   age: (age) => `data is ${age} old`,
   /** @param {number} number */

@@ -163,7 +163,9 @@ export class Connector {
 
   /** The page or the network is back: alarms may be late, and the link may have died unnoticed. */
   wake() {
-    if (this.#phase === "waiting") {
+    // Somebody may have signed in again, in another tab.
+    const signedOut = this.#phase === "stopped" && this.#ended?.code === CLOSE.UNAUTHORIZED;
+    if (this.#phase === "waiting" || signedOut) {
       this.connect();
     } else {
       this.liveness.check();

@@ -17,6 +17,8 @@ const MAX_RETRY_AFTER_MS = 60_000;
 
 /** 511 is the captive portal's. */
 const SIGN_IN_STATUSES = new Set([401, 407, 511]);
+/** Statuses with which login pages come; some fronts call theirs forbidden. */
+const LOGIN_PAGE_STATUSES = new Set([200, 403]);
 
 export class NotTheServer extends Error {
   /** @param {Answer} answer */
@@ -46,7 +48,7 @@ export async function readMessages(reply, { now, onpart }) {
       what,
       status: redirected ? null : status,
       redirected,
-      asksToSignIn: redirected || SIGN_IN_STATUSES.has(status) || (isPage && status === 200),
+      asksToSignIn: redirected || SIGN_IN_STATUSES.has(status) || (isPage && LOGIN_PAGE_STATUSES.has(status)),
       retryAfterMs: parseRetryAfter(headers.get("Retry-After"), now()),
     });
   if (redirected) {
