@@ -26,7 +26,8 @@ pytest.importorskip("sklearn", reason="the demo needs scikit-learn: pip install 
 
 from threadpoolctl import threadpool_limits
 
-from visdom_transport.demo import training
+from visdom_transport.demo import command, training
+from visdom_transport.demo.server import LAST_PORT
 
 START_TIMEOUT_S = 60.0
 WINDOWS = {
@@ -46,6 +47,9 @@ class Demo:
 
     def __init__(self, directory: Path, *options: str) -> None:
         self._path = directory / "demo.log"
+        self.port = free_port()
+        # A port that is given comes later, and wins.
+        options = ("--port", str(self.port), *options) if "--server" not in options else options
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         environment |= {"TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"}
         with self._path.open("wb") as log:
@@ -162,10 +166,10 @@ def test_a_signal_stops_the_demo_and_the_server(start: Callable[..., Demo], how:
 
 def test_a_signal_before_the_server_answers_stops_both(start: Callable[..., Demo]) -> None:
     demo = start()
-    server = demo.wait_for(r"Starting a Visdom server at (\S+)").group(1)
+    demo.wait_for("Starting a Visdom server")
     assert demo.end(signal.SIGINT) == 0
     assert "Traceback" not in demo.output
-    assert not is_listening(server)
+    assert not is_listening(f"http://127.0.0.1:{demo.port}")
 
 
 # --- outages ---------------------------------------------------------------------------------------------------
@@ -224,12 +228,27 @@ def test_a_closed_window_comes_back_whole(start: Callable[..., Demo]) -> None:
 # --- messages --------------------------------------------------------------------------------------------------
 
 
-def test_a_port_in_use_is_an_error(start: Callable[..., Demo]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+def test_a_port_that_is_taken_is_followed_by_the_next_that_is_free(start: Callable[..., Demo]) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         demo = start("--port", str(port))
+        server = demo.server()
+        assert int(server.rpartition(":")[2]) > port
+        assert f"because {port} is taken" in demo.output
+        assert re.findall(r"http://\S+", demo.output) == [f"{server}/env/demo"], "one URL, to open"
+        assert demo.end(signal.SIGINT) == 0
+
+
+def test_no_port_is_an_error(start: Callable[..., Demo]) -> None:
+    with socket.create_server(("127.0.0.1", LAST_PORT)):
+        demo = start("--port", str(LAST_PORT))
         assert demo.end() == 1
-        assert f"port {port} cannot be used" in demo.output
+        assert f"no port can be used from {LAST_PORT} on" in demo.output
+        assert "Traceback" not in demo.output
+
+
+def test_the_port_is_visdoms_own_unless_another_is_asked_for() -> None:
+    assert command._parser().parse_args([]).port == 8097
 
 
 def test_it_says_what_is_not_installed(tmp_path: Path) -> None:
@@ -240,8 +259,19 @@ def test_it_says_what_is_not_installed(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("options", [["--rate", "0"], ["--seconds", "nan"], ["--server", "8097"], ["--env", "a/b"]])
-def test_it_refuses_what_cannot_be(start: Callable[..., Demo], options: list[str]) -> None:
+REFUSED = (
+    ("--port", "99999"),
+    ("--port", "0"),
+    ("--port", "http"),
+    ("--rate", "0"),
+    ("--seconds", "nan"),
+    ("--server", "8097"),
+    ("--env", "a/b"),
+)
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_it_refuses_what_cannot_be(start: Callable[..., Demo], options: tuple[str, str]) -> None:
     demo = start(*options)
     assert demo.end() == 2
     assert f"argument {options[0]}: must be" in demo.output

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from visdom_transport.demo.server import Server
+from visdom_transport.demo.server import LAST_PORT, Server, free_port
 
 if TYPE_CHECKING:
     from visdom_transport.demo.dashboard import Dashboard
     from visdom_transport.demo.training import Run
 
+DEFAULT_PORT = 8097
+"""Visdom's own."""
 POLL_S = 0.2
 RETRY_S = 1.0
 REFRESH_S = 1.0
@@ -55,13 +57,14 @@ def _run(options: argparse.Namespace, stop: threading.Event, stack: contextlib.E
     server = None
     if options.server is None:
         env_path = options.env_path or stack.enter_context(tempfile.TemporaryDirectory(prefix="visdom-demo-"))
-        server = Server(options.port, Path(env_path))
-        stack.callback(server.stop)
-        _say(f"Starting a Visdom server at {server.url} ...")
         try:
+            server = Server(free_port(options.port), Path(env_path))
+            stack.callback(server.stop)
+            taken = f" on port {server.port}, because {options.port} is taken" if server.port != options.port else ""
+            _say(f"Starting a Visdom server{taken} ...")
             server.start()
         except OSError as error:
-            return _fail(f"port {server.port} cannot be used ({error.strerror}); choose another, or use --server {server.url}")
+            return _fail(f"no port can be used from {options.port} on ({error.strerror}); choose another with --port")
     # Nothing interrupts the cleaning up, however often somebody presses Ctrl-C.
     stack.callback(_ignore_signals)
     dashboard = Dashboard(server.url if server else options.server, options.env, max(1, round(REFRESH_S * options.rate)))
@@ -153,6 +156,9 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+_PORT_HELP = "port of the server that is started; if it is taken, the next one that is free (default: %(default)s)"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m visdom_transport demo",
@@ -161,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--port", type=int, help="port of the server that is started (default: any free one)")
+    where.add_argument("--port", type=_port, default=DEFAULT_PORT, help=_PORT_HELP)
     where.add_argument("--server", type=_url, metavar="URL", help="start no server, use this running one")
     parser.add_argument("--env", type=_env, default="demo", help="the environment to show the windows in (default: %(default)s)")
     parser.add_argument(
@@ -170,6 +176,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=_positive, default=5.0, help="training steps a second (default: %(default)g)")
     parser.add_argument("--seconds", type=_positive, help="stop after this time (default: never)")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < port <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {LAST_PORT}, not {text}")
+    return port
 
 
 def _positive(text: str) -> float:

@@ -11,13 +11,15 @@ import sys
 from pathlib import Path
 
 STOP_TIMEOUT_S = 5.0
+LAST_PORT = 65_535
+PORTS_TRIED = 100
 
 
 class Server:
-    """`python -m visdom.server` on 127.0.0.1. What it prints goes where the demo's own output goes."""
+    """`python -m visdom.server` on 127.0.0.1. What it warns of goes where the demo's own output goes."""
 
-    def __init__(self, port: int | None, env_path: Path) -> None:
-        self.port = port or _listen(0)
+    def __init__(self, port: int, env_path: Path) -> None:
+        self.port = port
         self._env_path = env_path
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,6 +47,8 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "visdom.server", *options],
             stdin=subprocess.DEVNULL,
+            # Of its own it prints another URL. Warnings and errors are not printed there.
+            stdout=subprocess.DEVNULL,
             env=environment,
             start_new_session=True,
         )
@@ -70,7 +74,18 @@ class Server:
             os.killpg(process.pid, number)
 
 
-def _listen(port: int) -> int:
-    """Listen for a moment, on any free port for 0, and return the port. Raises OSError if it cannot be had."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        return int(listener.getsockname()[1])
+def free_port(first: int) -> int:
+    """The first port that can be had, from ``first`` on. Raises OSError if there is none nearby."""
+    last = min(first + PORTS_TRIED, LAST_PORT)
+    for port in range(first, last):
+        with contextlib.suppress(OSError):
+            _listen(port)
+            return port
+    _listen(last)
+    return last
+
+
+def _listen(port: int) -> None:
+    """Listen for a moment. Raises OSError if the port cannot be had."""
+    with socket.create_server(("127.0.0.1", port)):
+        pass
