@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import visdom_transport
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -66,3 +68,8 @@ def test_installing_is_enough_and_uninstalling_leaves_nothing(wheel: Path, tmp_p
     run("-m", "pip", "uninstall", "--quiet", "--yes", "visdom-transport")
     assert files() == before
     assert run("-c", hooked).strip() == "[]"
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    sections = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    assert sections[0].split()[1] == visdom_transport.__version__
