@@ -226,14 +226,14 @@ TABLE: Final = (
         WEB,
         "EnvHandler.get",
         "an environment whose file has appeared since the start is not found, nor one whose name is stored in another form",
-        wrapper="visdom_transport.visdom.page.addresses:found_at_its_address",
+        wrapper="visdom_transport.visdom.publishing.addresses:found_at_its_address",
         versions=("0.3.0",),
     ),
     Seam(
         WEB,
         "EnvHandler.get",
         "an environment whose name is stored in another form is not found",
-        wrapper="visdom_transport.visdom.page.addresses:at_its_address",
+        wrapper="visdom_transport.visdom.publishing.addresses:at_its_address",
         versions=("0.2.4", "m23"),
     ),
     Seam(
