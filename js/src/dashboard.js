@@ -2,6 +2,7 @@
 
 import { Badge } from "./badge/badge.js";
 import { Indicator } from "./badge/indicator.js";
+import { followViewport } from "./badge/placement.js";
 import { TEXTS } from "./badge/texts.js";
 import { Bundle } from "./bundle/adapter.js";
 import { isNearViewport } from "./bundle/viewport.js";
@@ -70,6 +71,7 @@ export function openDashboard({ root, startWithPolling }) {
     ondismiss: () => bundle.dismissKept(),
     onsignin: () => location.reload(),
   });
+  endings.push(followViewport(badge.element, document.documentElement));
   const indicator = new Indicator(document);
 
   /** @param {import("./session.js").State} state */

@@ -167,6 +167,7 @@ export class Session {
     if (message !== null) {
       this.#identity.keepLastCommand(this.#commands.lastId);
       this.#send(message);
+      this.#connector.liveness.asked();
     }
     return reply;
   }

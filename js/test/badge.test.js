@@ -15,6 +15,7 @@ const state = {
   reason: null,
   answer: null,
   lastHeardAt: 100_000,
+  unansweredMs: 0,
   resumed: false,
   roundTripMs: null,
   behindMs: 0,
@@ -124,6 +125,13 @@ test("says how far the page is behind, with the state of the moment", () => {
   assert.equal(visible(), false);
 });
 
+test("is not called live while the server owes an answer", () => {
+  const say = (unansweredMs) => describe({ ...state, unansweredMs }, 100_000);
+  assert.equal(say(2_999).text, "live");
+  assert.deepEqual(say(3_000), { text: "no answer for 3 s", spoken: "no answer", quiet: false });
+  assert.equal(describe({ ...state, unansweredMs: 65_000, link: "poll" }, 100_000).text, "no answer for 1 min");
+});
+
 test("a click shows the details and takes them away, Escape as well", () => {
   badge.show({ ...state, roundTripMs: 12.4, conflated: 1 });
   assert.equal(panel.hidden, true);
@@ -171,7 +179,7 @@ test("details", () => {
     connection: "WebSocket",
     "round trip": "not known",
     drawing: "up to date",
-    "replaced by newer before sent": "0 changes",
+    "skipped for newer ones": "0 updates",
     "last reconnect": "none",
   });
   assert.equal(say({ link: "poll" }).connection, "long polling");

@@ -979,11 +979,13 @@ test("a failing probe proves a blocked path: remembered for new pages, until it 
 test("upgrade: a probe that is welcomed takes over from the poll, from the same position", async () => {
   await fallenBack();
   const { poll } = tab.net;
+  const returned = tab.state.lastReturn;
   await tab.time.pass(3_750);
   tab.socket.accept();
   assert.equal(tab.socket.last("hello").session, "s1");
   await tab.socket.say({ ...WELCOME, resumed: true });
   assert.deepEqual([tab.state.phase, tab.state.link], ["live", "websocket"]);
+  assert.equal(tab.state.lastReturn, returned, "nobody was away");
   assert.equal(poll.signal.aborted, true);
   assert.equal(tab.socket.last("subscribe"), undefined);
   await tab.socket.say(

@@ -5,7 +5,7 @@ import { formatAge, formatCount } from "./format.js";
 import { DETAILS, LINKS, TEXTS } from "./texts.js";
 
 /**
- * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "resumed"
+ * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "unansweredMs" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
  * @typedef {{text: string, spoken: string, quiet: boolean}} Description `text` for the eye, `spoken` for a screen reader (without what counts)
  */
@@ -14,6 +14,8 @@ import { DETAILS, LINKS, TEXTS } from "./texts.js";
 const STALE_MS = 5_000;
 /** A page that has waited longer to draw what it holds is called behind. */
 const BEHIND_MS = 2_000;
+/** A server that was asked and has not answered for longer is not called live. */
+const SLOW_ANSWER_MS = 3_000;
 
 /**
  * What the badge says about a link.
@@ -54,6 +56,7 @@ function describePhase(state, now) {
   const say = (text, spoken = text) => ({ text, spoken, quiet: false });
   switch (state.phase) {
     case "live":
+      if (state.unansweredMs >= SLOW_ANSWER_MS) return say(TEXTS.noAnswer(formatAge(state.unansweredMs)), TEXTS.unanswered());
       if (state.behindMs >= BEHIND_MS) {
         return say(TEXTS.behind(formatAge(state.behindMs), state.behindChanges), TEXTS.fallenBehind());
       }
@@ -87,7 +90,7 @@ export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeStr
     [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
     [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
-    [DETAILS.conflated, formatCount(conflated, "change")],
+    [DETAILS.conflated, formatCount(conflated, "update")],
     [DETAILS.lastReturn, back ?? "none"],
   ];
 }

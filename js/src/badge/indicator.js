@@ -15,12 +15,22 @@ const LOOKS = {
   stopped: ["disconnected", "#d9534f"],
 };
 
+/** On a narrow screen Visdom's bar goes on below the panes, and this button with it. */
+const NARROW = `@media (max-width: 767px) {
+  html[${ATTRIBUTE}] ${BUTTON} {
+    position: fixed !important; z-index: 1999;
+    left: calc(var(--visdom-seen-left, 0px) + 12px); top: calc(var(--visdom-seen-bottom, 100vh) - 46px);
+  }
+}`;
+
 const STYLE = Object.entries(LOOKS)
   .map(([phase, [label, colour]]) => {
     const button = `html[${ATTRIBUTE}="${phase}"] ${BUTTON}`;
-    return `${button}{background:${colour};border-color:${colour};color:#fff;font-size:0}
-${button}::after{content:"${label}";font-size:14px}`;
+    // Over Visdom's own word, which keeps its room: a wider button would make the bar wrap.
+    return `${button}{background:${colour};border-color:${colour};color:transparent;position:relative}
+${button}::after{content:"${label}";position:absolute;inset:0;display:flex;align-items:center;justify-content:center;color:#fff;font-size:10px}`;
   })
+  .concat(NARROW)
   .join("\n");
 
 export class Indicator {

@@ -1,11 +1,11 @@
 /** How the badge looks, within its shadow root. */
 export const STYLE = `
-:host { position: fixed; right: 12px; bottom: 12px; z-index: 2000; font: 12px/1.4 system-ui, sans-serif;
+:host { position: fixed; right: 12px; bottom: 12px; width: max-content; z-index: 2000; font: 12px/1.4 system-ui, sans-serif;
   display: flex; flex-direction: column-reverse; align-items: flex-end;
   --ink: #333; --paper: rgba(255, 255, 255, .96); --edge: #bbb; --faint: #666; }
 button, .details { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--edge);
   box-shadow: 0 1px 4px rgba(0, 0, 0, .2); cursor: pointer; }
-button { padding: 4px 10px; border-radius: 12px; max-width: 60vw; text-align: left; }
+button { padding: 4px 10px; border-radius: 12px; max-width: calc(var(--room, 100vw) * .7); text-align: left; }
 button::before { content: ""; display: inline-block; width: 8px; height: 8px; border-radius: 50%; margin-right: 6px; background: #f0ad4e; }
 button.stopped::before { background: #d9534f; }
 button.quiet::before { background: #5cb85c; }

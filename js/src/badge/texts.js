@@ -6,6 +6,9 @@ export const TEXTS = {
   live: () => "live",
   /** @param {string} age @param {number} changes */
   behind: (age, changes) => `behind by ${age}${changes ? ` (${formatCount(changes, "change")})` : ""}`,
+  /** @param {string} time */
+  noAnswer: (time) => `no answer for ${time}`,
+  unanswered: () => "no answer",
   fallenBehind: () => "behind",
   connecting: () => "connecting",
   reconnecting: () => "reconnecting",
@@ -43,7 +46,7 @@ export const DETAILS = {
   connection: "connection",
   roundTrip: "round trip",
   drawing: "drawing",
-  conflated: "replaced by newer before sent",
+  conflated: "skipped for newer ones",
   lastReturn: "last reconnect",
 };
 export const LINKS = { websocket: "WebSocket", poll: "long polling" };

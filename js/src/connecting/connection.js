@@ -8,6 +8,8 @@
 
 export class Connection {
   welcomed = false;
+  /** It took over from a poll that was live. */
+  climbs = false;
   /** Unacknowledged batches that the server may have in flight. */
   #granted;
   #received = 0;

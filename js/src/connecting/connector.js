@@ -26,6 +26,7 @@ import { Upgrade } from "./upgrade.js";
  * @property {Answer | null} answer what answered in the server's place when it was last asked, until a link is live again
  * @property {number} since when the phase began, milliseconds since 1970
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
+ * @property {number} unansweredMs for how long the server has owed a sign of life to who asked for one
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
@@ -112,6 +113,7 @@ export class Connector {
       answer: this.#answer,
       since: this.#since,
       lastHeardAt: this.liveness.lastHeardAt,
+      unansweredMs: this.liveness.unansweredMs,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.liveness.roundTripMs,
       lastReturn: this.#lastReturn,
@@ -194,6 +196,7 @@ export class Connector {
         this.#upgrade.succeed();
         this.#release();
         this.current = connection;
+        connection.climbs = true;
         this.#receive(connection, message);
       }
     };
@@ -227,11 +230,13 @@ export class Connector {
     const now = this.#time.now();
     connection.welcomed = true;
     this.#welcomeAlarm.clear();
+    // From a poll to a WebSocket nobody was away.
+    const returns = !connection.climbs || welcome.server !== this.welcome?.server;
     this.welcome = welcome;
     this.#ended = this.#answer = null;
     this.#backoff.up(now);
     const { lastHeardAt } = this.liveness;
-    if (lastHeardAt !== null) {
+    if (lastHeardAt !== null && returns) {
       this.#lastReturn = { at: now, awayMs: Math.max(0, now - lastHeardAt), resumed: welcome.resumed };
     }
     this.liveness.watch(connection.link, welcome, () => {

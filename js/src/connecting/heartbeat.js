@@ -12,6 +12,8 @@ export class Heartbeat {
   lastHeardAt;
   /** @type {number | null} */
   roundTripMs = null;
+  /** Since when something is unanswered, without any sign of life since. @type {number | null} */
+  askedAt = null;
   #options;
   #alarm;
   /** @type {number | null} */
@@ -41,6 +43,7 @@ export class Heartbeat {
   /** Something was received. */
   heard() {
     this.lastHeardAt = this.#options.time.now();
+    this.askedAt = null;
     if (this.#deadline !== null) {
       this.#deadline = null;
       this.#plan();
@@ -70,6 +73,11 @@ export class Heartbeat {
     }
   }
 
+  /** Something was sent that has an answer. */
+  asked() {
+    this.askedAt ??= this.#options.time.now();
+  }
+
   stop() {
     this.#stopped = true;
     this.#alarm.clear();
@@ -84,6 +92,7 @@ export class Heartbeat {
 
   #ping() {
     this.#pingedAt = this.#options.time.now();
+    this.asked();
     this.#options.ping();
   }
 

@@ -26,6 +26,17 @@ export class Liveness {
     return this.#heartbeat?.lastHeardAt ?? this.#lastHeardAt;
   }
 
+  /** For how long the server has owed a sign of life to who asked for one. */
+  get unansweredMs() {
+    const askedAt = this.#heartbeat?.askedAt ?? null;
+    return askedAt === null ? 0 : Math.max(0, this.#time.now() - askedAt);
+  }
+
+  /** Something was sent that has an answer. */
+  asked() {
+    this.#heartbeat?.asked();
+  }
+
   /** @returns {number | null} */
   get roundTripMs() {
     return this.#heartbeat?.roundTripMs ?? this.#roundTripMs;
