@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ class Origin(NamedTuple):
         return host is not None and (self.name, self.port) == (host.name, host.port_in(self.scheme))
 
 
+@lru_cache(maxsize=256)  # every request has one, most often the same
 def parse_host(text: str) -> Host | None:
     """The value of a `Host`: upper case, a trailing dot and other ways to write an IPv6 address make no difference."""
     if not text or any(character in text for character in "/?#@\\") or text != text.strip():

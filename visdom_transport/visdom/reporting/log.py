@@ -31,8 +31,9 @@ def log_request(handler: RequestHandler) -> None:
     """Tornado's log of requests. Those that went well only at the level DEBUG: dashboards make hundreds each second."""
     status = handler.get_status()
     level = logging.DEBUG if status < 400 else logging.WARNING if status < 500 else logging.ERROR
-    # As Tornado writes it.
-    access_log.log(level, "%d %s %.2fms", status, handler._request_summary(), 1000.0 * handler.request.request_time())
+    if access_log.isEnabledFor(level):
+        # As Tornado writes it.
+        access_log.log(level, "%d %s %.2fms", status, handler._request_summary(), 1000.0 * handler.request.request_time())
 
 
 def dropped_lines() -> int:

@@ -39,14 +39,17 @@ class ReadAhead:
 
     def of(self, eids: Iterable[str]) -> Awaitable[None] | None:
         """The same, for environments whose names are known."""
-        reading = [self._begin(eid) for eid in {form for eid in eids for form in (eid, escape_eid(eid))} if self._is_large(eid)]
+        missing = [eid for eid in eids if not self._is_there(eid)]
+        reading = [self._begin(eid) for eid in {*missing, *map(escape_eid, missing)} if self._is_large(eid)]
         return asyncio.gather(*reading, return_exceptions=True) if reading else None  # type: ignore[return-value]
 
+    def _is_there(self, eid: str) -> bool:
+        environment = self._state.get(eid)
+        return environment is not None and not is_unread(environment)
+
     def _is_large(self, eid: str) -> bool:
-        environment, files = self._state.get(eid), self._state.files
-        if files is None or not (environment is None or is_unread(environment)):
-            return False
-        return files.size(eid) > LARGE_BYTES
+        files = self._state.files
+        return files is not None and not self._is_there(eid) and files.size(eid) > LARGE_BYTES
 
     def _begin(self, eid: str) -> asyncio.Future[None]:
         reading = self._reading.get(eid)
