@@ -91,7 +91,7 @@ class FaultProxy:
         self._held: asyncio.Future[None] | None = None
         self._loop = asyncio.new_event_loop()
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepts = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._thread.start()
         self.port = 0
@@ -230,19 +230,20 @@ class FaultProxy:
         self._do(change)
 
     def _listen(self) -> None:
-        if self._accepting is not None:
+        if self._accepts:
             return
         if self._listener is None:
             # A port that was asked for by its number stays with the socket when that stops listening.
             self._listener = socket.create_server(("127.0.0.1", free_port()))
             self._listener.setblocking(False)
         self._listener.listen(128)
-        self._accepting = self._loop.create_task(self._serve(self._listener))
+        # Not a task that waits for a connection: one that is cancelled with a connection in its hands would lose it, unclosed.
+        self._loop.add_reader(self._listener, self._accept, self._listener)
+        self._accepts = True
 
     def _stop_listening(self) -> None:
-        if self._accepting is not None and self._listener is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        if self._accepts and self._listener is not None:
+            self._accepts = False
             self._loop.remove_reader(self._listener)
             # It refuses from now on, and keeps the port: somebody else would soon take it.
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -275,20 +276,22 @@ class FaultProxy:
             side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         side.close()
 
-    async def _serve(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await self._loop.sock_accept(listener)
-            server = socket.socket()
-            for side in (client, server):
-                side.setblocking(False)
-                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._buffer_bytes is not None:
-                    side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
-                    side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer_bytes)
-            connection = _Connection(client, server, left_bytes=self._faults.truncate_bytes)
-            self._traffic.connections += 1
-            self._connections.add(connection)
-            connection.task = self._loop.create_task(self._forward(connection))
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # who wanted to connect is gone
+            return
+        server = socket.socket()
+        for side in (client, server):
+            side.setblocking(False)
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._buffer_bytes is not None:
+                side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
+                side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer_bytes)
+        connection = _Connection(client, server, left_bytes=self._faults.truncate_bytes)
+        self._traffic.connections += 1
+        self._connections.add(connection)
+        connection.task = self._loop.create_task(self._forward(connection))
 
     async def _forward(self, connection: _Connection) -> None:
         try:
