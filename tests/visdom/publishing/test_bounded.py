@@ -25,7 +25,8 @@ def rss_bytes(process: VisdomServer) -> int:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[VisdomServer]:
-    with VisdomServer(tmp_path, program=WITHOUT_PAGE) as process:
+    # Who reads nothing answers no heartbeat either, and must be there until the end, however long this takes.
+    with VisdomServer(tmp_path, program=WITHOUT_PAGE, settings={"dead_after_s": 300}) as process:
         yield process
 
 
