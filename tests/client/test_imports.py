@@ -17,11 +17,10 @@ from tests.support.served import ADA
 from tests.support.server import VisdomServer
 
 PROGRAM = """
-    import sys, threading, warnings
+    import sys, threading, time, warnings
     import numpy as np
     from visdom import Visdom
     from visdom_transport.client import Publisher
-    from tests.support.wait import until
 
     class Recorder:
         names = []
@@ -37,7 +36,10 @@ PROGRAM = """
     def work():
         for client in (Visdom, Publisher):
             vis = client(**options, use_incoming_socket=not polls, use_polling=polls, raise_exceptions=True)
-            until(lambda: vis.socket_alive, "the stream")
+            deadline = time.monotonic() + 20
+            while not vis.socket_alive:
+                assert time.monotonic() < deadline, "the stream"
+                time.sleep(0.02)
             vis.text("a", win="a")
             vis.line(X=np.array([1]), Y=np.array([1]), win="b", update="append")
             assert vis.win_exists("b")
@@ -59,6 +61,6 @@ def test_a_thread_imports_nothing(tmp_path: Path, link: str) -> None:
     with VisdomServer(tmp_path, login=ADA) as server:
         code = f"USER, PASSWORD = {ADA.username!r}, {ADA.password!r}\n" + textwrap.dedent(PROGRAM)
         arguments = [sys.executable, "-c", code, str(server.port), link]
-        result = subprocess.run(arguments, timeout=60, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+        result = subprocess.run(arguments, timeout=60, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == [], result.stderr

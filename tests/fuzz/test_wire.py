@@ -145,7 +145,7 @@ class Harmed(World):
         link = session.link
         assert link is not None, "the other client has lost its link"
         cursors = {name: copy.copy(subscription.cursor) for name, subscription in session.subscriptions.items()}
-        return status, cursors, list(link.control), list(link.in_flight), link.window, session.last_command, dict(session.replies)
+        return status, cursors, list(link.control), list(link.in_flight), link.credit, session.last_command, dict(session.replies)
 
     def publish(self, what: str) -> None:
         feed, key = "env/a", "w"
