@@ -172,6 +172,9 @@ class Trouble:
     async def _files(self, failing: dict[str, int], lasting: bool = False) -> None:
         """A file system that does less than others: see files.py."""
         async with self._turn:
-            (self._server.directory / files.FAILING).write_text(json.dumps(failing))
+            # At once: the server may be reading it for the signal before.
+            written = self._server.directory / f"{files.FAILING}.new"
+            written.write_text(json.dumps(failing))
+            written.replace(self._server.directory / files.FAILING)
             os.kill(self._server.pid, signal.SIGUSR2)
             self._failing, self._lasting = bool(failing), lasting
