@@ -92,7 +92,7 @@ TABLE: Final = (
         BASE,
         "BaseHandler.prepare",
         "a read-only server may refuse what HTTP requests change",
-        replacement="visdom_transport.visdom.access.readonly:prepare",
+        replacement="visdom_transport.visdom.serving.prepare:prepare",
     ),
     Seam(
         BASE,

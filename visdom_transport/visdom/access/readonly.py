@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
-from urllib.parse import unquote
 
 from tornado.escape import json_decode
 from visdom.utils import server_utils
@@ -32,21 +30,15 @@ READS = frozenset(
 """What is posted and changes nothing, or only commands, which are refused one by one. What is not known is not let pass."""
 
 
-def prepare(handler: Any) -> Awaitable[None] | None:
-    """In the place of RequestHandler.prepare of all of Visdom's handlers: the body is there, and nothing has happened yet."""
+def is_refused(handler: Any) -> bool:
+    """Whether a request changes something and must not. It is answered then."""
     app = handler.application
-    if app.readonly and app.transport.settings.readonly_http == "refuse" and _changes_something(app, handler.request):
-        message = f"this server is read only, and {variable('readonly_http')}=refuse"
-        app.transport.hub.causes.count(Cause.REFUSED_WRITES, str(handler.request.remote_ip), handler.request.path[:200])
-        answer_error(handler, 403, MessageError("readonly", message))
-        return None
-    if app.login_enabled and not handler.current_user:
-        return None
-    kind, _, rest = handler.request.path.removeprefix(app.base_url).strip("/").partition("/")
-    rest = unquote(rest)
-    eids = {"env": [rest], "compare": rest.split("+")}.get(kind, [])
-    waiting: Awaitable[None] | None = app.transport.read_ahead.before(handler.request.body, eids)
-    return waiting
+    if not (app.readonly and app.transport.settings.readonly_http == "refuse" and _changes_something(app, handler.request)):
+        return False
+    message = f"this server is read only, and {variable('readonly_http')}=refuse"
+    app.transport.hub.causes.count(Cause.REFUSED_WRITES, str(handler.request.remote_ip), handler.request.path[:200])
+    answer_error(handler, 403, MessageError("readonly", message))
+    return True
 
 
 def _changes_something(app: Any, request: Any) -> bool:
