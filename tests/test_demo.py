@@ -25,8 +25,10 @@ from tests.support.wait import until
 pytest.importorskip("sklearn", reason="the demo needs scikit-learn: pip install '.[demo]'")
 
 from threadpoolctl import threadpool_limits
+from visdom import Visdom
 
 from visdom_transport.demo import command, training
+from visdom_transport.demo.dashboard import Dashboard
 from visdom_transport.demo.server import LAST_PORT
 
 START_TIMEOUT_S = 60.0
@@ -218,11 +220,28 @@ def test_a_closed_window_comes_back_whole(start: Callable[..., Demo]) -> None:
     for win in ("loss", "log"):
         requests.post(f"{server}/close", data=json.dumps({"win": win, "eid": "demo"}), timeout=10).raise_for_status()
 
-    def back() -> Window | None:
-        return windows(server).get("loss")
+    def is_whole() -> bool:
+        loss = windows(server).get("loss")
+        return loss is not None and (loss["title"], loss["content"]["data"][0]["x"][0]) == ("Loss", 1)
 
-    loss = until(back, "the window is back")
-    assert (loss["title"], loss["content"]["data"][0]["x"][0]) == ("Loss", 1)
+    until(is_whole, "the window is back")
+
+
+@pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")  # Visdom 0.2.4's client
+def test_a_window_closed_just_before_an_append_comes_back_whole(tmp_path: Path) -> None:
+    with VisdomServer(tmp_path) as server:
+        dashboard = Dashboard(server.url("").rstrip("/"), "demo")
+        runs = training.runs()
+        for _ in range(3):
+            dashboard.show(next(runs))
+        server.post("/close", {"win": "loss", "eid": "demo"}).raise_for_status()
+        # What an append brings back.
+        late = Visdom(server="http://127.0.0.1", port=server.port, env="demo", use_incoming_socket=False, raise_exceptions=True)
+        late.line([0.5], [3], win="loss", update="append")
+        assert points(windows(server.url("").rstrip("/"))["loss"]) == 1
+        dashboard.show(next(runs))
+        loss = windows(server.url("").rstrip("/"))["loss"]
+        assert (loss["title"], loss["content"]["data"][0]["x"]) == ("Loss", [1, 2, 3, 4])
 
 
 # --- messages --------------------------------------------------------------------------------------------------

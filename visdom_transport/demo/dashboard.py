@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
 from collections import deque
@@ -116,8 +117,7 @@ class Dashboard:
     ) -> None:
         steps = np.arange(1, len(rows) + 1)
         values = np.round(np.array(rows), 4)
-        # Somebody may have closed it, and an append would bring back its last point only.
-        if not redraw and self._vis.win_exists(win):
+        if not redraw and self._is_whole(win):
             self._vis.line(values[-1:], steps[-1:], win=win, update="append")
             return
         opts |= {
@@ -127,6 +127,17 @@ class Dashboard:
             **_layout(xaxis={"title": "step"}, yaxis=yaxis, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}),
         }
         self._vis.line(values, steps, win=win, opts=opts)
+
+    def _is_whole(self, win: str) -> bool:
+        """Whether a window of lines has its beginning. When somebody closes it, an append brings back its last point only.
+
+        It may be closed between this answer and the append: then the next step finds it out, and draws all of it.
+        """
+        try:
+            window = json.loads(self._vis.get_window_data(win) or "null")
+        except ValueError:
+            return False  # Visdom says in a sentence that there is no such window
+        return bool(window) and window["content"]["data"][0]["x"][:1] == [1]
 
     def _draw_samples(self, run: Run, predictions: Array) -> None:
         # The client would make the window as small as the picture.
