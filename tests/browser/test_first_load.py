@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.dashboard import Dashboard
+from tests.support.flavour import NEW_VISDOM
 
 LARGE = "x" * 1_500_000
 """Goes in pieces."""
@@ -21,3 +22,19 @@ def test_panes_are_laid_out_in_the_order_of_their_creation_whatever_their_size(d
         dash.vis.text(text, win=f"pane{number}", opts={"title": f"Pane {number}"})
     tab = dash.watch()
     assert tab.js(TITLES_AS_READ) == [f"Pane {number}" for number in range(12)]
+
+
+BYTES_OF_FILES = """
+const files = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/"));
+return ["encodedBodySize", "decodedBodySize"].map((size) => files.reduce((sum, file) => sum + file[size], 0));
+"""
+
+
+def test_a_first_visit_loads_a_third_of_what_the_files_hold(dash: Dashboard) -> None:
+    dash.vis.text("something", win="pane")
+    tab = dash.watch()
+    encoded, decoded = tab.js(BYTES_OF_FILES)
+    assert decoded > 5_000_000
+    assert encoded < decoded / 3
+    # 0.3.0's page loads 2 MB of MathJax besides.
+    assert encoded < (2_500_000 if NEW_VISDOM else 2_000_000)

@@ -92,10 +92,15 @@ class StaticFilesTest(Site):
             assert self.get("js/link.js").code == 403
 
     def test_a_versioned_file_is_kept_and_an_unversioned_one_is_asked_for_again(self) -> None:
-        versioned = self.get("js/jquery.min.js?v=1")
-        assert "max-age=" in versioned.headers["Cache-Control"]
         plain = self.get("js/jquery.min.js")
         assert plain.headers["Cache-Control"] == "no-cache"
+        version = plain.headers["Etag"].strip('"')
+        versioned = self.get(f"js/jquery.min.js?v={version}")
+        assert versioned.headers["Cache-Control"] == "max-age=31536000, immutable"
+        # A page from before an update: what it is given must not be kept under the old version's name.
+        outdated = self.get("js/jquery.min.js?v=1")
+        assert (outdated.body, outdated.headers["Cache-Control"]) == (plain.body, "no-cache")
+        assert "Expires" not in outdated.headers
         again = self.get("js/jquery.min.js", headers={"If-None-Match": plain.headers["Etag"]})
         assert (again.code, again.body) == (304, b"")
 
