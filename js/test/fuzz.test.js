@@ -8,37 +8,17 @@ import { apply, GapError } from "../src/feeds/delta.js";
 import { EventReplica } from "../src/feeds/event-replica.js";
 import { StateReplica } from "../src/feeds/state-replica.js";
 import { Session } from "../src/session.js";
+import { always as alwaysWith, Chance } from "./chance.js";
 import { batch, FakeFetch, FakeScreen, FakeSocket, FakeStorage, FakeTime, sessionOptions, subscribed, WELCOME } from "./fakes.js";
 
-const TIMES = Number(process.env.FUZZ_TIMES ?? 1);
 const FEED = "env/main";
 
 const TEXTS = ["", "x", "w", "main", "e1", "__proto__", "constructor", "\ud800", "env/main", "events", "x".repeat(500)];
 const NUMBERS = [0, 1, -1, 2, 0.5, -0.5, 1e9, 2 ** 31, 2 ** 53, 1e308, 5e-324, NaN, Infinity];
 const ATOMS = [null, true, false, ...TEXTS, ...NUMBERS];
 
-/** Numbers between 0 and 1, the same ones for each seed. */
-class Chance {
-  #state;
-  constructor(seed) {
-    this.#state = seed >>> 0;
-  }
-  next() {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-  below(count) {
-    return Math.floor(this.next() * count);
-  }
-  one(choices) {
-    return choices[this.below(choices.length)];
-  }
-  many(most, make) {
-    return Array.from({ length: this.below(most + 1) }, () => make());
-  }
+/** What a server could say that is broken, or hostile. */
+class Broken extends Chance {
   value(depth = 3) {
     const kind = depth > 0 ? this.below(6) : 0;
     if (kind === 4) {
@@ -120,18 +100,7 @@ class Chance {
   }
 }
 
-/** Try a property with many seeds; the one that fails is named. */
-async function always(count, property) {
-  const first = Number(process.env.FUZZ_SEED ?? (TIMES === 1 ? 1 : Date.now()));
-  for (let seed = first; seed < first + count * TIMES; seed++) {
-    try {
-      await property(new Chance(seed));
-    } catch (error) {
-      error.message = `seed ${seed}: ${error.message}`;
-      throw error;
-    }
-  }
-}
+const always = (count, property) => alwaysWith(count, property, (seed) => new Broken(seed));
 
 test("fuzz: a delta either fits or is a gap", () =>
   always(20_000, (chance) => {

@@ -1,3 +1,5 @@
+import { noteDropped, noteRewritten } from "./edits.js";
+
 /** An operation or a batch does not fit what the replica holds: it must ask for the whole value. */
 export class GapError extends Error {
   /** @param {string} message */
@@ -49,6 +51,7 @@ function applyOne(top, operation) {
   if (name === "insert") {
     require(operation, operation.length === 3 && Array.isArray(parent) && parent !== top);
     require(operation, last === parent.length || holds(parent, last));
+    noteRewritten(parent);
     parent.splice(last, 0, argument);
     return;
   }
@@ -58,6 +61,7 @@ function applyOne(top, operation) {
     case "delete":
       require(operation, parent !== top);
       if (Array.isArray(parent)) {
+        noteRewritten(parent);
         parent.splice(last, 1);
       } else {
         delete parent[last];
@@ -76,6 +80,7 @@ function applyOne(top, operation) {
         put(parent, last, target.slice(codeUnits(operation, target, argument)));
       } else {
         require(operation, Array.isArray(target) && argument <= target.length);
+        noteDropped(target, argument);
         target.splice(0, argument);
       }
       return;
@@ -120,6 +125,9 @@ function put(parent, step, value) {
     // Assignment would change the object's prototype instead of making the member JSON.parse makes.
     Object.defineProperty(parent, step, { value, writable: true, enumerable: true, configurable: true });
   } else {
+    if (Array.isArray(parent)) {
+      noteRewritten(parent);
+    }
     parent[step] = value;
   }
 }
