@@ -5,9 +5,9 @@ import { Indicator } from "./badge/indicator.js";
 import { followViewport } from "./badge/placement.js";
 import { TEXTS } from "./badge/texts.js";
 import { Bundle } from "./bundle/adapter.js";
-import { isNearViewport } from "./bundle/viewport.js";
 import { afterDraw } from "./drawing/after-draw.js";
 import { browserPage } from "./page.js";
+import { Plots } from "./plots/plots.js";
 import { Session } from "./session.js";
 import { browserTime } from "./time.js";
 
@@ -17,7 +17,7 @@ const PROBLEM_MS = 20_000;
 /** Path of the page's server with the slash at its end, as Visdom's bundle finds it. @param {string} path */
 export const rootOf = (path) => path.split("/env/")[0].split("/compare/")[0].replace(/\/?$/, "/");
 
-/** @typedef {{session: Session, bundle: Bundle, badge: Badge, close: () => void}} Dashboard */
+/** @typedef {{session: Session, bundle: Bundle, plots: Plots, badge: Badge, close: () => void}} Dashboard */
 
 /**
  * Opens the session of this page and shows how it is. `close` ends it and takes everything off the page again.
@@ -46,10 +46,13 @@ export function openDashboard({ root, startWithPolling }) {
     page,
     drawn: (callback) => bundle.drawn(callback),
   });
+  const plots = new Plots({ plotly: /** @type {any} */ (globalThis).Plotly, onnear: () => bundle.look() });
+  const painted = afterDraw({ page, time: browserTime });
   const bundle = new Bundle({
     session,
-    afterDraw: afterDraw({ page, time: browserTime }),
-    isNear: (contentID) => isNearViewport(window, contentID),
+    // What is out of view holds up nothing.
+    afterDraw: (callback) => painted(() => plots.afterView(callback)),
+    isNear: (contentID) => plots.isNear(contentID),
     onerror: (error, command) => {
       console.warn(`visdom-transport: ${command.cmd} was refused (${error.code}): ${error.message}`);
       badge.notice(TEXTS.refused(error.message));
@@ -81,19 +84,19 @@ export function openDashboard({ root, startWithPolling }) {
     badge.show(state);
   };
   session.start();
-  const look = () => bundle.look();
-  for (const type of ["scroll", "resize"]) {
-    addEventListener(type, look, { capture: true, passive: true });
-    endings.push(() => removeEventListener(type, look, { capture: true }));
-  }
+  const print = () => plots.drawAll();
+  addEventListener("beforeprint", print);
+  endings.push(() => removeEventListener("beforeprint", print));
 
   return {
     session,
     bundle,
+    plots,
     badge,
     close() {
       session.onstate = () => {};
       session.close();
+      plots.close();
       for (const end of endings) end();
       badge.remove();
       indicator.remove();

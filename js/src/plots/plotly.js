@@ -1,0 +1,76 @@
+/** How a plot is drawn with Plotly: made once, updated after that. */
+
+/**
+ * @typedef {Element & {id: string, data?: any[], layout?: any, on?: any, _fullLayout?: any}} Graph the element of a plot
+ * @typedef {{data: any[], layout: any, config: any, isUpdate: boolean}} Request what Visdom's bundle wants an element to show
+ */
+
+/** Traces that Plotly updates as well as it makes them anew. Those with WebGL keep a camera, or contexts. */
+const UPDATABLE = new Set([
+  undefined,
+  "bar",
+  "box",
+  "candlestick",
+  "contour",
+  "funnel",
+  "heatmap",
+  "histogram",
+  "histogram2d",
+  "ohlc",
+  "pie",
+  "scatter",
+  "sunburst",
+  "violin",
+  "waterfall",
+]);
+
+/** A zoomed axis stays so unless it is told its range. */
+const AXES = ["xaxis", "yaxis"];
+
+export class Plotter {
+  #plotly;
+  #native;
+  #revision = 0;
+
+  /** @param {any} plotly  its functions are taken as they are now */
+  constructor(plotly) {
+    this.#plotly = plotly;
+    this.#native = { newPlot: plotly.newPlot, react: plotly.react };
+  }
+
+  /** @param {Graph} element */
+  isDrawn(element) {
+    return element._fullLayout !== undefined;
+  }
+
+  /**
+   * @param {Graph} element
+   * @param {Request} request
+   * @param {any[]} traces what is drawn in the place of the request's
+   * @returns {Promise<unknown>}
+   */
+  draw(element, { data, layout = {}, config, isUpdate }, traces) {
+    if (!this.isDrawn(element) || !(isUpdate || data.every(({ type }) => UPDATABLE.has(type)))) {
+      return this.#native.newPlot.call(this.#plotly, element, traces, layout, config);
+    }
+    keepZoom(element.layout, layout);
+    // Arrays change in place. The bundle's own revision stays in what it exports.
+    const { datarevision } = layout;
+    layout.datarevision = `drawn ${++this.#revision}`;
+    try {
+      return this.#native.react.call(this.#plotly, element, traces, layout, config);
+    } finally {
+      if (datarevision === undefined) delete layout.datarevision;
+      else layout.datarevision = datarevision;
+    }
+  }
+}
+
+/**
+ * What a person has zoomed between a request and its drawing: the bundle has done the same for all before. @param {any} drawn @param {any} layout
+ */
+function keepZoom(drawn, layout) {
+  for (const axis of AXES) {
+    if (drawn?.[axis]?.autorange === false && layout[axis]?.autorange !== false) layout[axis] = drawn[axis];
+  }
+}
