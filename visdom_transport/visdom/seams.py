@@ -35,7 +35,6 @@ POSTED_TO: Final = {
     "ForkEnvHandler": (),
     "HashHandler": ("0.2.4",),
     "IndexHandler": (),
-    "SaveHandler": (),
 }
 
 TABLE: Final = (
@@ -214,6 +213,12 @@ TABLE: Final = (
             versions=versions,
         )
         for handler, versions in POSTED_TO.items()
+    ),
+    Seam(
+        WEB,
+        "SaveHandler.post",
+        "a large environment is written while nobody else is served; one that must not be written is",
+        wrapper="visdom_transport.visdom.publishing.stock_requests:saving",
     ),
     Seam(
         WEB,

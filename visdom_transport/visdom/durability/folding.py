@@ -116,18 +116,21 @@ class Folding:
         self.error = failure
         self._not_before = asyncio.get_running_loop().time() + FOLD_RETRY_S if failure is not None else 0.0
 
-    async def fold_environment(self, eid: str, *, asked: bool = False) -> None:
+    async def fold_environment(self, eid: str, *, asked: bool = False) -> bool:
         """Write an environment as it is into its file, while it goes on changing. Nothing is done when it is replaced meanwhile.
 
         Args:
             asked: somebody wants it saved as it is. Otherwise what was saved before stays in the file.
+
+        Returns:
+            Whether that was done.
 
         Raises:
             OSError: it could not be written; its old file is as it was.
         """
         tracked = self._tracking.tracked.get(eid)
         if eid not in self._app.state or (tracked is None and not self._ends()):
-            return
+            return False
         if self._changes.is_to_begin(eid):
             # What the file says must count as later than that.
             await self._writer.flush()
@@ -140,15 +143,17 @@ class Folding:
                 if file.waiting_bytes > STEP_BYTES:
                     await in_thread(file.write)
                     if self._tracking.tracked.get(eid) is not tracked:
-                        return
+                        return False
             if tracked is not None:
                 file.add_member(STAMP, encode(stamp.as_json()))
                 # The file may be ahead of the journal on disk. It must not get there first.
                 await self._writer.flush()
                 if self._tracking.tracked.get(eid) is not tracked:
-                    return
-            if await in_thread(self._commit, eid, file, asked):
-                self._committed(eid, tracked, stamp.number, file)
+                    return False
+            if not await in_thread(self._commit, eid, file, asked):
+                return False
+        self._committed(eid, tracked, stamp.number, file)
+        return True
 
     def fold_now(self, eid: str) -> None:
         """The same because somebody asks for it, without a turn for others.

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Journal:
         self._closed = False
         self._asked = False
         """Somebody wants everything saved as it is at the end."""
+        self._written_ahead: set[str] = set()
+        """Environments that are being saved, and are in their files by now."""
         self.error: str | None = None
         """Why nothing can be written now."""
         self._has_folder = app.env_path is not None  # without one, nothing of this is used
@@ -269,6 +271,8 @@ class Journal:
         Raises:
             OSError: it cannot be written. Its old file is as it was.
         """
+        if eid in self._written_ahead:
+            return
         if self._closed and self._mode != "off":
             return  # saved already, and nothing can have changed since
         content = environment._raw_dict if is_lazy(environment) else environment
@@ -289,6 +293,23 @@ class Journal:
             asyncio.run_coroutine_threadsafe(self._folding.fold_environment(eid, asked=True), self._loop).result(SAVE_TIMEOUT_S)
         else:
             self._save_now(eid)
+
+    async def save_ahead(self, eids: Iterable[str], save: Callable[[], None]) -> None:
+        """Have environments that are to be saved written while others have their turn; then call ``save``, which saves them all.
+
+        What could not be written, or was replaced meanwhile, is left to ``save``.
+        """
+        written = set()
+        for eid in eids:
+            if eid in self._tracking.tracked and not self._closed and self._can_write():
+                with contextlib.suppress(OSError):
+                    if await self._folding.fold_environment(eid, asked=True):
+                        written.add(eid)
+        self._written_ahead = written
+        try:
+            save()
+        finally:
+            self._written_ahead = set()
 
     def _on_loop(self) -> bool:
         try:

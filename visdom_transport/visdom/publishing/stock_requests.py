@@ -7,7 +7,8 @@ A request that cannot be carried out is answered with 400 and JSON that names th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from visdom_transport.core.errors import MessageError
@@ -40,27 +41,54 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
 
     def checked_post(handler: Any, *path: str) -> None:
         kind = type(handler).__name__
-        if handler.login_enabled and not handler.current_user and kind != "IndexHandler":
-            post(handler, *path)  # says that a login is needed
+        if _must_log_in(handler) and kind != "IndexHandler":
+            post(handler, *path)
             return
-        try:
+        with _answering(handler):
             CHECKS[kind](transport_of(handler), parsed_body(handler))
             post(handler, *path)
-        except UpdateRefused as refusal:
-            if refusal.status == NOT_FOUND:
-                _not_found(handler, refusal.message)
-            else:
-                refused(handler, refusal.status, as_error(refusal))
-        except CannotShow as error:
-            _not_found(handler, str(error))
-        except MessageError as error:
-            _say(handler, CONFLICT, error.message)
-        except OSError as error:
-            unwritable.log(error, "%s failed: %s", handler.request.path)
-            message = f"could not be written: {unwritable.cause(error)}"
-            answer_error(handler, 500, MessageError("failed", message))
 
     return checked_post
+
+
+def saving(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
+    """Wrap SaveHandler.post: environments are written while others have their turn."""
+
+    async def checked_post(handler: Any) -> None:
+        if _must_log_in(handler):
+            post(handler)
+            return
+        with _answering(handler):
+            transport, args = transport_of(handler), parsed_body(handler)
+            _save(transport, args)
+            await transport.journal.save_ahead(map(escape_eid, args["data"]), lambda: post(handler))
+
+    return checked_post
+
+
+def _must_log_in(handler: Any) -> bool:
+    """Whether Visdom answers that a login is needed."""
+    return bool(handler.login_enabled and not handler.current_user)
+
+
+@contextmanager
+def _answering(handler: Any) -> Iterator[None]:
+    """Answers with what is wrong, if something is."""
+    try:
+        yield
+    except UpdateRefused as refusal:
+        if refusal.status == NOT_FOUND:
+            _not_found(handler, refusal.message)
+        else:
+            refused(handler, refusal.status, as_error(refusal))
+    except CannotShow as error:
+        _not_found(handler, str(error))
+    except MessageError as error:
+        _say(handler, CONFLICT, error.message)
+    except OSError as error:
+        unwritable.log(error, "%s failed: %s", handler.request.path)
+        message = f"could not be written: {unwritable.cause(error)}"
+        answer_error(handler, 500, MessageError("failed", message))
 
 
 def finding(get: Callable[..., None]) -> Callable[..., None]:
@@ -244,5 +272,4 @@ CHECKS: dict[str, Check] = {
     "ForkEnvHandler": _fork_env,
     "HashHandler": _win_hash,
     "IndexHandler": _login,
-    "SaveHandler": _save,
 }
