@@ -23,11 +23,19 @@ const value = (cell) => {
   return input.tagName === 'BUTTON' ? input.textContent : input.value;
 };
 
+// Whatever a person sees has to be drawn; a plot out of view may wait, with what it will show.
+const tracesOf = (graph, { content }) => {
+  const { top, bottom } = graph.getBoundingClientRect();
+  const inView = bottom > 0 && top < innerHeight;
+  return !inView && window.visdomTransport?.plots?.isWaiting(graph) ? content.data : graph.data;
+};
+
 const CONTENT = {
-  plot: (node) => {
-    const graph = node.querySelector('.js-plotly-plot');
-    if (!graph || !graph.data) return null;
-    return graph.data.map((trace) => {
+  plot: (node, properties) => {
+    const graph = node.querySelector('.plotly-graph-div');
+    const traces = graph && tracesOf(graph, properties);
+    if (!traces) return null;
+    return traces.map((trace) => {
       const named = {};
       for (const member of TRACE_MEMBERS) {
         if (trace[member] !== undefined && trace[member] !== null) named[member] = trace[member];
@@ -62,7 +70,7 @@ for (const node of document.querySelectorAll('.react-grid-item .window')) {
     id: properties.id,
     type: properties.type,
     title: titles[titles.length - 1].textContent,
-    content: read ? read(node) : null,
+    content: read ? read(node, properties) : null,
   });
 }
 return { panes, unread };

@@ -98,6 +98,11 @@ export class Plots {
     return !element || (this.#nearness.place(element)?.near ?? true);
   }
 
+  /** Whether an element is not drawn, or not as the bundle wants it. @param {Element} element */
+  isWaiting(element) {
+    return this.#plots.get(element)?.wanted != null;
+  }
+
   /** Calls back once everything in view is drawn. @param {() => void} callback */
   afterView = (callback) => {
     if (this.#isViewDrawn()) callback();
