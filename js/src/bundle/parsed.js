@@ -3,10 +3,10 @@
  *
  * The bundle parses every message, and 0.2.4's makes a copy of each window by way of its text. For a window of megabytes that is most
  * of what it takes to show it. While a message is delivered, and while the bundle renders what was delivered, both are given a copy
- * of the object instead.
+ * of the object instead, without the long arrays of numbers: those are the replica's.
  */
 
-import { copyJson } from "../copy.js";
+import { copyButShareData } from "../copy.js";
 
 /** The browser's own: `withoutJsonRoundTrip` replaces what the bundle finds. */
 const writeJson = JSON.stringify;
@@ -19,9 +19,9 @@ export class ParsedMessage {
     this.#message = message;
   }
 
-  /** A copy: Visdom's panes and Plotly write into what they show. */
+  /** A copy, but for the data in it: Visdom's panes and Plotly write into what they show. */
   open() {
-    return copyJson(this.#message);
+    return copyButShareData(this.#message);
   }
 
   /** What it is for whoever does not know of parsed messages, the browser's own JSON.parse included. */

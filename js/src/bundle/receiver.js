@@ -1,6 +1,6 @@
 /** What a bundle that is built with our ApiProvider has in the place of a WebSocket. */
 
-import { copyJson } from "../copy.js";
+import { copyButShareData, copyJson } from "../copy.js";
 import { withoutPane } from "./event.js";
 
 const CONNECTING = 0;
@@ -8,8 +8,8 @@ const OPEN = 1;
 const CLOSED = 3;
 
 /**
- * Messages and commands as objects. A message is the receiver's own: Visdom's panes and Plotly write into what they show, while the
- * replica goes on changing its values in place.
+ * Messages and commands as objects. A message is the receiver's own, but for its long arrays of numbers: Visdom's panes and Plotly write
+ * into what they show, while the replica goes on changing its values in place.
  */
 export class Receiver {
   readyState = CONNECTING;
@@ -35,7 +35,7 @@ export class Receiver {
   deliver(message) {
     if (this.readyState !== OPEN) return;
     try {
-      this.#listener.onmessage(copyJson(message));
+      this.#listener.onmessage(copyButShareData(message));
     } catch (error) {
       reportError(error);
     }
