@@ -1,5 +1,7 @@
 /** Copies of JSON values, for whoever changes what it is given. Much cheaper than going through text. */
 
+import { isData } from "./feeds/data.js";
+
 /**
  * An array of plain values that is longer than this is data, which neither Visdom's panes nor Plotly write into. What they do write into
  * is short: the range of an axis, a position.
@@ -33,7 +35,7 @@ export const copyButShareData = (value) => copy(value, DATA_LENGTH);
  */
 function copy(value, longest) {
   if (Array.isArray(value)) {
-    if (value.length > longest && !value.some(isChangeable)) return value;
+    if (value.length > longest && isData(value)) return value;
     const items = /** @type {any} */ (value.slice());
     // Most arrays hold numbers: only what can be changed is visited.
     for (let index = 0; index < items.length; index++) {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { copyButShareData, copyJson } from "../src/copy.js";
+import { isData } from "../src/feeds/data.js";
+import { apply } from "../src/feeds/delta.js";
 
 test("shares nothing that can be changed", () => {
   const value = { list: [1, { x: [null, "text"] }, []], deep: { er: {} } };
@@ -49,4 +51,39 @@ test("one object among the numbers, and the array is no data", () => {
 test("data of a command is copied", () => {
   const value = { selected: Array.from({ length: 1_000 }, () => 1) };
   assert.notEqual(copyJson(value).selected, value.selected);
+});
+
+test("data is data until something else is put into it, and again when that is gone", () => {
+  const value = { x: Array(1_000).fill(1) };
+  assert.ok(isData(value.x));
+  for (const [operation, expected] of [
+    [["extend", ["x"], [2, null, "a"]], true],
+    [["drop", ["x"], 5], true],
+    [["extend", ["x"], [[3]]], false],
+    [["extend", ["x"], [4]], false],
+    [["drop", ["x"], 999], true],
+    [["set", ["x", 0], {}], false],
+    [["set", ["x", 0], 7], true],
+    [["insert", ["x", 0], {}], false],
+    [["delete", ["x", 0]], true],
+  ]) {
+    apply(value, [operation]);
+    assert.equal(isData(value.x), expected, JSON.stringify(operation));
+  }
+});
+
+test("data is looked at once", () => {
+  let reads = 0;
+  const x = new Proxy(Array(1_000).fill(1), {
+    get(target, name) {
+      if (name !== "length") reads += 1;
+      return target[name];
+    },
+  });
+  isData(x);
+  reads = 0;
+  apply({ x }, [["extend", ["x"], [1, 2]]]);
+  reads = 0;
+  assert.ok(isData(x));
+  assert.ok(reads <= 4, String(reads));
 });
