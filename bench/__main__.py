@@ -27,7 +27,7 @@ BUDGETS_S = {
 }
 """The benchmarks, and for how long each begins new rounds."""
 
-ON_REQUEST_S = {"browser": 400, "soak": 1_800}
+ON_REQUEST_S = {"browser": 400, "viewing": 600, "soak": 1_800}
 """Only with `--only`: these need a browser, or half an hour."""
 
 QUICK_BUDGET_S = 7

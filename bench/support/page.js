@@ -1,6 +1,6 @@
 // Runs in a page before anything else: notes what is on the screen since when, how long the main thread was busy, and what came in.
 (() => {
-  const notes = (window.bench = { drawn: [], longTasks: [], drawMs: [], receivedBytes: 0, clickMs: [] });
+  const notes = (window.bench = { drawn: [], longTasks: [], drawMs: [], receivedBytes: 0, clickMs: [], plots: [] });
   const now = () => performance.timeOrigin + performance.now();
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) notes.longTasks.push(duration);
@@ -22,6 +22,8 @@
           const result = native.call(this, id, data, ...rest);
           notes.drawMs.push(performance.now() - began);
           onScreen([data?.[0]?.y?.at(-1)]);
+          const plot = typeof id === "string" ? id : id.id;
+          requestAnimationFrame(() => setTimeout(() => notes.plots.push([now(), plot])));
           return result;
         };
       }

@@ -76,6 +76,22 @@ class Page:
         self._driver.switch_to.window(self._handle)
         return self._driver.execute_script(script, *arguments)
 
+    def js_async(self, script: str, *arguments: object) -> Any:
+        """What a script hands to its last argument, a function."""
+        self._driver.switch_to.window(self._handle)
+        return self._driver.execute_async_script(script, *arguments)
+
+    def reload(self) -> None:
+        """Load the page again. Returns when it is there, not when it is drawn."""
+        self._driver.switch_to.window(self._handle)
+        self._driver.refresh()
+
+    def busy_s(self) -> float:
+        """The time that the main thread has spent in tasks since this was asked for first."""
+        self.cdp("Performance.enable")
+        metrics = {each["name"]: each["value"] for each in self.cdp("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
     def cdp(self, command: str, **parameters: object) -> Any:
         """The result of a command of the DevTools protocol."""
         self._driver.switch_to.window(self._handle)
@@ -117,10 +133,11 @@ class Page:
 
     def forget(self) -> None:
         """Begin the notes anew."""
-        self.js("Object.assign(window.bench, { drawn: [], longTasks: [], drawMs: [], receivedBytes: 0, clickMs: [] })")
+        self.js("Object.assign(window.bench, { drawn: [], longTasks: [], drawMs: [], receivedBytes: 0, clickMs: [], plots: [] })")
 
     def notes(self) -> dict[str, Any]:
-        """What the page noted: ``drawn`` [ms since 1970, mark], and in ms ``longTasks``, ``drawMs`` in Plotly, ``clickMs``."""
+        """What the page noted: ``drawn`` [ms since 1970, mark], ``plots`` [ms since 1970, element], and in ms ``longTasks``,
+        ``drawMs`` in Plotly, ``clickMs``."""
         notes: dict[str, Any] = self.js("return window.bench")
         return notes
 
