@@ -128,12 +128,11 @@ def opening(bench: Bench) -> tuple[dict[str, Opened], list[Target]]:
 def open_again(page: Page) -> Opened:
     """Open the page of another page once more: its files are in the browser's cache."""
     await_idle(page)
-    began = page.busy_s()
     page.reload()
     page.until(DRAWN_IN_VIEW_MS, "all in view is drawn", timeout_s=120)
     await_idle(page)
     in_view = page.js(DRAWN_IN_VIEW_MS)
-    busy, longest = page.busy_s() - began, longest_task(page)
+    busy, longest = page.busy_s(), longest_task(page)
     return Opened(in_view / 1000, longest, busy, page.js_async(SCROLL_MS) / 1000)
 
 

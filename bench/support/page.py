@@ -87,7 +87,7 @@ class Page:
         self._driver.refresh()
 
     def busy_s(self) -> float:
-        """The time that the main thread has spent in tasks since this was asked for first."""
+        """The time that the main thread has spent in tasks since this was asked for first, or the page was loaded again since."""
         self.cdp("Performance.enable")
         metrics = {each["name"]: each["value"] for each in self.cdp("Performance.getMetrics")["metrics"]}
         return float(metrics["TaskDuration"])
