@@ -71,6 +71,7 @@ export function openDashboard({ root, startWithPolling }) {
     onhurry: () => session.reconnectNow(),
     pendingCommands: () => session.pendingCommands,
     kept: () => bundle.kept,
+    plots: () => plots.counts,
     ondismiss: () => bundle.dismissKept(),
     onsignin: () => location.reload(),
   });

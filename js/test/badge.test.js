@@ -174,14 +174,17 @@ test("no part of the runtime makes HTML of text", () => {
 });
 
 test("details", () => {
-  const say = (changes) => Object.fromEntries(details({ ...state, ...changes }, (ms) => `at ${ms}`));
+  const say = (changes, plots = 0) =>
+    Object.fromEntries(details({ ...state, ...changes }, { plots, drawn: 12 }, (ms) => `at ${ms}`));
   assert.deepEqual(say({}), {
     connection: "WebSocket",
     "round trip": "not known",
     drawing: "up to date",
+    plots: "none",
     "skipped for newer ones": "0 updates",
     "last reconnect": "none",
   });
+  assert.equal(say({}, 1_200).plots, "12 of 1,200 drawn");
   assert.equal(say({ link: "poll" }).connection, "long polling");
   assert.equal(say({ phase: "waiting" }).connection, "none");
   assert.equal(say({ behindMs: 5_000 }).drawing, "behind by 5 s");

@@ -32,6 +32,7 @@ export class Badge {
   #clearTimer;
   #pendingCommands;
   #kept;
+  #plots;
   /** @type {LinkState | null} */ #state = null;
   #notice = "";
   #noticeUntil = 0;
@@ -46,13 +47,14 @@ export class Badge {
    * @param {() => void} [options.onhurry]  the user wants the next attempt now
    * @param {() => number} [options.pendingCommands]
    * @param {() => {panes: string[], since: number} | null} [options.kept]  panes of windows that the server has lost, and since when
+   * @param {() => {plots: number, drawn: number}} [options.plots]  how many the page has, and how many of them are drawn
    * @param {() => void} [options.ondismiss]  the user wants to see no more of these
    * @param {() => void} [options.onsignin]  the user wants to sign in: loading the page again leads there
    * @param {() => number} [options.now]  ms since the epoch
    * @param {(run: () => void, ms: number) => unknown} [options.setTimer]
    * @param {(timer: any) => void} [options.clearTimer]
    */
-  constructor({ document, read, onhurry, pendingCommands, kept, ondismiss, onsignin, now, setTimer, clearTimer }) {
+  constructor({ document, read, onhurry, pendingCommands, kept, plots, ondismiss, onsignin, now, setTimer, clearTimer }) {
     this.#document = document;
     this.#read = read;
     this.#now = now ?? Date.now;
@@ -60,6 +62,7 @@ export class Badge {
     this.#clearTimer = clearTimer ?? ((timer) => clearTimeout(timer));
     this.#pendingCommands = pendingCommands ?? (() => 0);
     this.#kept = kept ?? (() => null);
+    this.#plots = plots ?? (() => ({ plots: 0, drawn: 0 }));
     this.#shownAt = this.#now();
     /** @param {string} tag @param {string} [className] */
     const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });
@@ -179,7 +182,7 @@ export class Badge {
   /** @param {LinkState} state */
   #renderDetails(state) {
     this.#hurry.hidden = state.phase !== "waiting";
-    const items = details(state).flatMap(([label, text]) => [
+    const items = details(state, this.#plots()).flatMap(([label, text]) => [
       Object.assign(this.#document.createElement("dt"), { textContent: label }),
       Object.assign(this.#document.createElement("dd"), { textContent: text }),
     ]);

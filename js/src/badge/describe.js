@@ -78,10 +78,11 @@ function describePhase(state, now) {
  * What the details say: label and text.
  *
  * @param {LinkState} state
+ * @param {{plots: number, drawn: number}} counts of the plots that the page has
  * @param {(ms: number) => string} formatTime
  * @returns {[string, string][]}
  */
-export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
+export function details(state, { plots, drawn }, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
   const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
   const back =
     lastReturn &&
@@ -90,6 +91,7 @@ export function details(state, formatTime = (ms) => new Date(ms).toLocaleTimeStr
     [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
     [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
+    [DETAILS.plots, plots ? TEXTS.drawn(drawn, plots) : "none"],
     [DETAILS.conflated, formatCount(conflated, "update")],
     [DETAILS.lastReturn, back ?? "none"],
   ];

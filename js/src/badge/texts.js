@@ -30,6 +30,8 @@ export const TEXTS = {
   age: (age) => `data is ${age} old`,
   /** @param {number} number */
   pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
+  /** @param {number} drawn @param {number} plots */
+  drawn: (drawn, plots) => `${drawn.toLocaleString("en")} of ${plots.toLocaleString("en")} drawn`,
   restarted: () => "server restarted",
   restored: () => "server restarted: state restored",
   /** @param {number} windows @param {string} since */
@@ -46,6 +48,7 @@ export const DETAILS = {
   connection: "connection",
   roundTrip: "round trip",
   drawing: "drawing",
+  plots: "plots",
   conflated: "skipped for newer ones",
   lastReturn: "last reconnect",
 };

@@ -43,6 +43,11 @@ export class Plotter {
     return element._fullLayout !== undefined;
   }
 
+  /** Whether a plot is drawn in the size that its element has. @param {Graph} element @param {import("./sizes.js").Sizes} sizes */
+  fits(element, sizes) {
+    return element._fullLayout !== undefined && sizes.isOf(element, element._fullLayout);
+  }
+
   /**
    * @param {Graph} element
    * @param {Request} request
@@ -73,4 +78,22 @@ function keepZoom(drawn, layout) {
   for (const axis of AXES) {
     if (drawn?.[axis]?.autorange === false && layout[axis]?.autorange !== false) layout[axis] = drawn[axis];
   }
+}
+
+/**
+ * Replaces a method, if the owner has it, by `run`, which gets the native one with its arguments bound, and the arguments.
+ *
+ * @param {any} owner
+ * @param {string} name
+ * @param {(native: () => any, ...args: any[]) => any} run
+ * @returns {() => void} takes it back, unless somebody else has replaced it since
+ */
+export function replaceMethod(owner, name, run) {
+  const native = owner?.[name];
+  if (typeof native !== "function") return () => {};
+  const replaced = (/** @type {any[]} */ ...args) => run(() => native.apply(owner, args), ...args);
+  owner[name] = replaced;
+  return () => {
+    if (owner[name] === replaced) owner[name] = native;
+  };
 }

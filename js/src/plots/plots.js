@@ -7,7 +7,8 @@
 
 import { EarlyListeners } from "./listeners.js";
 import { Nearness } from "./nearness.js";
-import { Plotter } from "./plotly.js";
+import { Plotter, replaceMethod } from "./plotly.js";
+import { Sizes } from "./sizes.js";
 import { browserClock, Slices } from "./slices.js";
 
 /**
@@ -46,6 +47,8 @@ const NEEDS_DRAWN = [
   "update",
 ];
 
+const nothing = () => {};
+
 export class Plots {
   /**
    * Set it to hand Plotly less than the bundle has, for instance a sample. `redraw` has it called again.
@@ -59,6 +62,7 @@ export class Plots {
   #clock;
   #plotter;
   #nearness;
+  #sizes;
   #slices;
   /** @type {WeakMap<Element, Plot>} */ #plots = new WeakMap();
   /** Elements in the page that have been asked for. @type {Set<Graph>} */ #elements = new Set();
@@ -72,14 +76,16 @@ export class Plots {
    * @param {Pick<Document, "getElementById">} [options.document]
    * @param {() => void} [options.onnear] other panes may be near the view
    * @param {import("./nearness.js").Observe | null} [options.observe]
+   * @param {import("./sizes.js").ObserveSize | null} [options.observeSize]
    * @param {import("./slices.js").Clock} [options.clock]
    */
-  constructor({ plotly, document = globalThis.document, onnear = () => {}, observe, clock = browserClock }) {
+  constructor({ plotly, document = globalThis.document, onnear = nothing, observe, observeSize, clock = browserClock }) {
     this.#document = document;
     this.#onnear = onnear;
     this.#clock = clock;
     this.#slices = new Slices({ next: () => this.#next(), clock });
     this.#nearness = new Nearness({ onchange: () => this.#moved(), observe });
+    this.#sizes = new Sizes(observeSize);
     this.#plotter = plotly ? new Plotter(plotly) : null;
     if (plotly) this.#replace(plotly);
   }
@@ -127,6 +133,7 @@ export class Plots {
   close() {
     for (const end of this.#endings) end();
     this.#nearness.close();
+    this.#sizes.close();
     this.#clock.soon(() => this.drawAll());
   }
 
@@ -134,32 +141,33 @@ export class Plots {
 
   /** @param {any} plotly */
   #replace(plotly) {
-    /** @param {any} owner @param {string} name @param {(native: any) => any} wrap */
-    const wrap = (owner, name, wrap) => {
-      const native = owner?.[name];
-      if (typeof native !== "function") return;
-      const replaced = wrap(native);
-      owner[name] = replaced;
-      this.#endings.push(() => {
-        // Somebody else may have wrapped it since.
-        if (owner[name] === replaced) owner[name] = native;
-      });
+    /** @param {any} target @param {(element: Graph) => unknown} run @param {() => unknown} native */
+    const withGraph = (target, run, native) => {
+      const element = this.#graph(target);
+      return element ? run(element) : native();
     };
     for (const name of ["newPlot", "react"]) {
-      wrap(plotly, name, (native) => (/** @type {any} */ target, /** @type {any[]} */ ...args) => {
-        const element = this.#graph(target);
-        if (!element || !Array.isArray(args[0])) return native.call(plotly, target, ...args);
-        const [data, layout, config] = args;
-        return this.#want(element, { data, layout, config, isUpdate: name === "react" });
-      });
+      this.#endings.push(
+        replaceMethod(plotly, name, (native, target, data, layout, config) => {
+          const want = (/** @type {Graph} */ element) =>
+            this.#want(element, { data, layout, config, isUpdate: name === "react" });
+          return Array.isArray(data) ? withGraph(target, want, native) : native();
+        }),
+      );
     }
     for (const name of NEEDS_DRAWN) {
-      wrap(plotly, name, (native) => (/** @type {any} */ target, /** @type {any[]} */ ...args) => {
-        const element = this.#graph(target);
-        if (element && this.#waiting.has(element)) this.#draw(element);
-        return native.call(plotly, target, ...args);
-      });
+      this.#endings.push(
+        replaceMethod(plotly, name, (native, target) => {
+          withGraph(target, (element) => this.#waiting.has(element) && this.#draw(element), nothing);
+          return native();
+        }),
+      );
     }
+    this.#endings.push(
+      replaceMethod(plotly.Plots, "resize", (native, target) =>
+        withGraph(target, (element) => this.#resize(element, native), native),
+      ),
+    );
   }
 
   /** @param {unknown} target @returns {Graph | null} */
@@ -180,6 +188,15 @@ export class Plots {
     return plot.done.promise;
   }
 
+  /** The bundle thinks that an element may have another size. @param {Graph} element @param {() => unknown} native */
+  #resize(element, native) {
+    // What is drawn later, is drawn with the size that it has then.
+    if (this.#waiting.has(element) || this.#plotter?.fits(element, this.#sizes)) return Promise.resolve(element);
+    if (this.#nearness.place(element)?.near ?? true) return native();
+    this.redraw(element);
+    return Promise.resolve(element);
+  }
+
   /** @param {Graph} element @param {Request} request @returns {Plot} */
   #meet(element, request) {
     const early = this.#plotter?.isDrawn(element) ? null : new EarlyListeners(element);
@@ -187,6 +204,7 @@ export class Plots {
     this.#plots.set(element, plot);
     this.#elements.add(element);
     this.#nearness.watch(element);
+    this.#sizes.watch(element);
     return plot;
   }
 
@@ -274,6 +292,7 @@ export class Plots {
       this.#waiting.delete(element);
       this.#plots.delete(element);
       this.#nearness.forget(element);
+      this.#sizes.forget(element);
     }
   }
 }
