@@ -40,7 +40,7 @@ export class FakePlotly {
     Object.assign(element, {
       data,
       layout,
-      _fullLayout: { width: 400, height: 300, datarevision: layout?.datarevision, config },
+      _fullLayout: { ...layout, width: 400, height: 300, config },
     });
     return Promise.resolve(element);
   }

@@ -172,6 +172,18 @@ test("the revision differs each time, and stays out of what the bundle exports",
   assert.equal(new Set(revisions).size, 3);
 });
 
+test("an update has the plot measured again, unless its size is told", async () => {
+  const page = await opened({ a: 0 });
+  const sizes = [];
+  for (const layout of [{}, { autosize: false }]) {
+    const before = { ...layout };
+    page.react("a", 1, layout);
+    sizes.push(page.elements.get("a")._fullLayout.autosize);
+    assert.deepEqual(layout, before);
+  }
+  assert.deepEqual(sizes, [true, false]);
+});
+
 test("what keeps a camera or a context of its own is made anew, as with stock", async () => {
   const page = await opened({ a: 0 });
   page.plot("a", 2, { type: "surface" });

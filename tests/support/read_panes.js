@@ -24,16 +24,16 @@ const value = (cell) => {
 };
 
 // Whatever a person sees has to be drawn; a plot out of view may wait, with what it will show.
-const tracesOf = (graph, { content }) => {
+const tracesOf = (graph) => {
   const { top, bottom } = graph.getBoundingClientRect();
   const inView = bottom > 0 && top < innerHeight;
-  return !inView && window.visdomTransport?.plots?.isWaiting(graph) ? content.data : graph.data;
+  return (!inView && window.visdomTransport?.plots?.waiting(graph)) || graph.data;
 };
 
 const CONTENT = {
-  plot: (node, properties) => {
+  plot: (node) => {
     const graph = node.querySelector('.plotly-graph-div');
-    const traces = graph && tracesOf(graph, properties);
+    const traces = graph && tracesOf(graph);
     if (!traces) return null;
     return traces.map((trace) => {
       const named = {};
@@ -70,7 +70,7 @@ for (const node of document.querySelectorAll('.react-grid-item .window')) {
     id: properties.id,
     type: properties.type,
     title: titles[titles.length - 1].textContent,
-    content: read ? read(node, properties) : null,
+    content: read ? read(node) : null,
   });
 }
 return { panes, unread };

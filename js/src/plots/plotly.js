@@ -59,15 +59,11 @@ export class Plotter {
       return this.#native.newPlot.call(this.#plotly, element, traces, layout, config);
     }
     keepZoom(element.layout, layout);
-    // Arrays change in place. The bundle's own revision stays in what it exports.
-    const { datarevision } = layout;
-    layout.datarevision = `drawn ${++this.#revision}`;
-    try {
-      return this.#native.react.call(this.#plotly, element, traces, layout, config);
-    } finally {
-      if (datarevision === undefined) delete layout.datarevision;
-      else layout.datarevision = datarevision;
-    }
+    // Arrays change in place: without another revision Plotly takes them for what they were. And it measures again only what is called
+    // autosized. Neither is in what the bundle exports.
+    return withMembers(layout, { datarevision: `drawn ${++this.#revision}`, autosize: layout.autosize ?? true }, () =>
+      this.#native.react.call(this.#plotly, element, traces, layout, config),
+    );
   }
 }
 
@@ -77,6 +73,20 @@ export class Plotter {
 function keepZoom(drawn, layout) {
   for (const axis of AXES) {
     if (drawn?.[axis]?.autorange === false && layout[axis]?.autorange !== false) layout[axis] = drawn[axis];
+  }
+}
+
+/** @template T @param {any} owner @param {Record<string, unknown>} members it has while something runs @param {() => T} run @returns {T} */
+function withMembers(owner, members, run) {
+  const before = Object.keys(members).map((name) => /** @type {const} */ ([name, Object.hasOwn(owner, name), owner[name]]));
+  Object.assign(owner, members);
+  try {
+    return run();
+  } finally {
+    for (const [name, had, value] of before) {
+      if (had) owner[name] = value;
+      else delete owner[name];
+    }
   }
 }
 

@@ -104,9 +104,9 @@ export class Plots {
     return !element || (this.#nearness.place(element)?.near ?? true);
   }
 
-  /** Whether an element is not drawn, or not as the bundle wants it. @param {Element} element */
-  isWaiting(element) {
-    return this.#plots.get(element)?.wanted != null;
+  /** What an element is to show that it does not yet; null if it shows what the bundle wants. @param {Element} element @returns {any[] | null} traces */
+  waiting(element) {
+    return this.#plots.get(element)?.wanted?.data ?? null;
   }
 
   /** Calls back once everything in view is drawn. @param {() => void} callback */
