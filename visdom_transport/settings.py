@@ -88,6 +88,9 @@ class Settings(Limits):
     embedding_points: int = 4_000
     """Points a streaming embedding keeps, over all clusters, first in first out. A window's own `max_points` goes before."""
 
+    detail: Literal["screen", "full"] = "screen"
+    """How many points of a line pages draw: those that their screen can show, or all. A window's own `opts` go before."""
+
     allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may connect, such as `https://host.example`. The server's own always may."""
 

@@ -27,7 +27,7 @@ class Conversation:
     """Parses what the client says and acts on the hub. Answers are queued on ``link``; take them with ``link.take_messages()``.
 
     Args:
-        facts: what ``welcome`` tells beside the session: server, version, readonly.
+        facts: what ``welcome`` tells beside the session: server, version, readonly, detail.
         address: where the client is.
         login: what it is logged in with; empty where none is needed.
     """

@@ -103,7 +103,7 @@ class Transport:
         if client.login is None:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
         self.flusher.start()
-        facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly)}
+        facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly), "detail": self.settings.detail}
         act = self.commands.carry_out
         return Conversation(self.hub, kind, clock(), act, facts, address=client.address, login=client.login)
 

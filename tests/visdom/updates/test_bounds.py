@@ -215,6 +215,31 @@ def test_bounds_are_positive_integers(name: str, value: object) -> None:
     assert window == before
 
 
+def test_a_plot_keeps_its_detail() -> None:
+    window = plot(trace(0, 2))
+    assert bound_window(window, OFF, {"detail": "full"}) == [["set", ["detail"], "full"]]
+    done(window, {"opts": {"detail": "screen"}})
+    assert window["detail"] == "screen"
+    done(window, {"opts": {"detail": None}})
+    assert window["detail"] == "screen"
+    text = {"type": "text", "contentID": "c", "content": ""}
+    assert bound_window(text, OFF, {"detail": "whatever"}) == []
+
+
+@pytest.mark.parametrize("value", ["", "fully", 1, True, ["full"]])
+def test_there_are_two_levels_of_detail(value: object) -> None:
+    window = plot(trace(0, 2))
+    before = copy.deepcopy(window)
+    for change in (
+        lambda: apply_update(window, {"data": [trace(2, 1)], "append": True, "opts": {"detail": value}}, OFF, rules=V0_2_4),
+        lambda: bound_window(window, OFF, {"detail": value}),
+    ):
+        with pytest.raises(UpdateRefused) as refusal:
+            change()
+        assert refusal.value.field == "opts.detail"
+    assert window == before
+
+
 def test_null_is_no_bound() -> None:
     assert read_bounds({"max_points": None, "title": "t"}) == {}
     assert read_bounds(None) == {}

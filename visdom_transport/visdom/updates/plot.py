@@ -9,6 +9,7 @@ from visdom_transport.core.delta import Operation
 from visdom_transport.visdom.updates import heatmap, points
 from visdom_transport.visdom.updates.check import entry, optional_object
 from visdom_transport.visdom.updates.check import member as required
+from visdom_transport.visdom.updates.detail import OPTION, check_detail
 from visdom_transport.visdom.updates.errors import refuse
 from visdom_transport.visdom.updates.operations import assign
 from visdom_transport.visdom.updates.rules import Rules
@@ -66,6 +67,8 @@ def _options(window: dict[str, Any], opts: dict[str, Any], rules: Rules) -> list
             continue
         if key in _RESERVED:
             refuse(f"opts.{key}", "is not an option")
+        if key == OPTION:
+            check_detail(value)
         if key == "caption" and rules.caption_in_content:
             operations += assign(window["content"], ["content"], key, value)
         else:

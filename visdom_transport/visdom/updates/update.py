@@ -9,6 +9,7 @@ from typing import Any
 from visdom_transport.core.delta import Operation
 from visdom_transport.visdom.updates import embeddings, history, plot, text
 from visdom_transport.visdom.updates.bounds import WindowBounds, assign_bounds, limit, read_bounds
+from visdom_transport.visdom.updates.detail import assign_detail
 from visdom_transport.visdom.updates.errors import UnknownUpdate, refuse
 from visdom_transport.visdom.updates.operations import carry_out
 from visdom_transport.visdom.updates.rules import Rules
@@ -68,12 +69,12 @@ def apply_update(
 
 
 def bound_window(window: dict[str, Any], server_bounds: WindowBounds, opts: object = None) -> list[Operation]:
-    """Keep the bounds that ``opts`` give for a window just created, trim it to its bounds, and return what was done.
+    """Keep what ``opts`` say for a window just created, trim it to its bounds, and return what was done.
 
     Raises:
-        UpdateRefused: a bound is not a positive integer. The window is unchanged.
+        UpdateRefused: a bound is not a positive integer, or there is no such detail. The window is unchanged.
     """
-    operations = _carried_out(window, assign_bounds(window, read_bounds(opts)))
+    operations = _carried_out(window, assign_bounds(window, read_bounds(opts)) + assign_detail(window, opts))
     kind = str(window.get("type"))
     return operations + _trim(window, kind, limit(_BOUND_OF.get(kind, ""), window, server_bounds))
 
