@@ -8,6 +8,7 @@ import { Bundle } from "./bundle/adapter.js";
 import { afterDraw } from "./drawing/after-draw.js";
 import { browserPage } from "./page.js";
 import { Plots } from "./plots/plots.js";
+import { Sampler } from "./sampling/sampler.js";
 import { Session } from "./session.js";
 import { browserTime } from "./time.js";
 
@@ -17,7 +18,7 @@ const PROBLEM_MS = 20_000;
 /** Path of the page's server with the slash at its end, as Visdom's bundle finds it. @param {string} path */
 export const rootOf = (path) => path.split("/env/")[0].split("/compare/")[0].replace(/\/?$/, "/");
 
-/** @typedef {{session: Session, bundle: Bundle, plots: Plots, badge: Badge, close: () => void}} Dashboard */
+/** @typedef {{session: Session, bundle: Bundle, plots: Plots, sampler: Sampler, badge: Badge, close: () => void}} Dashboard */
 
 /**
  * Opens the session of this page and shows how it is. `close` ends it and takes everything off the page again.
@@ -47,6 +48,9 @@ export function openDashboard({ root, startWithPolling }) {
     drawn: (callback) => bundle.drawn(callback),
   });
   const plots = new Plots({ plotly: /** @type {any} */ (globalThis).Plotly, onnear: () => bundle.look() });
+  const sampler = new Sampler({ redraw: (element) => plots.redraw(element), isFull: (id) => bundle.isFull(id) });
+  plots.prepare = sampler.prepare;
+  plots.depict = sampler.depict;
   const painted = afterDraw({ page, time: browserTime });
   const bundle = new Bundle({
     session,
@@ -71,7 +75,7 @@ export function openDashboard({ root, startWithPolling }) {
     onhurry: () => session.reconnectNow(),
     pendingCommands: () => session.pendingCommands,
     kept: () => bundle.kept,
-    plots: () => plots.counts,
+    plots: () => ({ ...plots.counts, sampled: sampler.facts }),
     ondismiss: () => bundle.dismissKept(),
     onsignin: () => location.reload(),
   });
@@ -93,6 +97,7 @@ export function openDashboard({ root, startWithPolling }) {
     session,
     bundle,
     plots,
+    sampler,
     badge,
     close() {
       session.onstate = () => {};

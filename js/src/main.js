@@ -5,8 +5,10 @@
  * the bundle uses its own WebSocket as ever.
  */
 
-// These two are the dashboard's: imported here, they and what they import come one round trip sooner.
+// These are the dashboard's: imported here, they and what they import come one round trip sooner.
 import "./bundle/adapter.js";
+import "./sampling/sampler.js";
+import "./sampling/summaries.js";
 import "./session.js";
 
 import { parseViewRequest, replaceXMLHttpRequest } from "./bundle/requests.js";

@@ -174,17 +174,19 @@ test("no part of the runtime makes HTML of text", () => {
 });
 
 test("details", () => {
-  const say = (changes, plots = 0) =>
-    Object.fromEntries(details({ ...state, ...changes }, { plots, drawn: 12 }, (ms) => `at ${ms}`));
+  const say = (changes, plots = 0, sampled = null) =>
+    Object.fromEntries(details({ ...state, ...changes }, { plots, drawn: 12, sampled }, (ms) => `at ${ms}`));
   assert.deepEqual(say({}), {
     connection: "WebSocket",
     "round trip": "not known",
     drawing: "up to date",
     plots: "none",
+    detail: "every point",
     "skipped for newer ones": "0 updates",
     "last reconnect": "none",
   });
   assert.equal(say({}, 1_200).plots, "12 of 1,200 drawn");
+  assert.equal(say({}, 7, { plots: 2, points: 1_280 }).detail, "2 of 7 plots at up to 1 : 1,280, zoom for detail");
   assert.equal(say({ link: "poll" }).connection, "long polling");
   assert.equal(say({ phase: "waiting" }).connection, "none");
   assert.equal(say({ behindMs: 5_000 }).drawing, "behind by 5 s");

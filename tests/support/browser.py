@@ -165,6 +165,11 @@ class Tab:
         self.show()
         return self._driver.execute_script(script, *arguments)
 
+    def screenshot(self) -> bytes:
+        """What the window shows, as PNG."""
+        self.show()
+        return self._driver.get_screenshot_as_png()
+
     def go(self, url: str) -> None:
         """Load an address."""
         self.show()
@@ -298,6 +303,15 @@ class Tab:
         """Click the link of our badge that leads to where somebody signs in."""
         # By a script: the driver fails at links within a shadow root.
         assert self.js(CLICK_SIGN_IN), "the link is shown"
+
+    def click_at(self, x: int, y: int, *, times: int = 1) -> None:
+        """Move the mouse to a point of the page and click, twice for a double click."""
+        self.show()
+        self._driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": count}
+                self._driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
     def close_pane(self, title: str) -> None:
         """Click the X of the pane with this title."""

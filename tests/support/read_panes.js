@@ -35,7 +35,9 @@ const CONTENT = {
     const graph = node.querySelector('.plotly-graph-div');
     const traces = graph && tracesOf(graph);
     if (!traces) return null;
-    return traces.map((trace) => {
+    return traces.map((drawn) => {
+      // A sample of a line knows all of it.
+      const trace = drawn.toJSON ? drawn.toJSON() : drawn;
       const named = {};
       for (const member of TRACE_MEMBERS) {
         if (trace[member] !== undefined && trace[member] !== null) named[member] = trace[member];

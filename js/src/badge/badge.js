@@ -47,7 +47,7 @@ export class Badge {
    * @param {() => void} [options.onhurry]  the user wants the next attempt now
    * @param {() => number} [options.pendingCommands]
    * @param {() => {panes: string[], since: number} | null} [options.kept]  panes of windows that the server has lost, and since when
-   * @param {() => {plots: number, drawn: number}} [options.plots]  how many the page has, and how many of them are drawn
+   * @param {() => import("./describe.js").PlotCounts} [options.plots]
    * @param {() => void} [options.ondismiss]  the user wants to see no more of these
    * @param {() => void} [options.onsignin]  the user wants to sign in: loading the page again leads there
    * @param {() => number} [options.now]  ms since the epoch
@@ -62,7 +62,7 @@ export class Badge {
     this.#clearTimer = clearTimer ?? ((timer) => clearTimeout(timer));
     this.#pendingCommands = pendingCommands ?? (() => 0);
     this.#kept = kept ?? (() => null);
-    this.#plots = plots ?? (() => ({ plots: 0, drawn: 0 }));
+    this.#plots = plots ?? (() => ({ plots: 0, drawn: 0, sampled: null }));
     this.#shownAt = this.#now();
     /** @param {string} tag @param {string} [className] */
     const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });

@@ -7,6 +7,9 @@ import { DETAILS, LINKS, TEXTS } from "./texts.js";
 /**
  * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "unansweredMs" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
+ * @typedef {{plots: number, drawn: number, sampled: {plots: number, points: number} | null}} PlotCounts
+ *   the plots that the page has, those of them that are drawn, and those whose lines are drawn from some of their points, one of up to
+ *   so many
  * @typedef {{text: string, spoken: string, quiet: boolean}} Description `text` for the eye, `spoken` for a screen reader (without what counts)
  */
 
@@ -78,11 +81,11 @@ function describePhase(state, now) {
  * What the details say: label and text.
  *
  * @param {LinkState} state
- * @param {{plots: number, drawn: number}} counts of the plots that the page has
+ * @param {PlotCounts} counts
  * @param {(ms: number) => string} formatTime
  * @returns {[string, string][]}
  */
-export function details(state, { plots, drawn }, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
+export function details(state, { plots, drawn, sampled }, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
   const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
   const back =
     lastReturn &&
@@ -92,6 +95,7 @@ export function details(state, { plots, drawn }, formatTime = (ms) => new Date(m
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
     [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
     [DETAILS.plots, plots ? TEXTS.drawn(drawn, plots) : "none"],
+    [DETAILS.detail, sampled ? TEXTS.sampled(sampled.plots, plots, sampled.points) : "every point"],
     [DETAILS.conflated, formatCount(conflated, "update")],
     [DETAILS.lastReturn, back ?? "none"],
   ];

@@ -32,6 +32,11 @@ export const TEXTS = {
   pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
   /** @param {number} drawn @param {number} plots */
   drawn: (drawn, plots) => `${drawn.toLocaleString("en")} of ${plots.toLocaleString("en")} drawn`,
+  /** @param {number} sampled @param {number} plots @param {number} points */
+  sampled: (sampled, plots, points) => {
+    const some = `${sampled.toLocaleString("en")} of ${formatCount(plots, "plot")}`;
+    return `${some} at up to 1 : ${points.toLocaleString("en")}, zoom for detail`;
+  },
   restarted: () => "server restarted",
   restored: () => "server restarted: state restored",
   /** @param {number} windows @param {string} since */
@@ -49,6 +54,7 @@ export const DETAILS = {
   roundTrip: "round trip",
   drawing: "drawing",
   plots: "plots",
+  detail: "detail",
   conflated: "skipped for newer ones",
   lastReturn: "last reconnect",
 };

@@ -104,6 +104,12 @@ export class Bundle {
     return this.#panes.view;
   }
 
+  /** Whether somebody wants to see every point of the plot with that content id. @param {string} contentID */
+  isFull(contentID) {
+    const detail = this.#panes.windowWith(contentID)?.detail ?? this.#session.welcome?.detail;
+    return detail === "full";
+  }
+
   /** How many panes the bundle holds. */
   get panes() {
     return this.#panes.size;

@@ -175,6 +175,12 @@ export class ViewPanes {
     return [...(values?.values() ?? [])].find((window) => window.id === pane) ?? values?.get(pane);
   }
 
+  /** The window that has that content now, if any has. @param {string} contentID */
+  windowWith(contentID) {
+    const { values } = this.#options.session.replica(this.view?.feed ?? "") ?? {};
+    for (const window of values?.values() ?? []) if (window?.contentID === contentID) return window;
+  }
+
   // --- the difference ---
 
   /** Deliver what the panes lack. */

@@ -20,6 +20,10 @@ import { browserClock, Slices } from "./slices.js";
  *   changed is returned itself; one that is changed is returned as another object, because the bundle goes on using its own. The arrays
  *   of a trace are those of the replica: never to be written to, and changed in place between two drawings.
  *
+ * @typedef {(element: Graph, options: any, run: () => any) => any} Depict
+ *   Called when a picture of an element is asked for, with Plotly's options: returns what `run` returns, which takes the traces from
+ *   the element before it returns.
+ *
  * @typedef {object} Plot what is known of an element
  * @property {Request | null} wanted not drawn yet
  * @property {Request} newest drawn or not
@@ -47,6 +51,8 @@ const NEEDS_DRAWN = [
   "update",
 ];
 
+const MAKES_PICTURE = new Set(["downloadImage", "toImage"]);
+
 const nothing = () => {};
 
 export class Plots {
@@ -56,6 +62,12 @@ export class Plots {
    * @type {Prepare}
    */
   prepare = (_element, traces) => traces;
+  /**
+   * Set it to have pictures made of more than is drawn.
+   *
+   * @type {Depict}
+   */
+  depict = (_element, _options, run) => run();
 
   #document;
   #onnear;
@@ -157,9 +169,10 @@ export class Plots {
     }
     for (const name of NEEDS_DRAWN) {
       this.#endings.push(
-        replaceMethod(plotly, name, (native, target) => {
+        replaceMethod(plotly, name, (native, target, options) => {
           withGraph(target, (element) => this.#waiting.has(element) && this.#draw(element), nothing);
-          return native();
+          const depict = (/** @type {Graph} */ element) => this.depict(element, options, native);
+          return MAKES_PICTURE.has(name) ? withGraph(target, depict, native) : native();
         }),
       );
     }

@@ -1,6 +1,6 @@
 /** Dates as Plotly writes and reads them. */
 
-const DATE = /^([1-9]\d{3})-(\d\d)-(\d\d)(?:[ T](\d\d)(?::(\d\d)(?::(\d\d(?:\.\d*)?))?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?$/;
+const DATE = /^([1-9]\d{3})-(\d\d)-(\d\d)(?:[ T](\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?(?:Z|[+-]\d\d(?::?\d\d)?)?)?)?$/;
 const MINUTE_MS = 60_000;
 
 /**

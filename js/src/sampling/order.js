@@ -28,10 +28,8 @@ export class Order {
     return this.#brokenBefore <= this.dropped;
   }
 
-  /** The numbers: the first one stands at `start`. @returns {{values: ArrayLike<number>, start: number}} */
-  get numbers() {
-    return this.kind === "date" ? { values: this.#dates.items, start: this.#dates.start } : { values: this.#array, start: 0 };
-  }
+  /** Where a point stands, as a number. @param {number} index */
+  at = (index) => (this.kind === "date" ? this.#dates.at(index) : this.#array[index]);
 
   /** Take in what has been done to the array. @param {Readonly<Edits>} edits */
   update({ dropped, rewritten }) {
@@ -61,7 +59,7 @@ export class Order {
     const array = this.#array;
     const { dropped } = this;
     const isDate = this.kind === "date";
-    let before = from > dropped ? this.#numberAt(from - 1 - dropped) : -Infinity;
+    let before = from > dropped ? this.at(from - 1 - dropped) : -Infinity;
     for (let item = from; item < end; item++) {
       const given = array[item - dropped];
       const value = isDate ? parseDate(given) : given;
@@ -71,24 +69,18 @@ export class Order {
       before = value;
     }
   }
-
-  /** @param {number} index */
-  #numberAt(index) {
-    return this.kind === "date" ? this.#dates.at(index) : this.#array[index];
-  }
 }
 
 /** Of points that have no x of their own: each one is a step behind the one before it. */
 export class Steps {
   isOrdered = true;
   kind = /** @type {const} */ ("number");
-  dropped = 0;
-  numbers;
+  length;
+  at;
 
   /** @param {number} length @param {number} x0 @param {number} dx above 0 */
   constructor(length, x0, dx) {
-    const values = new Float64Array(length);
-    for (let index = 0; index < length; index++) values[index] = x0 + index * dx;
-    this.numbers = { values, start: 0 };
+    this.length = length;
+    this.at = (/** @type {number} */ index) => x0 + index * dx;
   }
 }

@@ -13,7 +13,7 @@ import { isValue } from "./values.js";
  * @typedef {object} Line
  * @property {any[]} y
  * @property {import("./pyramid.js").Pyramid} pyramid of y
- * @property {{values: ArrayLike<number>, start: number}} x numbers in order
+ * @property {(index: number) => number} xAt where the points stand, in order
  * @property {{of: (x: number) => number}} columns
  * @property {boolean} connectGaps
  *
@@ -42,18 +42,18 @@ function withEnds(picks, length) {
 }
 
 /** Behind the last point that is in the column of the one at `from`. @param {Line} line @param {number} from @param {number} length */
-function endOfColumn({ x: { values, start }, columns }, from, length) {
-  const column = columns.of(values[start + from]);
+function endOfColumn({ xAt, columns }, from, length) {
+  const column = columns.of(xAt(from));
   let inside = from;
   let step = 1;
-  while (inside + step < length && columns.of(values[start + inside + step]) === column) {
+  while (inside + step < length && columns.of(xAt(inside + step)) === column) {
     inside += step;
     step *= 2;
   }
   let outside = Math.min(inside + step, length);
   while (outside - inside > 1) {
     const middle = (inside + outside) >>> 1;
-    if (columns.of(values[start + middle]) === column) inside = middle;
+    if (columns.of(xAt(middle)) === column) inside = middle;
     else outside = middle;
   }
   return outside;
