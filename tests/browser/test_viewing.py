@@ -339,8 +339,13 @@ def test_zoom_is_kept_through_appends_and_a_double_click_takes_it_back(dash: Das
         append_both(dash, step)
     wait_points(tab, 14)
     assert ranges(tab) == pytest.approx(zoomed)
-    ActionChains(tab.browser.driver).move_to_element(plot_of(tab)).double_click().perform()
-    until(lambda: ranges(tab)[1] > 13, "all is shown", seen=lambda: ranges(tab))
+
+    def shows_all() -> bool:
+        # On a busy machine two clicks may be too far apart to be one.
+        ActionChains(tab.browser.driver).move_to_element(plot_of(tab)).double_click().perform()
+        return bool(ranges(tab)[1] > 13)
+
+    until(shows_all, "all is shown", seen=lambda: ranges(tab))
     append_both(dash, 20)
     wait_points(tab, 15)
     until(lambda: ranges(tab)[1] > 24, "the axis follows again", seen=lambda: ranges(tab))

@@ -56,13 +56,13 @@ export class Plotter {
    */
   draw(element, { data, layout = {}, config, isUpdate }, traces) {
     if (!this.isDrawn(element) || !(isUpdate || data.every(({ type }) => UPDATABLE.has(type)))) {
-      return this.#native.newPlot.call(this.#plotly, element, traces, layout, config);
+      return withLinkMeasuredOnce(() => this.#native.newPlot.call(this.#plotly, element, traces, layout, config));
     }
     keepZoom(element.layout, layout);
     // Arrays change in place: without another revision Plotly takes them for what they were. And it measures again only what is called
     // autosized. Neither is in what the bundle exports.
     return withMembers(layout, { datarevision: `drawn ${++this.#revision}`, autosize: layout.autosize ?? true }, () =>
-      this.#native.react.call(this.#plotly, element, traces, layout, config),
+      withLinkMeasuredOnce(() => this.#native.react.call(this.#plotly, element, traces, layout, config)),
     );
   }
 }
@@ -74,6 +74,33 @@ function keepZoom(drawn, layout) {
   for (const axis of AXES) {
     if (drawn?.[axis]?.autorange === false && layout[axis]?.autorange !== false) layout[axis] = drawn[axis];
   }
+}
+
+/** @type {SVGTextContentElement | undefined} */
+const texts = globalThis.SVGTextContentElement?.prototype;
+const measure = /** @type {() => number} */ (texts?.getComputedTextLength);
+/** How long the link is, by its text. @type {Map<string | null, number>} */
+const linkLengths = new Map();
+
+/**
+ * Plotly measures its "Edit" link with every drawing. The browser would lay out for that what is about to change again: a fifth of what an
+ * update takes.
+ *
+ * @template T
+ * @param {() => T} run
+ * @returns {T}
+ */
+function withLinkMeasuredOnce(run) {
+  if (!texts) return run();
+  /** @this {SVGTextContentElement} */
+  function getComputedTextLength() {
+    if (!this.classList.contains("js-plot-link-container")) return measure.call(this);
+    const text = this.textContent;
+    const length = linkLengths.get(text) ?? measure.call(this);
+    linkLengths.set(text, length);
+    return length;
+  }
+  return withMembers(texts, { getComputedTextLength }, run);
 }
 
 /** @template T @param {any} owner @param {Record<string, unknown>} members it has while something runs @param {() => T} run @returns {T} */
