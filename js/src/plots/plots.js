@@ -243,7 +243,7 @@ export class Plots {
     let least = Number.POSITIVE_INFINITY;
     for (const element of this.#waiting) {
       const place = this.#nearness.place(element);
-      if (!place?.near) continue;
+      if (!place?.near || !element.isConnected) continue;
       const distance = place.inView ? place.distance - 1e9 : place.distance;
       if (distance < least) [nearest, least] = [element, distance];
     }
