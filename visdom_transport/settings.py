@@ -64,6 +64,9 @@ class Settings(Limits):
     answer_wait_s: float = 0.5
     """A page's event about a pane waits this long for handlers that are still at the one before it."""
 
+    compression: Literal["on", "off"] = "on"
+    """Whether messages to pages that take that are compressed."""
+
     flush_interval_ms: int = 10
     """Changes are collected for this long before they are sent."""
 

@@ -304,7 +304,8 @@ export class Session {
   /** @returns {Hello} */
   #hello() {
     const { session, secret } = this.#identity;
-    return { type: "hello", role: this.#role, session, secret, window: this.#drawing.credit, feeds: this.#feeds.positions() };
+    const window = this.#drawing.credit;
+    return { type: "hello", role: this.#role, session, secret, window, compression: ["deflate"], feeds: this.#feeds.positions() };
   }
 
   /** Send something on the current link, if it is welcomed; if not, the next welcome makes up for it. @param {any} message */

@@ -134,7 +134,15 @@ test("hello is the first message, on the role's endpoint with the subprotocol", 
   assert.deepEqual([tab.socket.url, tab.socket.protocol], ["ws://host:8097/socket", "visdom-transport.v1"]);
   tab.socket.accept();
   assert.deepEqual(tab.socket.sent, [
-    { type: "hello", role: "browser", session: null, secret: null, window: 4, feeds: { [FEED]: null } },
+    {
+      type: "hello",
+      role: "browser",
+      session: null,
+      secret: null,
+      window: 4,
+      compression: ["deflate"],
+      feeds: { [FEED]: null },
+    },
   ]);
 });
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tests.support.dashboard import Dashboard
 from tests.support.flavour import NEW_VISDOM
 
@@ -38,3 +40,16 @@ def test_a_first_visit_loads_a_third_of_what_the_files_hold(dash: Dashboard) -> 
     assert encoded < decoded / 3
     # 0.3.0's page loads 2 MB of MathJax besides.
     assert encoded < (2_500_000 if NEW_VISDOM else 2_000_000)
+
+
+def test_what_is_large_travels_compressed(dash: Dashboard) -> None:
+    dash.vis.text("small", win="pane")
+    tab = dash.watch()
+    dash.vis.line(Y=[math.sin(x) for x in range(20_000)], X=list(range(20_000)), win="line")
+    text = "<br>".join(f"<b>epoch {number}</b> loss {math.sin(number)}" for number in range(30_000))
+    before = dash.proxy.traffic
+    dash.vis.text(text, win="pane")
+    dash.assert_current(tab)
+    assert (dash.proxy.traffic - before).down_bytes < 0.5 * len(text)
+    tab.refresh()
+    dash.assert_current(tab)

@@ -406,8 +406,8 @@ def test_readers_at_different_offsets_share_the_folded_delta_of_one_base() -> No
     first.collect()
     board.append("a", 1)
     board.append("a", 2)
-    one = {entry.key: entry.fragment for entry in collect(board, first).entries}
-    two = {entry.key: entry.fragment for entry in collect(board, second).entries}
+    one = {entry.key: entry.fragment.content for entry in collect(board, first).entries}
+    two = {entry.key: entry.fragment.content for entry in collect(board, second).entries}
     assert decode(one["a"])["base"] == 1
     assert decode(two["a"])["base"] == 0
     assert decode(one["a"])["delta"] == decode(two["a"])["delta"]

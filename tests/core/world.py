@@ -6,12 +6,14 @@ Everything the protocol promises at all times is checked as it happens; `World.a
 from __future__ import annotations
 
 import copy
+import zlib
 from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
 from tests.support.peer import Message, Peer
 from tests.support.replica import StateReplica
+from visdom_transport.core.catch_up import StateBatch
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.delta import apply
@@ -22,6 +24,7 @@ from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
+from visdom_transport.core.packing import Outgoing, as_zlib, raw
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
 from visdom_transport.core.state_feed import StateFeed
 
@@ -201,15 +204,37 @@ class World:
             client.check_bound(limits.in_flight_bytes)
 
 
+def text_of(message: Outgoing) -> bytes:
+    """What the other side reads, compressed as a WebSocket has it or as a poll."""
+    if isinstance(message, bytes):
+        return message
+    for fragment in message.fragments:
+        if fragment.packed is None:
+            fragment.keep(fragment.pack())
+    text = zlib.decompress(b"".join(raw(message.packed)) + b"\0\0\xff\xff\1\0\0\xff\xff", -15)
+    assert text == zlib.decompress(as_zlib(message.packed)) == message.plain
+    return text
+
+
 def recount(feed: StateFeed | EventFeed) -> int:
     """The bytes a feed really keeps."""
     if isinstance(feed, EventFeed):
         return sum(event.own_bytes for event in feed._ring) + sum(shared_sizes(feed))
     total = 0
     for change in feed._changes._by_key.values():
-        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"") + sum(map(len, change.pieces or ()))
-        total += len(change.folded[1]) if change.folded else 0
-    return total + sum(len(entry.fragment) for batch in feed._catch_up._batches.values() for entry in batch.entries)
+        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"")
+        fragments = [*(change.pieces or ()), *([change.folded[1]] if change.folded else ())]
+        total += sum(map(len, fragments))
+        total += sum(each.packed_bytes for each in (*fragments, *([change.whole] if change.whole else ())))
+    return total + sum(map(batch_bytes, feed._catch_up._batches.values()))
+
+
+def batch_bytes(batch: StateBatch) -> int:
+    """What a batch that is kept for other readers costs, besides what is kept of its keys."""
+    parts = {id(entry.fragment) for entry in batch.entries}
+    own = batch._message.fragments if batch._message is not None else ()
+    packed = sum(each.packed_bytes for each in own if id(each) not in parts)
+    return sum(len(entry.fragment) for entry in batch.entries) + packed
 
 
 def shared_sizes(feed: EventFeed) -> list[int]:
@@ -259,7 +284,10 @@ class Client(Peer):
     def connect(self, kind: str) -> None:
         """Open a link. Whatever an older one still carried is lost; the server may not have noticed its end."""
         self.drop_link()
-        conversation = Conversation(self.world.hub, kind, self.world.now, self.world.carry_out, {"server": str(self.world.life)})
+        facts = {"server": str(self.world.life)}
+        # Whether a link compresses must make no difference.
+        can_compress = len(self.world.links) % 2 == 0
+        conversation = Conversation(self.world.hub, kind, self.world.now, self.world.carry_out, facts, can_compress=can_compress)
         conversation.link.on_close = lambda code: self._on_close(conversation, code)
         conversation.link.on_news = lambda: self._on_news(conversation)
         self.conversation = conversation
@@ -271,7 +299,7 @@ class Client(Peer):
 
     def hello(self, **members: Any) -> Message:
         self.awaiting = Counter(self.feeds.keys())
-        return super().hello(**members)
+        return super().hello(**{"compression": ["deflate"], **members})
 
     def _on_news(self, conversation: Conversation) -> None:
         self.news |= self.conversation is conversation
@@ -382,7 +410,7 @@ class Client(Peer):
     def _take(self, conversation: Conversation) -> list[dict[str, Any]]:
         link = conversation.link
         batches = len(link.in_flight)
-        messages = [decode(message) for message in link.take_messages()]
+        messages = [decode(text_of(message)) for message in link.take_messages()]
         assert len(link.in_flight) in (batches, *range(link.credit + 1)), "sent beyond the window that was granted"
         for message in messages:
             if message["type"] == "batch":

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.entries import Entries, Entry, Values
 from visdom_transport.core.feed import NOTHING, Allowance, Batch
+from visdom_transport.core.packing import Fragment, Keeper, Message, Outgoing, fragments_of, is_worth_it
 
 CACHED_BATCHES = 8
 """Encoded batches kept until the next change: readers of one feed stand at few different offsets."""
@@ -21,7 +22,7 @@ class Pieces:
     key: str
     reached: int
     """The offset up to which the reader has the key once all pieces have arrived."""
-    entries: list[bytes]
+    entries: list[Fragment]
     """All pieces, shared by whoever is being sent the same version."""
     sent: int = 0
 
@@ -71,7 +72,7 @@ class StateCursor:
 class StateBatch(Batch):
     """Entries of a state feed. ``keys``, with the batch that ends a snapshot, are all that exist."""
 
-    __slots__ = ("_data", "conflated", "entries", "keys", "piece_bytes")
+    __slots__ = ("_data", "_message", "_parts", "conflated", "entries", "keeper", "keys", "piece_bytes")
 
     def __init__(
         self,
@@ -90,14 +91,49 @@ class StateBatch(Batch):
         self.keys = keys
         self.conflated = conflated
         self.piece_bytes = piece_bytes
+        self.keeper: Keeper | None = None
+        """Keeps it for other readers."""
+        self._parts: list[bytes | Fragment] = []
         self._data: bytes | None = None
+        self._message: Message | None = None
+
+    @property
+    def parts(self) -> list[bytes | Fragment]:
+        """What the message is put together from."""
+        if not self._parts:
+            self._parts.append(self._head({} if self.keys is None else {"keys": self.keys}) + b'"entries":[')
+            for number, entry in enumerate(self.entries):
+                if number:
+                    self._parts.append(b",")
+                self._parts.append(entry.fragment)
+            self._parts.append(b"]}")
+        return self._parts
+
+    @property
+    def size(self) -> int:
+        """Bytes of the plain message."""
+        return sum(map(len, self.parts))
 
     @property
     def data(self) -> bytes:
         if self._data is None:
-            content = (b'"entries":[', b",".join(entry.fragment for entry in self.entries), b"]")
-            self._data = self._message({} if self.keys is None else {"keys": self.keys}, content)
+            self._data = b"".join(part if isinstance(part, bytes) else part.content for part in self.parts)
         return self._data
+
+    @property
+    def message(self) -> Outgoing:
+        if not is_worth_it(self.size):
+            return self.data
+        if self._message is None:
+            self._message = Message(fragments_of(self.parts, self.keeper))
+        return self._message
+
+    def let_go(self) -> None:
+        """It is not kept for other readers any more."""
+        keeper, self.keeper = self.keeper, None
+        if keeper is not None and self._message is not None:
+            for fragment in self._message.fragments:
+                fragment.let_go(keeper)
 
 
 @dataclass(slots=True)
@@ -133,9 +169,15 @@ class CatchUp:
     def has_news(self, cursor: StateCursor) -> bool:
         return cursor.whole or cursor.offset < self._changes.offset
 
+    def count(self, size_bytes: int) -> None:
+        """So much more is kept for the readers to come."""
+        self.cached_bytes += size_bytes
+
     def forget_batches(self) -> int:
         """Something has changed, or memory is short. Returns the bytes freed."""
         freed, self.cached_bytes = self.cached_bytes, 0
+        for batch in self._batches.values():
+            batch.let_go()
         self._batches.clear()
         return freed
 
@@ -151,7 +193,7 @@ class CatchUp:
         shared = self._shared(cursor, allowance)
         batch = self._batches.get(shared)
         if batch is not None:
-            if not allowance.has_room(len(batch.data)):
+            if not allowance.has_room(batch.size):
                 return None
             cursor.move(batch.end)
             return batch
@@ -175,7 +217,7 @@ class CatchUp:
 
     def _fill(self, cursor: StateCursor, end: int, allowance: Allowance) -> _Part:
         piece = self._next_piece(cursor, allowance)
-        part = _Part(len(piece or b""))
+        part = _Part(len(piece) if piece is not None else 0)
         for key in self._outdated(cursor, end, allowance):
             if self._is_out_of_turn(part, key, cursor):
                 part.complete = False
@@ -230,7 +272,7 @@ class CatchUp:
         return large is not None and large not in cursor.ahead
 
     @staticmethod
-    def _next_piece(cursor: StateCursor, allowance: Allowance) -> bytes | None:
+    def _next_piece(cursor: StateCursor, allowance: Allowance) -> Fragment | None:
         """The piece that ``cursor`` is to be sent next, if it may go."""
         if cursor.pieces is None or not allowance.pieces:
             return None
@@ -253,7 +295,8 @@ class CatchUp:
                 if len(self._batches) >= CACHED_BATCHES:
                     self.forget_batches()
                 self._batches[shared] = batch
-                self.cached_bytes += part.size_bytes
+                batch.keeper = self
+                self.count(part.size_bytes)
         return batch
 
     # --- which keys ---

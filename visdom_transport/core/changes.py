@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.encoding import encode
+from visdom_transport.core.packing import Fragment
 
 UNKNOWN_VALUE_BYTES = 65_536
 """What a key's deltas may cost while the size of its value is not known because nobody has read it yet."""
@@ -25,7 +26,9 @@ class Change:
     deltas_bytes: int = 0
     value: bytes | None = None
     """The encoded value at ``offset``, if somebody asked for it."""
-    pieces: list[bytes] | None = None
+    whole: Fragment | None = None
+    """What carries it, likewise."""
+    pieces: list[Fragment] | None = None
     """The same in pieces, likewise."""
     value_bytes: int | None = None
     """The size of the value, as far as it is known."""
@@ -33,19 +36,16 @@ class Change:
     """The size of the last value that was measured: a guess at the one that replaced it."""
     shrunk: bool = False
     """The value may have become smaller than ``value_bytes``."""
-    folded: tuple[int, bytes] | None = None
+    folded: tuple[int, Fragment] | None = None
     """The base of the newest folded delta, and its fragment."""
 
     @property
     def cached_bytes(self) -> int:
-        """What is kept of the encoded change itself."""
-        return len(self.value or b"") + sum(map(len, self.pieces or ())) + (len(self.folded[1]) if self.folded else 0)
-
-    def forget_cached(self) -> int:
-        """Returns the bytes freed."""
-        freed = self.cached_bytes
-        self.value = self.pieces = self.folded = None
-        return freed
+        """What is kept of the encoded change itself, plain and compressed."""
+        size = len(self.value or b"") + (self.whole.packed_bytes if self.whole is not None else 0)
+        # What carries the value is the value, but for a few bytes.
+        fragments: list[Fragment] = [*(self.pieces or ()), *([self.folded[1]] if self.folded is not None else ())]
+        return size + sum(len(each) + each.packed_bytes for each in fragments)
 
 
 class Changes:
@@ -76,6 +76,39 @@ class Changes:
         change = self._by_key[key] = Change(0, floor=0)
         self._by_key.move_to_end(key, last=False)
         return change
+
+    def count(self, size_bytes: int) -> None:
+        """So much more is kept for readers."""
+        self.retained_bytes += size_bytes
+
+    def forget_value(self, change: Change) -> None:
+        """Keep the encoded value no longer."""
+        self.retained_bytes -= len(change.value or b"")
+        self._let_go(change.whole)
+        change.value = change.whole = None
+
+    def fold(self, change: Change, base: int, fragment: Fragment) -> None:
+        """Keep a folded delta in the place of the one before."""
+        if change.folded is not None:
+            self.retained_bytes -= len(change.folded[1])
+            self._let_go(change.folded[1])
+        change.folded = (base, fragment)
+        self.retained_bytes += len(fragment)
+
+    def forget_cached(self, change: Change) -> int:
+        """Keep nothing of the encoded change itself. Returns the bytes freed."""
+        freed = change.cached_bytes
+        self.retained_bytes -= freed
+        for fragment in (change.whole, *(change.pieces or ()), change.folded and change.folded[1]):
+            if fragment:
+                fragment.let_go(self)
+        change.value = change.whole = change.pieces = change.folded = None
+        return freed
+
+    def _let_go(self, fragment: Fragment | None) -> None:
+        if fragment is not None:
+            self.retained_bytes -= fragment.packed_bytes
+            fragment.let_go(self)
 
     def since(self, offset: int) -> list[str]:
         """The keys that changed after ``offset``, the oldest change first."""
@@ -140,7 +173,7 @@ class Changes:
             freed = change.deltas_bytes + change.cached_bytes
             if freed:
                 self._forget_deltas(change)
-                self.retained_bytes -= change.forget_cached()
+                self.forget_cached(change)
                 return freed
         return 0
 
@@ -153,7 +186,7 @@ class Changes:
             change = self._by_key[key] = Change(self.offset, floor=0)
         else:
             self._by_key.move_to_end(key)
-            self.retained_bytes -= change.forget_cached()
+            self.forget_cached(change)
             change.offset = self.offset
         return change
 

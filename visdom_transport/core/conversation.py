@@ -19,6 +19,9 @@ Commander = Callable[[Session, dict[str, Any]], Any]
 
 ROLES = ("browser", "source")
 
+COMPRESSION = "deflate"
+"""What both sides call the one way to compress messages."""
+
 MESSAGES = frozenset({"subscribe", "unsubscribe", "ack", "credit", "command", "ping", "pong"})
 """What may follow the hello; a method of the conversation acts on each."""
 
@@ -30,6 +33,7 @@ class Conversation:
         facts: what ``welcome`` tells beside the session: server, version, readonly, detail.
         address: where the client is.
         login: what it is logged in with; empty where none is needed.
+        can_compress: its connection has a way to carry compressed messages.
     """
 
     def __init__(
@@ -42,8 +46,11 @@ class Conversation:
         *,
         address: str = "",
         login: str = "",
+        can_compress: bool = False,
     ) -> None:
-        self.link = Link(kind, OwnDialect(), hub.limits, now, address)
+        self._dialect = OwnDialect()
+        self.link = Link(kind, self._dialect, hub.limits, now, address)
+        self._can_compress = can_compress
         self._login = login
         self._hub = hub
         self._commander = commander
@@ -126,6 +133,7 @@ class Conversation:
         if not isinstance(feeds, dict):
             raise LinkClosed(CloseCode.PROTOCOL, "feeds must map feed names to positions")
         self._check_number(feeds)
+        self._agree_on_compression(message)
         if "window" in message:
             self._grant(message, poll=self._hub.limits.window_batches)
         hub = self._hub
@@ -147,6 +155,7 @@ class Conversation:
                 "dead_after_s": limits.dead_after_s,
                 "grace_s": limits.grace_s,
                 "poll_wait_s": limits.poll_wait_s,
+                "compression": COMPRESSION if self._dialect.compresses else None,
                 **self._facts,
             }
         )
@@ -154,6 +163,12 @@ class Conversation:
             hub.unsubscribe(session, name)
         for name, position in feeds.items():
             self._try_subscribe(session, name, position)
+
+    def _agree_on_compression(self, hello: dict[str, Any]) -> None:
+        names = hello.get("compression", [])
+        if not isinstance(names, list):
+            raise LinkClosed(CloseCode.PROTOCOL, "compression must be a list of names")
+        self._dialect.compresses = self._can_compress and COMPRESSION in names
 
     def _check_number(self, feeds: dict[str, Any]) -> None:
         # Each subscription too many would be answered with an error of its own: a large answer to a small question.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.feed import Batch, Verdict
+from visdom_transport.core.packing import Outgoing
 
 
 class Dialect:
@@ -16,7 +18,7 @@ class Dialect:
     acknowledges = True
     """The peer says what it has applied. Otherwise a batch counts as applied when the kernel has taken it."""
 
-    def batch(self, batch: Batch) -> list[bytes]:
+    def batch(self, batch: Batch) -> Sequence[Outgoing]:
         """The messages that carry ``batch``."""
         raise NotImplementedError
 
@@ -33,10 +35,16 @@ class Dialect:
 
 
 class OwnDialect(Dialect):
-    """docs/protocol.md."""
+    """docs/protocol.md.
 
-    def batch(self, batch: Batch) -> list[bytes]:
-        return [batch.data]
+    ``compresses``: the peer has said that it takes compressed messages, and the connection has a way to carry them.
+    """
+
+    def __init__(self) -> None:
+        self.compresses = False
+
+    def batch(self, batch: Batch) -> Sequence[Outgoing]:
+        return [batch.message] if self.compresses else [batch.data]
 
     def subscribed(self, feed: str, verdict: Verdict) -> list[bytes]:
         return [

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from visdom_transport.core.changes import Change, Changes
 from visdom_transport.core.delta import fold
 from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.packing import Fragment
 
 SMALL_DELTA_BYTES = 1_024
 """Up to this size a delta is not compared with a value whose size would have to be measured first."""
@@ -42,7 +43,7 @@ class Entry:
 
     key: str
     offset: int
-    fragment: bytes
+    fragment: Fragment
     value: bytes | None = None
     deleted: bool = False
 
@@ -68,8 +69,8 @@ class Entries:
         """What a reader that has ``key`` up to ``base`` is sent of it; None for a value that goes in pieces."""
         change = self._changes.get(key) or self._changes.unchanged(key)
         if change.deleted:
-            fragment = encode({"key": key, "offset": change.offset, "deleted": True})
-            return Entry(key, change.offset, fragment, deleted=True)
+            tombstone = Fragment(encode({"key": key, "offset": change.offset, "deleted": True}))
+            return Entry(key, change.offset, tombstone, deleted=True)
         if change.deltas and base >= change.floor and not values_only:
             fragment = self._delta(key, change, base)
             if self._is_worthwhile(fragment, key, change):
@@ -77,27 +78,28 @@ class Entries:
         value = self._value(key, change)
         if len(value) > self.large_bytes and not values_only:
             return None
-        fragment = b'%b,"value":%b}' % (encode({"key": key, "offset": change.offset})[:-1], value)
-        return Entry(key, change.offset, fragment, value)
+        if change.whole is None:
+            head = b'%b,"value":' % encode({"key": key, "offset": change.offset})[:-1]
+            change.whole = Fragment(head, value, b"}", keeper=self._changes)
+        return Entry(key, change.offset, change.whole, value)
 
-    def pieces(self, key: str) -> list[bytes]:
+    def pieces(self, key: str) -> list[Fragment]:
         """The value of ``key`` as the entries that carry its pieces."""
         change = self._changes.get(key)
         assert change is not None
         if change.pieces is None:
             text, size = self._value(key, change).decode(), max(1, self.large_bytes // PIECES)
-            self._changes.retained_bytes -= len(change.value or b"")
-            change.value = None  # the same once more
+            self._changes.forget_value(change)  # the same once more
             starts = range(0, len(text), size)
+            texts = (
+                {"piece": number, "text": text[at : at + size], "last": at == starts[-1]} for number, at in enumerate(starts)
+            )
             entry = {"key": key, "offset": change.offset}
-            change.pieces = [
-                encode({**entry, "piece": number, "text": text[start : start + size], "last": start == starts[-1]})
-                for number, start in enumerate(starts)
-            ]
-            self._changes.retained_bytes += sum(map(len, change.pieces))
+            change.pieces = [Fragment(encode({**entry, **piece}), keeper=self._changes) for piece in texts]
+            self._changes.count(sum(map(len, change.pieces)))
         return change.pieces
 
-    def _is_worthwhile(self, fragment: bytes, key: str, change: Change) -> bool:
+    def _is_worthwhile(self, fragment: Fragment, key: str, change: Change) -> bool:
         """Whether a delta is smaller than the value it replaces."""
         size = change.value_bytes
         if size is None or change.shrunk:
@@ -115,17 +117,15 @@ class Entries:
                 change.value = b"null"
             change.value_bytes = len(change.value)
             change.shrunk = False
-            self._changes.retained_bytes += len(change.value)
+            self._changes.count(len(change.value))
         return change.value
 
-    def _delta(self, key: str, change: Change, base: int) -> bytes:
+    def _delta(self, key: str, change: Change, base: int) -> Fragment:
         if change.folded is not None and change.folded[0] == base:
             return change.folded[1]
         run = [encoded for offset, encoded in change.deltas if offset > base]
         delta = run[0] if len(run) == 1 else encode(fold(decode(encoded) for encoded in run))
-        fragment = b'%b,"delta":%b}' % (encode({"key": key, "offset": change.offset, "base": base})[:-1], delta)
-        if change.folded is not None:
-            self._changes.retained_bytes -= len(change.folded[1])
-        change.folded = (base, fragment)
-        self._changes.retained_bytes += len(fragment)
+        head = encode({"key": key, "offset": change.offset, "base": base})[:-1]
+        fragment = Fragment(b'%b,"delta":%b}' % (head, delta), keeper=self._changes)
+        self._changes.fold(change, base, fragment)
         return fragment

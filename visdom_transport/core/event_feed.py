@@ -70,11 +70,11 @@ class EventBatch(Batch):
 
     @property
     def data(self) -> bytes:
-        content = [b'"events":[']
+        content = [self._head({"missed": self.missed}), b'"events":[']
         for number, event in enumerate(self.events):
             content += (b",", *event.parts) if number else event.parts
-        content.append(b"]")
-        return self._message({"missed": self.missed}, content)
+        content.append(b"]}")
+        return b"".join(content)
 
 
 class EventFeed:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from visdom_transport.core.encoding import encode
+from visdom_transport.core.packing import Fragment, Message, Outgoing, is_worth_it
 
 NOTHING = -1
 """The offset of a reader that holds nothing."""
@@ -64,8 +64,14 @@ class Batch:
         """The batch as one message of docs/protocol.md, section 4."""
         raise NotImplementedError
 
-    def _message(self, members: dict[str, Any], content: Iterable[bytes]) -> bytes:
-        """The message with ``members`` in its head and ``content``, encoded already and in parts, at its end."""
+    @property
+    def message(self) -> Outgoing:
+        """The same for a link that compresses, if it is worth it."""
+        data = self.data
+        return Message([Fragment(data)]) if is_worth_it(len(data)) else data
+
+    def _head(self, members: dict[str, Any]) -> bytes:
+        """The beginning of the message, with ``members`` in it. What follows is encoded already."""
         head = {
             "type": "batch",
             "feed": self.feed,
@@ -75,4 +81,4 @@ class Batch:
             "complete": self.complete,
             **members,
         }
-        return b"".join((encode(head)[:-1], b",", *content, b"}"))
+        return b"%b," % encode(head)[:-1]

@@ -15,6 +15,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
 from visdom_transport.core.feed import Allowance, Batch
 from visdom_transport.core.limits import Limits
+from visdom_transport.core.packing import Outgoing
 
 
 def nothing(*arguments: Any) -> None:
@@ -108,9 +109,12 @@ class Link:
     def has_credit(self) -> bool:
         return len(self.in_flight) < self.credit and self.in_flight_bytes < self._limits.in_flight_bytes
 
-    def take_messages(self) -> list[bytes]:
-        """Take everything the link may send now: control messages first, then batches as far as the credit goes."""
-        messages = list(self.control)
+    def take_messages(self) -> list[Outgoing]:
+        """Take everything the link may send now: control messages first, then batches as far as the credit goes.
+
+        Only a dialect that compresses has anything but bytes among them.
+        """
+        messages: list[Outgoing] = list(self.control)
         self.control.clear()
         while self.has_credit:
             batch = self.reader.next_batch(self._allowance()) if self.reader is not None else None

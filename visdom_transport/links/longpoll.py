@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link, nothing
+from visdom_transport.core.packing import Fragment, Message, Outgoing, store
 from visdom_transport.links.flusher import clock
 
 REMEMBERED_ENDS = 1_000
@@ -28,13 +29,15 @@ class Client:
     address: str
     login: str | None
     """Empty where none is needed; None when it is not logged in, and must be."""
+    takes_deflate: bool = False
+    """Its answer may be compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a poll is answered, over which link if there is one."""
 
-    messages: list[bytes]
+    messages: Sequence[Outgoing]
     link: Link | None = None
 
 
@@ -218,6 +221,17 @@ def close_message(code: CloseCode, message: str = "") -> bytes:
     return encode({"type": "close", "code": int(code), "reason": code.reason} | ({"message": message} if message else {}))
 
 
-def reply(messages: list[bytes]) -> bytes:
-    """The body that carries ``messages``."""
-    return b'{"messages":[%b]}' % b",".join(messages)
+def reply(messages: Sequence[Outgoing]) -> Message:
+    """The body that carries ``messages``. Only what is for many is ever compressed in it: a welcome has a secret."""
+    fragments = [_as_it_is(b'{"messages":[')]
+    for number, message in enumerate(messages):
+        if number:
+            fragments.append(_as_it_is(b","))
+        fragments += message.fragments if isinstance(message, Message) else [_as_it_is(message)]
+    return Message([*fragments, _as_it_is(b"]}")])
+
+
+def _as_it_is(text: bytes) -> Fragment:
+    fragment = Fragment(text)
+    fragment.keep(store(text))
+    return fragment

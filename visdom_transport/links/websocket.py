@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler
@@ -13,7 +13,9 @@ from tornado.websocket import WebSocketHandler
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link
+from visdom_transport.core.packing import Outgoing, raw
 from visdom_transport.links.flusher import clock
+from visdom_transport.links.packer import Packer
 
 SUBPROTOCOL = "visdom-transport.v1"
 
@@ -45,6 +47,7 @@ class SocketLink:
     binary frames.
 
     Args:
+        packer: compresses what is sent, for peers that have agreed on that.
         ping: asks the peer for a sign of life, where a message does not.
     """
 
@@ -54,12 +57,16 @@ class SocketLink:
         handler: WebSocketHandler,
         peer: Peer,
         max_message_bytes: int,
+        packer: Packer,
         ping: Callable[[], None] | None = None,
     ) -> None:
         self._hub = hub
         self._handler = handler
         self._peer = peer
         self._max_message_bytes = max_message_bytes
+        self._packer = packer
+        self._held: Sequence[Outgoing] = ()
+        """What waits for its first message to be compressed. Nothing may overtake it."""
         self._acknowledges = peer.link.dialect.acknowledges
         self._unwritten_bytes = 0
         self._unwritten_messages = 0
@@ -88,20 +95,40 @@ class SocketLink:
         link = self._peer.link
         if self._closing:
             return
-        if self._unwritten_bytes > self._hub.limits.in_flight_bytes or self._unwritten_messages > MAX_WAITING_MESSAGES:
-            # The kernel takes no more: control messages wait as well, and there is a bound to what may wait. Messages are
-            # counted too, because one that waits costs far more than its bytes.
+        has_much = self._unwritten_bytes > self._hub.limits.in_flight_bytes or self._unwritten_messages > MAX_WAITING_MESSAGES
+        if has_much or self._held:
+            # The kernel takes no more, or something is being compressed: control messages wait as well, and there is a bound to
+            # what may wait. Messages are counted too, because one that waits costs far more than its bytes.
             if len(link.control) > MAX_WAITING_MESSAGES:
                 self._hub.end(link, CloseCode.TOO_SLOW, clock())
             return
-        self._write(link.take_messages())
+        self._send(link.take_messages())
         if not self._acknowledges and not self._unwritten_bytes:
             link.acknowledge_all()
             if link.held_back:
                 # In the next turn of the loop: one reader of much must not keep the others waiting.
                 asyncio.get_running_loop().call_soon(self.flush)
 
-    def _write(self, messages: Sequence[bytes]) -> None:
+    def _send(self, messages: Sequence[Outgoing]) -> None:
+        """Send all messages, each as soon as it is compressed."""
+        for number, message in enumerate(messages):
+            waiting = self._packer.prepare(message)
+            if waiting is not None:
+                self._write(messages[:number])
+                self._held = messages[number:]
+                waiting.add_done_callback(self._packed)
+                return
+        self._write(messages)
+
+    def _packed(self, waiting: asyncio.Future[Any]) -> None:
+        held, self._held = self._held, ()
+        if self._closing:
+            return
+        self._send(held)
+        if not self._held:
+            self.flush()
+
+    def _write(self, messages: Sequence[Outgoing]) -> None:
         """Hand all messages to the kernel at once, and remember what it does not take.
 
         Tornado's `write_message` would make a task and a system call of each, which is most of what a message costs.
@@ -150,7 +177,7 @@ class SocketLink:
 
     def _close(self, code: CloseCode) -> None:
         self._closing = True
-        self._write(self._peer.link.control)
+        self._write([*(message for message in self._held if isinstance(message, bytes)), *self._peer.link.control])
         self._handler.close(int(code), code.reason)
         if code is CloseCode.SILENT:
             # A dead peer does not take part in the closing handshake.
@@ -159,18 +186,26 @@ class SocketLink:
                 connection._abort()
 
 
-def slices(messages: Sequence[bytes]) -> Iterator[memoryview]:
-    """What the frames of ``messages`` are made of, `SLICE_BYTES` at a time. A large message is not copied."""
+def slices(messages: Sequence[Outgoing]) -> Iterator[memoryview]:
+    """What the frames of ``messages`` are made of, `SLICE_BYTES` at a time. What is large is not copied."""
     small: list[bytes] = []
     for message in messages:
-        small.append(text_head(len(message)))
-        if len(message) <= SLICE_BYTES:
-            small.append(message)
-            continue
-        yield from sliced(b"".join(small))
-        yield from sliced(message)
-        small.clear()
+        for part in framed(message):
+            if len(part) <= SLICE_BYTES:
+                small.append(part)
+                continue
+            yield from sliced(b"".join(small))
+            yield from sliced(part)
+            small.clear()
     yield from sliced(b"".join(small))
+
+
+def framed(message: Outgoing) -> Sequence[bytes]:
+    """The frame that carries ``message``, in parts."""
+    if isinstance(message, bytes):
+        return text_head(len(message)), message
+    parts = raw(message.packed)
+    return [text_head(sum(map(len, parts)), compressed=True), *parts]
 
 
 def sliced(data: bytes) -> Iterator[memoryview]:
@@ -179,10 +214,15 @@ def sliced(data: bytes) -> Iterator[memoryview]:
     return (view[start : start + SLICE_BYTES] for start in range(0, len(data), SLICE_BYTES))
 
 
-def text_head(size: int) -> bytes:
-    """The head of a server's WebSocket frame that carries a text of ``size`` bytes (RFC 6455, section 5.2)."""
+def text_head(size: int, *, compressed: bool = False) -> bytes:
+    """The head of a server's WebSocket frame that carries a text (RFC 6455, section 5.2; RFC 7692, section 6).
+
+    Args:
+        size: of what is in the frame, in bytes.
+    """
+    kind = b"\xc1" if compressed else b"\x81"
     if size < 126:
-        return bytes((0x81, size))
+        return kind + bytes((size,))
     if size <= 0xFFFF:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
+        return kind + b"\x7e" + size.to_bytes(2, "big")
+    return kind + b"\x7f" + size.to_bytes(8, "big")

@@ -12,6 +12,7 @@ from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Client, LongPollLinks
+from visdom_transport.links.packer import Packer
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.access.logins import Logins
@@ -56,6 +57,8 @@ class Transport:
         self.journal = Journal(app, settings, self.publishers)
         state = self._load_state()
         self.hub = self._make_hub()
+        self.compresses = settings.compression == "on"
+        self.packer = Packer()
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
         self.environments = Environments(state, self.storage)
@@ -72,7 +75,7 @@ class Transport:
         self.commands = Commands(
             app, self.environments, self.changes, self.hub, self.storage, self.journal, self.panes, show=self.stock_pages.follow
         )
-        self.long_polls = LongPollLinks(self.hub, lambda client: self.converse("poll", client), self.turns.before)
+        self.long_polls = LongPollLinks(self.hub, self._converse_by_polls, self.turns.before)
         self.journal.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)
         app.sources = Subscribers(self.hub, "source", self.stock_pages)
@@ -98,14 +101,18 @@ class Transport:
             app.storage.state = state  # where a save finds what it saves
         return state
 
-    def converse(self, kind: str, client: Client) -> Conversation:
+    def converse(self, kind: str, client: Client, *, can_compress: bool) -> Conversation:
         """A conversation with a new client of our protocol. Raises `LinkClosed` when it is not logged in, and must be."""
         if client.login is None:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
         self.flusher.start()
         facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly), "detail": self.settings.detail}
         act = self.commands.carry_out
-        return Conversation(self.hub, kind, clock(), act, facts, address=client.address, login=client.login)
+        identity = {"address": client.address, "login": client.login}
+        return Conversation(self.hub, kind, clock(), act, facts, **identity, can_compress=can_compress)
+
+    def _converse_by_polls(self, client: Client) -> Conversation:
+        return self.converse("poll", client, can_compress=self.compresses and client.takes_deflate)
 
     def refused(self, code: CloseCode, client: Client, detail: str = "") -> None:
         """Somebody was turned away before there was a link."""

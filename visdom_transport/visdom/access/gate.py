@@ -159,7 +159,7 @@ class RefusingHandler(RequestHandler):
         if self.request.path.endswith(POLL_PATHS):
             # As a WebSocket would be closed (docs/protocol.md, section 7).
             self.set_header("Content-Type", "application/json")
-            self.finish(reply([close_message(refusal.code, refusal.message)]))
+            self.finish(reply([close_message(refusal.code, refusal.message)]).plain)
         else:
             answer_error(self, refusal.status, MessageError(refusal.code.reason, refusal.message))
 
