@@ -19,6 +19,7 @@ BUDGETS_S = {
     "idle": 120,
     "stalled": 100,
     "reconnect": 40,
+    "opening": 60,
     "ghosts": 40,
     "startup": 40,
     "publisher": 60,

@@ -1,6 +1,7 @@
 """Many WebSocket clients in one process, as cheap as they can be, so that they leave the CPU to the server.
 
-Usage: swarm.py PORT DIALECT, with DIALECT "ours" or "stock". Reads one command per line (JSON) and answers each with one line:
+Usage: swarm.py PORT DIALECT, with DIALECT "ours", "deflate" (ours, compressed) or "stock". Reads one command per line (JSON) and
+answers each with one line:
 
     {"connect": n}        open n more connections; answered when every one of them has been greeted
     {"current": {mark}}   how many clients have received every mark, and what all received: {"current", "messages", "bytes"}
@@ -14,6 +15,7 @@ import asyncio
 import json
 import re
 import sys
+import zlib
 from typing import Any
 
 PORT, DIALECT = int(sys.argv[1]), sys.argv[2]
@@ -28,11 +30,14 @@ def frame(text: bytes, opcode: int = 1) -> bytes:
     return head + b"\0\0\0\0" + text
 
 
-HELLO = frame(json.dumps({"type": "hello", "role": "browser", "window": 4, "feeds": dict.fromkeys(FEEDS)}).encode())
+OWN, DEFLATE = DIALECT != "stock", DIALECT == "deflate"
+GREETING = {"type": "hello", "role": "browser", "window": 4, "feeds": dict.fromkeys(FEEDS), "compression": ["deflate"] * DEFLATE}
+HELLO = frame(json.dumps(GREETING).encode())
 UPGRADE = (
     f"GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-    + ("Sec-WebSocket-Protocol: visdom-transport.v1\r\n" if DIALECT == "ours" else "")
+    + ("Sec-WebSocket-Protocol: visdom-transport.v1\r\n" if OWN else "")
+    + ("Sec-WebSocket-Extensions: permessage-deflate\r\n" if DEFLATE else "")
     + "\r\n"
 ).encode()
 
@@ -71,7 +76,7 @@ class Client(asyncio.Protocol):
                 raise ConnectionError(buffer[:100].decode())
             del buffer[: end + 4]
             self._upgraded = True
-            if DIALECT == "ours":
+            if OWN:
                 self.transport.write(HELLO)
         acknowledged = self._batches
         position = 0
@@ -83,7 +88,11 @@ class Client(asyncio.Protocol):
                 start += width
             if len(buffer) < start + size:
                 break
-            self._take(buffer[position] & 0x0F, bytes(buffer[start : start + size]))
+            payload = bytes(buffer[start : start + size])
+            self.bytes += size
+            if buffer[position] & 0x40:
+                payload = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
+            self._take(buffer[position] & 0x0F, payload)
             position = start + size
         del buffer[:position]
         if self._batches > acknowledged:
@@ -95,10 +104,9 @@ class Client(asyncio.Protocol):
         if opcode != 1:
             return
         self.messages += 1
-        self.bytes += len(payload)
         for window, number in MARK.findall(payload):
             self.marks[window] = int(number)
-        if DIALECT == "ours":
+        if OWN:
             if payload.startswith(b'{"type":"batch"'):
                 self._batches += 1
             elif payload.startswith(b'{"type":"subscribed"'):

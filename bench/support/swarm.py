@@ -15,7 +15,7 @@ ANSWER_TIMEOUT_S = 90.0
 class Swarm(Program):
     """Clients of one server that speak one dialect. They are gone after the `with` block."""
 
-    def __init__(self, server: Server, dialect: Literal["ours", "stock"]) -> None:
+    def __init__(self, server: Server, dialect: Literal["ours", "deflate", "stock"]) -> None:
         who = f"the swarm of the {server.kind} server"
         super().__init__("swarm", str(server.port), dialect, who=who, answer_within_s=ANSWER_TIMEOUT_S)
         self._server = server
