@@ -25,6 +25,9 @@ KEPT_BYTES: Final = 16_000_000
 
 LEVEL: Final = 9
 
+WAIT_S: Final = 1.0
+"""A browser waits so long for a file to be compressed: a proxy in between may give up a busy server after a few seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
@@ -33,18 +36,22 @@ class Compressed:
     version: str
     """The digest of the content."""
     data: bytes | None
-    """None where compression does not make it smaller."""
+    """None where compression does not make it smaller, or is not done yet."""
 
     @property
     def cost_bytes(self) -> int:
         return LEAST_BYTES + len(self.data or b"")
 
 
+NOT_YET: Final = Compressed("", None)
+
+
 class CompressedFiles:
     """Compresses files, and keeps those that were asked for last."""
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, kept_bytes: int = KEPT_BYTES, wait_s: float = WAIT_S) -> None:
         self._kept_bytes = kept_bytes
+        self._wait_s = wait_s
         self._files: OrderedDict[tuple[str, int, int], Compressed] = OrderedDict()
         self._threads = ThreadPoolExecutor(1, "visdom-transport-files")
         """One, so that no file is compressed twice at a time."""
@@ -61,7 +68,13 @@ class CompressedFiles:
         key = path, status.st_mtime_ns, status.st_size
         found = self._files.get(key)
         if found is None:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._make, key)
+            making = asyncio.get_running_loop().run_in_executor(self._threads, self._make, key)
+            # It goes on without whoever has waited for too long: the next one has the use of it.
+            await asyncio.wait([making], timeout=self._wait_s)
+            if making.done():
+                return making.result()
+            making.add_done_callback(lambda made: made.cancelled() or made.exception())  # nobody else asks for its error
+            return NOT_YET
         with contextlib.suppress(KeyError):  # the thread has just given it up
             self._files.move_to_end(key)
         return found

@@ -121,7 +121,7 @@ class StaticFiles(StaticFileHandler):
         else:
             # Modules and fonts are named without a version; a browser must not mix old ones with new.
             self.set_header("Cache-Control", "no-cache")
-        if self._found is not None and self._found.data is not None:
+        if self._found is not None:
             self.set_header("Vary", "Accept-Encoding")
         if self._data is not None:
             self.set_header("Content-Encoding", "gzip")
