@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,41 @@ def test_detail_full_draws_every_point(dash: Dashboard, make: Callable[..., Dash
     tab = other.open()
     settle(tab, sampled=False)
     assert tab.js(LENGTHS) == [COUNT]
+
+
+PICTURE = """
+const [scale, done] = arguments;
+const graph = document.querySelector('.js-plotly-plot');
+const points = (svg) => /class="[^"]*js-line[^"]*" d="([^"]+)"/.exec(svg)[1].split('L').length;
+const width = scale === null ? null : scale * graph._fullLayout.width;
+Plotly.toImage(graph, { format: 'svg', width }).then(
+  (url) => done([points(decodeURIComponent(url)), graph.data[0].y.length]),
+  (error) => done(String(error)),
+);
+"""
+
+
+def test_a_picture_of_vectors_has_more_points_than_the_screen(dash: Dashboard) -> None:
+    publish(dash, [trace(NOISE)])
+    tab = dash.open()
+    settle(tab, sampled=True)
+    pictured, on_screen = tab.js_async(PICTURE, None)
+    assert on_screen < 4_000
+    assert 3 * on_screen < pictured < COUNT
+    # So large that points can be told from each other: the picture is made of all. Plotly joins some that are in line.
+    pictured, still = tab.js_async(PICTURE, 50)
+    assert pictured > 0.8 * COUNT
+    assert still == on_screen
+
+
+BADGE_DETAILS = "return document.querySelector('visdom-link-badge').shadowRoot.querySelector('.details').textContent"
+
+
+def test_the_badge_says_that_there_is_more(dash: Dashboard) -> None:
+    publish(dash, [trace(WALK)])
+    tab = dash.open()
+    settle(tab, sampled=True)
+    tab.js("document.querySelector('visdom-link-badge').shadowRoot.querySelector('button').click()")
+    shown = re.search(r"detail1 of 1 plot at up to 1 : (\d+), zoom for detail", tab.js(BADGE_DETAILS))
+    assert shown
+    assert int(shown[1]) == round(COUNT / tab.js(LENGTHS)[0])

@@ -165,6 +165,11 @@ class Tab:
         self.show()
         return self._driver.execute_script(script, *arguments)
 
+    def js_async(self, script: str, *arguments: object) -> Any:
+        """What a script in the page passes to its last argument, a function."""
+        self.show()
+        return self._driver.execute_async_script(script, *arguments)
+
     def screenshot(self) -> bytes:
         """What the window shows, as PNG."""
         self.show()
