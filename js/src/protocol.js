@@ -5,7 +5,8 @@
  *   | ["insert", Path, any]} Operation
  * @typedef {(string | number)[]} Path
  *
- * @typedef {{epoch: string, offset: number, part?: number, ahead?: Record<string, number>, have?: Record<string, string>}} Position
+ * @typedef {{epoch: string, offset: number, part?: number, ahead?: Record<string, number>, have?: Record<string, string>,
+ *   near?: string[]}} Position
  *
  * @typedef {{type: "hello", role: string, session: string | null, secret: string | null, window: number,
  *   compression: string[], feeds: Record<string, Position | null>}} Hello

@@ -282,7 +282,8 @@ export class Session {
     }
     for (const feed of names) {
       const now = this.#feeds.replica(feed)?.position() ?? null;
-      if (!(feed in hello.feeds) || JSON.stringify(now) !== JSON.stringify(hello.feeds[feed])) {
+      const { near, ...then } = hello.feeds[feed] ?? {};
+      if (!(feed in hello.feeds) || JSON.stringify(now ?? {}) !== JSON.stringify(then)) {
         this.#send({ type: "subscribe", feed });
       }
     }
@@ -316,7 +317,7 @@ export class Session {
     }
     if (message.type === "subscribe") {
       this.#feeds.await(message.feed);
-      message = { ...message, position: this.#feeds.replica(message.feed)?.position() ?? null };
+      message = { ...message, position: this.#feeds.position(message.feed) };
     }
     connection.link.send(message);
   }

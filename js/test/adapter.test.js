@@ -456,6 +456,20 @@ test("a pane out of view is drawn once a second, with its newest content, and at
   assert.equal(page.texts.a, "a4", "without anybody looking");
 });
 
+test("the keys of what is in view, or nearly, are named for the server", async () => {
+  const page = new BundlePage();
+  await page.open({ a: win("a", "a0"), b: win("b", "b0") });
+  const { near } = page.session.feeds.get("env/main").listener;
+  assert.deepEqual(near(), ["a", "b"]);
+  page.outOfView.add("a0");
+  assert.deepEqual(near(), ["b"]);
+  page.session.set("env/main", "c", win("c", "c0"));
+  assert.deepEqual(near(), ["b"], "it has no pane yet");
+  page.ask(envView("other"));
+  page.batch();
+  assert.deepEqual(near(), []);
+});
+
 test("a pane out of view is closed, and made anew, as any other", async () => {
   const page = new BundlePage();
   await page.open({ a: win("a", "a0") });

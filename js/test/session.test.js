@@ -323,6 +323,25 @@ test("after a cut: positions are presented, nothing doubled, nothing lost", asyn
   assert.equal(tab.socket.last("subscribe"), undefined);
 });
 
+test("what is near is told with a position that is held, and is no reason to subscribe again", async () => {
+  await tab.live();
+  let near = ["b"];
+  tab.session.subscribe(FEED, { near: () => near });
+  tab.session.subscribe("env/new", { near: () => near });
+  assert.equal(tab.socket.last("subscribe").position, null, "a first load has its own order");
+  await tab.socket.cut();
+  await tab.time.pass(500);
+  tab.socket.accept();
+  const { feeds } = tab.socket.last("hello");
+  assert.deepEqual(feeds[FEED], { epoch: "e1", offset: 10, have: { a: "a1", b: "b1" }, near: ["b"] });
+  near = ["a"];
+  await tab.socket.say({ ...WELCOME, resumed: true }, subscribed(FEED, { offset: 10, recovered: true }));
+  assert.equal(tab.socket.last("subscribe"), undefined);
+  near = [];
+  await tab.socket.say(batch(FEED, { from: 10, to: 11, entries: [delta("c", 10, 11, ["extend", ["x"], [3]])] }));
+  assert.equal("near" in tab.socket.last("subscribe").position, false);
+});
+
 test("late callbacks of an old socket change nothing", async () => {
   await tab.live();
   const old = tab.socket;

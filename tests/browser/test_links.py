@@ -90,3 +90,29 @@ def test_polls_only_as_the_server_says(browser: Browser, serve: Callable[..., Vi
             assert proxy.traffic.websockets == 0
         finally:
             dash.close()
+
+
+NOTE_HELLO = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (text) {
+  const message = JSON.parse(text);
+  if (message.type === "hello") window.hello = message;
+  send.call(this, text);
+};
+"""
+
+
+def test_a_page_that_comes_back_names_what_is_in_view(dash: Dashboard) -> None:
+    for number in range(30):
+        dash.vis.line(Y=[1, 2, number], X=[1, 2, 3], win=f"line{number:02d}")
+    tab = dash.watch()
+    tab.wait_session(phase="live", link="websocket")
+    tab.js(NOTE_HELLO)
+    dash.proxy.cut()
+    hello = until(lambda: tab.js("return window.hello ?? null"), "the page says hello again")
+    near = hello["feeds"][f"env/{dash.env}"]["near"]
+    assert "line00" in near
+    assert "line29" not in near
+    tab.wait_live()
+    change(dash.vis)
+    dash.assert_current(tab)

@@ -236,6 +236,8 @@ def test_a_message_that_is_not_understood_is_answered_and_the_link_stays(
         ({"epoch": "e", "offset": 0, "part": "1"}, "position.part"),
         ({"epoch": "e", "offset": 0, "ahead": {"a": "1"}}, "position.ahead"),
         ({"epoch": "e", "offset": 0, "have": {"a": 1}}, "position.have"),
+        ({"epoch": "e", "offset": 0, "near": {"a": 1}}, "position.near"),
+        ({"epoch": "e", "offset": 0, "near": [1]}, "position.near"),
         ({"epoch": "e", "offset": 0, "have": []}, "position.have"),
     ],
 )

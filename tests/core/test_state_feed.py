@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.core.world import DictSource
 from tests.support.replica import StateReplica
@@ -598,3 +600,62 @@ def test_a_position_of_another_life_begins_at_nothing(position: dict[str, Any]) 
     cursor, found = board.feed.begin(position)
     assert (found.recovered, found.reason) == (False, "epoch")
     assert cursor.offset == NOTHING
+
+
+# --- what is near ---
+
+
+def keys_sent(reader: Reader, budget_bytes: int) -> list[str]:
+    """The keys of all entries, in the order of their arrival, until the reader is current."""
+    sent: list[str] = []
+    while not reader.current:
+        sent += [entry["key"] for entry in reader.collect(budget_bytes)["entries"]]
+    return sent
+
+
+def look(reader: Reader, *near: str) -> None:
+    """Subscribe again, with what is near."""
+    reader.cursor, verdict = reader.board.feed.begin({**reader.replica.position(), "near": list(near)})
+    reader.replica.subscribed(
+        {"epoch": verdict.epoch, "offset": verdict.offset, "recovered": verdict.recovered, "header": verdict.header}
+    )
+
+
+@given(
+    sizes=st.lists(st.integers(0, 3_000), min_size=1, max_size=12),
+    changed=st.sets(st.integers(0, 11)),
+    near=st.sets(st.integers(0, 11)),
+    has_restarted=st.booleans(),
+    budget=st.sampled_from([500, 2_000, 20_000]),
+)
+def test_what_is_near_comes_first_and_nothing_is_left_out(
+    sizes: list[int], changed: set[int], near: set[int], has_restarted: bool, budget: int
+) -> None:
+    board = Board(**{f"w{number}": size for number, size in enumerate(sizes)})
+    one, other = board.reader(), board.reader()
+    for reader in (one, other):
+        keys_sent(reader, 50_000)
+    if has_restarted:
+        board.feed = StateFeed("env/main", board.source)
+    changed = {number for number in changed if number < len(sizes)}
+    for number in changed:
+        board.set(f"w{number}", sizes[number])
+    look(one, *(f"w{number}" for number in near))
+    look(other)
+    first, plain = keys_sent(one, budget), keys_sent(other, budget)
+    assert sorted(first) == sorted(plain) == sorted(f"w{number}" for number in changed)
+    nearness = [int(key[1:]) in near for key in first]
+    assert nearness == sorted(nearness, reverse=True)
+
+
+def test_a_first_load_follows_creation_whatever_is_near() -> None:
+    board = Board(a=500, b=500, c=500)
+    reader = board.reader()
+    reader.cursor, _ = board.feed.begin(None)
+    reader.cursor.near = frozenset("c")
+    assert keys_sent(reader, 600) == ["a", "b", "c"]
+    # A position of this epoch without an offset goes on with a snapshot that was cut.
+    again = board.reader()
+    again.collect(600)
+    look(again, "c")
+    assert keys_sent(again, 600) == ["b", "c"]

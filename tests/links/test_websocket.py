@@ -425,3 +425,20 @@ def test_a_client_that_is_gone_before_it_is_served_leaves_nothing(
     with pytest.raises((websocket.WebSocketException, OSError)), RawSocket(server, "/socket", subprotocol=subprotocol) as client:
         client.receive_frame()
     server.wait_sessions(0)
+
+
+@pytest.mark.parametrize("near", [["w3", "w9", "nothing"], None])
+def test_what_is_near_comes_first_when_a_client_comes_back(serve: Serve, near: list[str] | None) -> None:
+    server = serve(settings={"batch_bytes": 3_000})
+    for number in range(10):
+        server.text(f"w{number}", "x" * 1_000)
+    with OwnSocket(server, "env/main") as client:
+        client.converge()
+    for number in range(10):
+        server.text(f"w{number}", "y" * 1_000)
+    position = client.replicas.positions()["env/main"] | ({"near": near} if near else {})
+    with OwnSocket(server, replicas=client.replicas, hello={"feeds": {"env/main": position}, "window": 100}) as again:
+        batches = [message for message in again.converge() if message["type"] == "batch"]
+        keys = [entry["key"] for batch in batches for entry in batch["entries"]]
+        assert keys[:3] == (["w3", "w9", "w0"] if near else ["w0", "w1", "w2"])
+        assert sorted(keys) == [f"w{number}" for number in range(10)]

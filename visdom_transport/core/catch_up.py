@@ -43,6 +43,8 @@ class StateCursor:
     in_order: bool = False
     """The reader holds nothing yet: what it is sent for the first time comes in the order of creation, whatever its size."""
     pieces: Pieces | None = None
+    near: frozenset[str] = frozenset()
+    """What a person sees of what the reader holds, or nearly: sent before the rest."""
 
     def at_least(self, key: str) -> int:
         """The offset up to which the reader has ``key``."""
@@ -303,9 +305,9 @@ class CatchUp:
 
     def _outdated(self, cursor: StateCursor, boundary: int, allowance: Allowance) -> list[str]:
         """The keys this catch-up still owes the reader: in creation order for a snapshot; else the oldest change first, but small
-        before large when one batch cannot hold them all.
+        before large when one batch cannot hold them all. What is near comes before the rest, but for a first load.
 
-        In both, a key that was brought ahead by an earlier part comes last, the one brought least far first: keys that change
+        In all, a key that was brought ahead by an earlier part comes last, the one brought least far first: keys that change
         all the time must not keep the others from a reader whose every part is a new beginning (a poll).
         """
         snapshot = cursor.offset == NOTHING
@@ -315,6 +317,8 @@ class CatchUp:
             costs = {key: self._entries.estimate(key, cursor.at_least(key)) for key in found}
             if sum(costs.values()) > allowance.budget_bytes:
                 found.sort(key=costs.__getitem__)
+        if cursor.near and not cursor.in_order:
+            found.sort(key=lambda key: key not in cursor.near)
         if cursor.ahead:
             found.sort(key=lambda key: cursor.ahead.get(key, NOTHING))
         return found

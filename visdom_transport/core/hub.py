@@ -367,16 +367,28 @@ def check_position(position: Any, max_keys: int) -> None:
     if not _is_offset(position.get("offset")):
         raise MessageError("bad_field", "offset must be an integer of at least -1", "position.offset")
     ahead = position.get("ahead")
-    if ahead is not None and not (isinstance(ahead, dict) and all(map(_is_offset, ahead.values()))):
+    if not _maps(ahead, _is_offset):
         raise MessageError("bad_field", "ahead must map keys to offsets", "position.ahead")
     if not _is_offset(position.get("part", 0)):
         raise MessageError("bad_field", "part must be a number of entries", "position.part")
     have = position.get("have")
-    if have is not None and not (isinstance(have, dict) and all(isinstance(item, str) for item in have.values())):
+    if not _maps(have, _is_text):
         raise MessageError("bad_field", "have must map keys to content ids", "position.have")
-    for name, keys in (("ahead", ahead), ("have", have)):
+    near = position.get("near")
+    if near is not None and not (isinstance(near, list) and all(map(_is_text, near))):
+        raise MessageError("bad_field", "near must be a list of keys", "position.near")
+    for name, keys in (("ahead", ahead), ("have", have), ("near", near)):
         if keys is not None and len(keys) > max_keys:
             raise MessageError("limit", f"more than max_position_keys={max_keys}", f"position.{name}")
+
+
+def _maps(found: Any, is_right: Callable[[Any], bool]) -> bool:
+    """Whether ``found`` is an object with such values, or is not there."""
+    return found is None or (isinstance(found, dict) and all(map(is_right, found.values())))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_offset(value: Any) -> bool:

@@ -71,6 +71,7 @@ class StateFeed:
         if position is None and live_only:
             return StateCursor(self.offset), Verdict(self.epoch, self.offset, True, "resumed")
         cursor, reason = self._start_cursor(position)
+        cursor.near = frozenset((position or {}).get("near") or ())
         header = self._values.header() if cursor.whole else None
         return cursor, Verdict(self.epoch, self.offset, reason == "resumed", reason, header)
 

@@ -31,6 +31,9 @@ import { Panes } from "./panes.js";
 /** A pane out of view is drawn again no sooner. It is never much out of date, however it comes into view. */
 const OUT_OF_VIEW_MS = 1_000;
 
+/** How many keys are named to the server as near: a few screens full. */
+const MOST_NEAR = 200;
+
 export class ViewPanes {
   /** What the bundle shows, or null before it asked for something. @type {View | null} */
   view = null;
@@ -97,6 +100,7 @@ export class ViewPanes {
       onchanges: (change) => {
         if (isMine()) this.#onChanges(change);
       },
+      near: () => (isMine() ? this.#near() : []),
     });
     schedule();
   }
@@ -243,6 +247,19 @@ export class ViewPanes {
     const version = window.version === undefined ? {} : { version: ++this.#version };
     const place = view.compare ? { has_compare: true } : { eid: view.envs[0] };
     collect(() => deliver({ ...window, ...version, command: "window", ...place }));
+  }
+
+  /** The keys of panes that a person sees, or nearly. */
+  #near() {
+    const values = this.#options.session.replica(this.view?.feed ?? "")?.values ?? [];
+    const keys = [...values].filter(([key, { id }]) => this.#isNear(id ?? key)).map(([key]) => key);
+    return keys.slice(0, MOST_NEAR);
+  }
+
+  /** @param {string} pane */
+  #isNear(pane) {
+    const contentID = this.#delivered.contentID(pane);
+    return typeof contentID === "string" && this.#options.isNear(contentID);
   }
 
   /** Nobody sees the pane, and it was drawn a moment ago. @param {string} pane */

@@ -13,6 +13,7 @@ import { StateReplica } from "./state-replica.js";
  * @property {(verdict: Verdict) => void} [onsubscribed]
  * @property {(change: FeedChange) => void} [onchanges]
  * @property {(news: {events: any[], missed: number}) => void} [onevents]
+ * @property {() => string[]} [near] the keys that a person sees, or nearly; the server may send them first
  *
  * @typedef {object} Feed
  * @property {StateReplica | EventReplica} replica
@@ -63,7 +64,16 @@ export class Feeds {
 
   /** @param {{have?: boolean}} [options] @returns {Record<string, Position | null>} */
   positions(options) {
-    return Object.fromEntries([...this.#feeds].map(([name, { replica }]) => [name, replica.position(options)]));
+    return Object.fromEntries(this.names().map((name) => [name, this.position(name, options)]));
+  }
+
+  /** A position, and for a new subscription what is near. @param {string} name @param {{have?: boolean}} [options] @returns {Position | null} */
+  position(name, options) {
+    const feed = this.#feeds.get(name);
+    const position = feed?.replica.position(options) ?? null;
+    if (position === null || options?.have === false) return position;
+    const near = feed?.listener.near?.() ?? [];
+    return near.length > 0 ? { ...position, near } : position;
   }
 
   /** A new link answers these subscriptions, each once; what an earlier link owed never comes. @param {string[]} names */
