@@ -106,7 +106,7 @@ EDGE_PIXELS = 15
 points of it (`line.simplify`)."""
 ROUGH_PIXELS = 120
 """Where a line goes up and down in every column of pixels there are many more ends of strokes: up to 59 differ. Between what
-Plotly draws of noise and what it draws when told not to simplify, up to 15 do."""
+Plotly draws of noise and what it draws when told not to simplify, up to 15 of 120,575 did, of 100,000 points."""
 ROUGH = frozenset({"noise", "two y axes", "a logarithmic y with zeros"})
 
 
