@@ -207,11 +207,11 @@ export class Bundle {
     this.#panes.deliverAgain();
   }
 
+  /** @returns {boolean} whether everything is delivered */
   #flush() {
-    if (this.#socket?.readyState === 1) {
-      this.#shared.flush();
-      this.#panes.flush();
-    }
+    if (this.#socket?.readyState !== 1) return true;
+    this.#shared.flush();
+    return this.#panes.flush();
   }
 
   /** @param {boolean} readonly */

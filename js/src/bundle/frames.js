@@ -16,7 +16,7 @@ export class Frames {
    * @param {object} options
    * @param {(run: () => void) => void} options.requestFrame
    * @param {Drawn} options.afterDraw
-   * @param {() => void} options.flush delivers what there is
+   * @param {() => boolean} options.flush delivers what there is, or a part of it, and returns whether that was all
    * @param {() => boolean} options.process has the bundle render what was delivered, and returns whether there was anything
    */
   constructor({ requestFrame, afterDraw, flush, process }) {
@@ -52,15 +52,20 @@ export class Frames {
     this.#due = false;
     const waiting = this.#waiting;
     this.#waiting = [];
+    let complete = true;
     try {
-      this.#flush();
+      complete = this.#flush();
     } finally {
       const drawing = this.#process();
       this.#drawing ||= drawing;
+      if (!complete) {
+        this.#due = true;
+        this.#waiting = [...waiting, ...this.#waiting];
+      }
       this.#afterDraw(() => {
         if (drawing) this.#drawing = false;
         if (this.#due) this.schedule();
-        for (const drawn of waiting) drawn();
+        if (complete) for (const drawn of waiting) drawn();
       });
     }
   }

@@ -30,6 +30,8 @@ import { Panes } from "./panes.js";
 
 /** A pane out of view is drawn again no sooner. It is never much out of date, however it comes into view. */
 const OUT_OF_VIEW_MS = 1_000;
+/** As many panes that nobody is known to see are given to the bundle at once: it takes all of them in one task. */
+const AT_ONCE = 25;
 
 /** How many keys are named to the server as near: a few screens full. */
 const MOST_NEAR = 200;
@@ -187,11 +189,11 @@ export class ViewPanes {
 
   // --- the difference ---
 
-  /** Deliver what the panes lack. */
+  /** Deliver what the panes lack. @returns {boolean} whether that was all */
   flush() {
     const { view } = this;
     const replica = view && !this.isHeld ? this.#options.session.replica(view.feed) : undefined;
-    if (!view || !replica) return;
+    if (!view || !replica) return true;
     if (this.#reloadDue && replica.header?.reload) {
       this.#options.deliver({ command: "reload", data: replica.header.reload });
       this.#reloadDue = false;
@@ -202,12 +204,13 @@ export class ViewPanes {
       this.#closes.settle(wanted);
       this.#reportRestart(replica.values.size);
     }
-    this.#deliverWindows(view, wanted);
-    if (this.#layoutDue && replica.synced) {
+    const complete = this.#deliverWindows(view, wanted);
+    if (complete && this.#layoutDue && replica.synced) {
       this.#layoutDue = false;
       this.#options.deliver({ command: "layout" });
       if (!view.compare) this.#options.shared.deliverUndo(view.envs[0]);
     }
+    return complete;
   }
 
   /** @param {StateReplica} replica @returns {Wanted} */
@@ -226,18 +229,27 @@ export class ViewPanes {
     return wanted;
   }
 
-  /** @param {View} view @param {Wanted} wanted */
+  /** @param {View} view @param {Wanted} wanted @returns {boolean} whether there is nothing left to be delivered with the next frame */
   #deliverWindows(view, wanted) {
     /** @type {Set<string>} */
     const late = new Set();
+    let room = AT_ONCE;
+    let complete = true;
     for (const [pane, { key, window }] of wanted) {
       if (this.#closes.hides(pane, window)) continue;
       if (this.#delivered.holds(pane, window.contentID) && !this.#dirty.has(key)) continue;
       if (this.#mayWait(pane)) late.add(key);
-      else this.#deliverWindow(view, pane, window);
+      else if (room > 0 || this.#isSeen(pane)) {
+        room -= 1;
+        this.#deliverWindow(view, pane, window);
+      } else {
+        late.add(key);
+        complete = false;
+      }
     }
     this.#dirty = late;
     if (late.size) this.#lateAlarm.set(OUT_OF_VIEW_MS, this.#options.schedule);
+    return complete;
   }
 
   /** @param {View} view @param {string} pane @param {any} window */
@@ -264,10 +276,14 @@ export class ViewPanes {
 
   /** Nobody sees the pane, and it was drawn a moment ago. @param {string} pane */
   #mayWait(pane) {
-    const { isNear, time } = this.#options;
+    const age = this.#delivered.age(pane, this.#options.time.now());
+    return this.#delivered.has(pane) && age >= 0 && age < OUT_OF_VIEW_MS && !this.#isSeen(pane);
+  }
+
+  /** Whether a pane that the bundle has is in view, or nearly. @param {string} pane */
+  #isSeen(pane) {
     const contentID = this.#delivered.contentID(pane);
-    const age = this.#delivered.age(pane, time.now());
-    return typeof contentID === "string" && age >= 0 && age < OUT_OF_VIEW_MS && !isNear(contentID);
+    return this.#delivered.has(pane) && (typeof contentID !== "string" || this.#options.isNear(contentID));
   }
 
   /** @param {string[]} panes */
