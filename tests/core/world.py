@@ -24,7 +24,7 @@ from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
-from visdom_transport.core.packing import Outgoing, as_zlib, raw
+from visdom_transport.core.packing import COMMA, Outgoing, as_zlib, raw
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
 from visdom_transport.core.state_feed import StateFeed
 
@@ -233,7 +233,7 @@ def batch_bytes(batch: StateBatch) -> int:
     """What a batch that is kept for other readers costs, besides what is kept of its keys."""
     parts = {id(entry.fragment) for entry in batch.entries}
     own = batch._message.fragments if batch._message is not None else ()
-    packed = sum(each.packed_bytes for each in own if id(each) not in parts)
+    packed = sum(each.packed_bytes for each in own if id(each) not in parts and each is not COMMA)
     return sum(len(entry.fragment) for entry in batch.entries) + packed
 
 

@@ -146,6 +146,11 @@ class Fragment:
             self._keeper = None
 
 
+COMMA: Final = Fragment(b",")
+"""What is between the large parts of a message, made once for all."""
+COMMA.keep(store(b","))
+
+
 class Message:
     """One message in fragments, for a link that compresses."""
 
@@ -184,7 +189,7 @@ def fragments_of(parts: Iterable[Fragment | bytes], keeper: Keeper | None = None
             small += part.parts
         else:
             if small:
-                found.append(Fragment(*small, keeper=keeper))
+                found.append(COMMA if small == [b","] else Fragment(*small, keeper=keeper))
                 small = []
             found.append(part)
     if small:
