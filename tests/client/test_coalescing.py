@@ -192,6 +192,19 @@ def test_the_same_windows(server: LocalServer, made: list[Call], pauses: set[int
     check(server, made, pauses)
 
 
+def test_the_same_windows_when_text_is_sent_to_a_plot_without_traces(server: LocalServer) -> None:
+    line = {"type": "text", "content": "one"}
+    plot = {"win": "w2", "data": [{"x": [0], "y": [0], "type": "scatter"}], "layout": {}, "opts": {}}
+    made: list[Call] = [
+        ("events", plot),
+        ("update", {"win": "w2", "data": [], "name": None, "delete": True}),
+        ("events", {"win": "w1", "data": [line], "opts": {}}),
+        ("update", {"win": "w2", "data": [line], "opts": {}}),
+        ("update", {"win": "w2", "data": [line], "opts": {}}),
+    ]
+    check(server, made, set())
+
+
 @sane
 @given(st.lists(calls(odd=True), max_size=12), pauses)
 def test_the_same_windows_whatever_is_refused(server: LocalServer, made: list[Call], pauses: set[int]) -> None:

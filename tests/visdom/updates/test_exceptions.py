@@ -63,6 +63,7 @@ REFUSED: dict[str, tuple[Window, dict[str, Any], str]] = {
         "data",
     ),
     "no traces": (plot(trace("a")), {"data": []}, "data"),
+    "a line of text for a plot without traces": (plot(), {"data": [{"type": "text", "content": "a"}]}, "data[0].content"),
     "several traces for one name": (plot(trace("a")), {"data": [trace("a"), trace("a")], "name": "a"}, "data"),
     "one trace for several of a name": (plot(trace("a"), trace("a")), {"data": [trace("a")], "name": "a"}, "data"),
     "a name without data": (plot(trace("a")), {"name": "a"}, "data"),

@@ -124,6 +124,9 @@ def _delete(matches: Sequence[int], count: int) -> list[Operation]:
 
 def _new_trace(data: list[Any], n: int, name: Any) -> dict[str, Any]:
     trace = entry(data, n)
+    if name is None and "content" in trace:
+        # Where Visdom fails. Two of these lines could not be sent as one: for a text they can.
+        refuse(f"data[{n}].content", "is that of another kind of window, and no trace of a plot")
     if required(trace, "type", f"data[{n}]") == "heatmap" or name is None:
         return trace
     return {**trace, "name": name}
