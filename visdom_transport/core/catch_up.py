@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.entries import Entries, Entry, Values
 from visdom_transport.core.feed import NOTHING, Allowance, Batch
-from visdom_transport.core.packing import Fragment, Keeper, Message, Outgoing, fragments_of, is_worth_it
+from visdom_transport.core.packing import Fragment, Keeper, Message, Outgoing, fragments_of, is_worth_it, nobody
 
 CACHED_BATCHES = 8
 """Encoded batches kept until the next change: readers of one feed stand at few different offsets."""
@@ -93,8 +95,8 @@ class StateBatch(Batch):
         self.keys = keys
         self.conflated = conflated
         self.piece_bytes = piece_bytes
-        self.keeper: Keeper | None = None
-        """Keeps it for other readers."""
+        self.keeper: Callable[[], Keeper | None] = nobody
+        """A weak reference to who keeps it for other readers."""
         self._parts: list[bytes | Fragment] = []
         self._data: bytes | None = None
         self._message: Message | None = None
@@ -127,12 +129,12 @@ class StateBatch(Batch):
         if not is_worth_it(self.size):
             return self.data
         if self._message is None:
-            self._message = Message(fragments_of(self.parts, self.keeper))
+            self._message = Message(fragments_of(self.parts, self.keeper()))
         return self._message
 
     def let_go(self) -> None:
         """It is not kept for other readers any more."""
-        keeper, self.keeper = self.keeper, None
+        keeper, self.keeper = self.keeper(), nobody
         if keeper is not None and self._message is not None:
             for fragment in self._message.fragments:
                 fragment.let_go(keeper)
@@ -297,7 +299,7 @@ class CatchUp:
                 if len(self._batches) >= CACHED_BATCHES:
                     self.forget_batches()
                 self._batches[shared] = batch
-                batch.keeper = self
+                batch.keeper = weakref.ref(self)
                 self.count(part.size_bytes)
         return batch
 

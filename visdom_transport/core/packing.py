@@ -6,6 +6,7 @@ byte and refers to nothing before it can be put together like text.
 
 from __future__ import annotations
 
+import weakref
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,10 @@ class Keeper(Protocol):
         """So many bytes more are kept."""
 
 
+def nobody() -> None:
+    """In the place of a reference to a keeper."""
+
+
 class Fragment:
     """A part of messages, plain and, once somebody has wanted that, compressed."""
 
@@ -110,7 +115,8 @@ class Fragment:
         self.packed: Packed | None = None
         self.size = sum(map(len, parts))
         self._parts = parts
-        self._keeper = keeper
+        # Weakly: a keeper has its fragments, and what is gone must not wait for the garbage collector.
+        self._keeper = weakref.ref(keeper) if keeper is not None else nobody
 
     def __len__(self) -> int:
         return self.size
@@ -137,13 +143,14 @@ class Fragment:
         """What `pack` has made."""
         if self.packed is None:
             self.packed = packed
-            if self._keeper is not None:
-                self._keeper.count(len(packed.data))
+            keeper = self._keeper()
+            if keeper is not None:
+                keeper.count(len(packed.data))
 
     def let_go(self, keeper: Keeper) -> None:
         """``keeper`` does not keep it any more. Who is just sending it still has it."""
-        if self._keeper is keeper:
-            self._keeper = None
+        if self._keeper() is keeper:
+            self._keeper = nobody
 
 
 COMMA: Final = Fragment(b",")
