@@ -264,23 +264,21 @@ def test_installing_imports_nothing_but_ourselves(python: Interpreter) -> None:
     )
 
 
-def test_an_interpreter_start_pays_less_than_a_millisecond(tmp_path: Path) -> None:
+def test_an_interpreter_start_pays_for_few_calls(tmp_path: Path) -> None:
+    """How long they take is measured by `python -m bench --only startup`: on a busy machine, time says nothing."""
     package = tmp_path / "visdom_transport"
     package.mkdir()
     for name in ("__init__.py", "hook.py"):
         shutil.copy(ROOT / "visdom_transport" / name, package)
     compileall.compile_dir(package, quiet=1)  # as pip does
     line = (ROOT / "visdom_transport.pth").read_text().strip()
-    code = f"import time; began = time.perf_counter()\n{line}\nprint(time.perf_counter() - began)"
+    count = "calls = []; sys.setprofile(lambda frame, event, what: calls.append(event))"
+    code = f"{count}\n{line}\nsys.setprofile(None); print(sum('call' in each for each in calls))"
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("VISDOM", "PYTHON"))}
-    # Isolated from other .pth files, but with what `site` imports itself. The least of several: whatever else runs on the
-    # machine can only add to it.
+    # Isolated from other .pth files, but with what `site` imports itself.
     path = f"import os, sys; sys.path.insert(0, {str(tmp_path)!r}); "
-    costs_s = [
-        float(subprocess.check_output([sys.executable, "-I", "-S", "-c", path + code], env=environ, timeout=60))
-        for _ in range(10)
-    ]
-    assert min(costs_s) < 0.001, costs_s
+    calls = int(subprocess.check_output([sys.executable, "-I", "-S", "-c", path + code], env=environ, timeout=60))
+    assert 20 < calls < 1_000, "about 400, of which most are the import of two modules"
 
 
 def test_the_pth_line_is_one_line_that_installs_the_hook(python: Interpreter) -> None:
