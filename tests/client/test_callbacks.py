@@ -86,7 +86,7 @@ def type_as_a_stock_page(server: LocalServer) -> None:
 
 def type_as_a_stock_page_that_polls(server: LocalServer) -> None:
     with requests.Session() as page:
-        sid = page.get(server.url("/socket_wrap"), timeout=5).json()["sid"]
+        sid = page.get(server.url("/socket_wrap"), timeout=20).json()["sid"]
         for key in KEYS:
             body = {"message_type": "send", "sid": sid, "message": json.dumps(press(key))}
             assert page.post(server.url("/socket_wrap"), json=body, timeout=30).json()["success"]

@@ -289,7 +289,7 @@ def test_a_posted_environment_is_listed(server: LocalServer, viewer: OwnSocket) 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 has no uploads")
 def test_an_uploaded_environment_is_listed_and_live(server: LocalServer, viewer: OwnSocket) -> None:
     content = json.dumps({"jsons": {"a": {"id": "a", "i": 0, "command": "window"}}, "reload": {}})
-    answer = server.http.post(server.url("/upload_env"), files={"file": ("run.json", content)}, timeout=5).json()
+    answer = server.http.post(server.url("/upload_env"), files={"file": ("run.json", content)}, timeout=20).json()
     eid = answer["eid"]
     viewer.until(lambda: eid in viewer.replicas.state("shared").get("envs", []), "it is listed")
     with OwnSocket(server, f"env/{eid}") as other:

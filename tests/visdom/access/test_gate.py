@@ -65,7 +65,7 @@ def test_no_route_takes_what_a_page_of_another_site_posts(server: LocalServer, r
     for path in routes(server):
         for method in ("POST", "PUT", "DELETE"):
             body = '{"data": [{"type": "text", "content": "x"}], "win": "w", "eid": "x", "data": "{}"}'
-            answer = server.http.request(method, server.url(path), data=body, headers=headers, timeout=5)
+            answer = server.http.request(method, server.url(path), data=body, headers=headers, timeout=20)
             assert refused(answer), (method, path, answer.status_code, answer.text[:200])
     assert (server.windows(), server.run(lambda: list(server.app.state))) == before
 
@@ -78,7 +78,7 @@ def test_no_route_takes_what_a_page_of_another_site_posts(server: LocalServer, r
 def test_what_comes_from_no_page_or_from_our_own_is_let_in(server: LocalServer, headers: dict[str, str]) -> None:
     headers = {name: value.format(port=server.port) for name, value in headers.items()}
     body = '{"data": [{"type": "text", "content": "x"}], "win": "w"}'
-    answer = server.http.post(server.url("/events"), data=body, headers=headers, timeout=5)
+    answer = server.http.post(server.url("/events"), data=body, headers=headers, timeout=20)
     assert (answer.status_code, answer.text) == (200, "w")
 
 
@@ -107,13 +107,13 @@ OTHERS = [
 @pytest.mark.parametrize(("host", "origin"), SAME)
 def test_hosts_and_origins_that_mean_the_same_are_the_same(server: LocalServer, host: str, origin: str) -> None:
     headers = {"Host": host, "Origin": origin}
-    assert server.http.post(server.url("/win_exists"), data='{"win": "w"}', headers=headers, timeout=5).text == "false"
+    assert server.http.post(server.url("/win_exists"), data='{"win": "w"}', headers=headers, timeout=20).text == "false"
 
 
 @pytest.mark.parametrize(("host", "origin"), OTHERS)
 def test_hosts_and_origins_that_differ_are_refused(server: LocalServer, records: Records, host: str, origin: str) -> None:
     records.ignore("refused a connection|403 POST")
-    assert refused(server.http.post(server.url("/win_exists"), data="{}", headers={"Host": host, "Origin": origin}, timeout=5))
+    assert refused(server.http.post(server.url("/win_exists"), data="{}", headers={"Host": host, "Origin": origin}, timeout=20))
 
 
 def test_a_page_that_is_refused_is_told_the_setting_and_let_in_with_it(serve: Serve, records: Records) -> None:
@@ -121,13 +121,13 @@ def test_a_page_that_is_refused_is_told_the_setting_and_let_in_with_it(serve: Se
     headers = {"Host": "localhost:8097", "Origin": "https://name.front.example"}
     server = serve(settings={"allowed_origins": "https://other.example"})
     hello = {"link": None, "secret": None, "wait_s": 0, "feeds": {}, "messages": []}
-    (message,) = server.http.post(server.url("/transport/poll"), json=hello, headers=headers, timeout=5).json()["messages"]
+    (message,) = server.http.post(server.url("/transport/poll"), json=hello, headers=headers, timeout=20).json()["messages"]
     setting, value = message["message"].split()[-1].split("=")
     assert setting == "VISDOM_TRANSPORT_ALLOWED_ORIGINS"
     again = serve(settings={"allowed_origins": value})
     for origin in ("https://name.front.example", "https://NAME.front.example.:443", "https://other.example"):
         asked = {"Host": "localhost:8097", "Origin": origin}
-        assert again.http.post(again.url("/win_exists"), data='{"win": "w"}', headers=asked, timeout=5).text == "false"
+        assert again.http.post(again.url("/win_exists"), data='{"win": "w"}', headers=asked, timeout=20).text == "false"
 
 
 def test_a_reply_that_repeats_what_was_sent_is_no_page(server: LocalServer, records: Records) -> None:
@@ -146,7 +146,7 @@ def test_an_origin_of_the_settings_is_let_in_through_every_door(serve: Serve) ->
     server = serve(settings={"allowed_origins": "https://vis.example"})
     headers = {"Origin": "https://vis.example", "Sec-Fetch-Site": "cross-site"}
     body = '{"data": [{"type": "text", "content": "x"}], "win": "w"}'
-    assert server.http.post(server.url("/events"), data=body, headers=headers, timeout=5).text == "w"
+    assert server.http.post(server.url("/events"), data=body, headers=headers, timeout=20).text == "w"
     with RawSocket(server, "/socket", origin="https://vis.example") as page:
         assert page.receive()["command"] == "register"
 
@@ -155,13 +155,13 @@ def test_a_page_of_another_site_begins_no_session(server: LocalServer, records: 
     records.expect("refused a connection from origin")
     records.ignore("403 GET")
     for headers in ({"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}):
-        assert refused(server.http.get(server.url("/socket_wrap"), headers=headers, timeout=5))
+        assert refused(server.http.get(server.url("/socket_wrap"), headers=headers, timeout=20))
     for subprotocol in (None, "visdom-transport.v1"):
         with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
             RawSocket(server, "/socket", subprotocol=subprotocol, origin=EVIL)
     assert server.sessions() == []
     # A page may be linked to, and what it may read the browser decides.
-    assert server.http.get(server.url("/transport/status"), headers={"Sec-Fetch-Site": "cross-site"}, timeout=5).ok
+    assert server.http.get(server.url("/transport/status"), headers={"Sec-Fetch-Site": "cross-site"}, timeout=20).ok
 
 
 def test_a_refusal_is_logged_once_for_each_origin_and_counted_each_time(
@@ -170,7 +170,7 @@ def test_a_refusal_is_logged_once_for_each_origin_and_counted_each_time(
     records.expect("VISDOM_TRANSPORT_ALLOWED_ORIGINS=http://evil.example")
     records.ignore("refused a connection|403 POST")
     for origin in (EVIL, EVIL, "http://other.example", EVIL):
-        server.http.post(server.url("/events"), data="{}", headers={"Origin": origin}, timeout=5)
+        server.http.post(server.url("/events"), data="{}", headers={"Origin": origin}, timeout=20)
     lines = [each.getMessage() for each in caplog.records if each.name == "visdom_transport.clients"]
     assert [line.split()[0] for line in lines] == [EVIL, "http://other.example"]
     assert server.status()["totals"]["closed_origin"] == 4
@@ -194,13 +194,13 @@ def test_another_name_than_the_settings_have_is_refused(serve: Serve, records: R
         ("vis.example.evil.example", 403),
         ("[", 403),
     ):
-        answer = server.http.get(server.url("/transport/status"), headers={"Host": host}, timeout=5)
+        answer = server.http.get(server.url("/transport/status"), headers={"Host": host}, timeout=20)
         assert answer.status_code == status, host
     assert server.status()["totals"]["refused_hosts"] == 3
 
 
 def test_any_name_is_let_in_without_the_setting(server: LocalServer) -> None:
-    assert server.http.get(server.url("/transport/status"), headers={"Host": "any.example"}, timeout=5).ok
+    assert server.http.get(server.url("/transport/status"), headers={"Host": "any.example"}, timeout=20).ok
 
 
 # --- sizes ---
@@ -225,7 +225,7 @@ def test_a_body_above_the_setting_is_refused_by_its_name(serve: Serve, records: 
 def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve, records: Records, path: str) -> None:
     records.ignore("413 POST")
     server = serve(settings={"max_body_bytes": 20_000, "max_message_bytes": 20_000})
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % path.encode())
         for _ in range(40):
             connection.sendall(b"%x\r\n%b\r\n" % (1_000, b"x" * 1_000))
@@ -234,7 +234,7 @@ def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve, rec
         assert answer.startswith(b"HTTP/1.1 413")
         assert b"the body of more than 20000 bytes is larger than VISDOM_TRANSPORT_MAX_" in answer
     assert server.status()["totals"]["refused_bodies"] == 1
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         body = b'{"data": [{"type": "text", "content": "x"}], "win": "w"}'
         connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         connection.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
@@ -244,7 +244,7 @@ def test_a_body_that_does_not_announce_its_size_is_bounded_too(serve: Serve, rec
 @pytest.mark.parametrize("length", [b"9" * 5_000, b"\xb2", b"-1", b"1, 1"], ids=["huge", "superscript", "negative", "list"])
 def test_a_size_that_is_none_is_refused(server: LocalServer, records: Records, length: bytes) -> None:
     records.ignore("(400|413) POST")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: %b\r\n\r\n{}" % length)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.makefile("rb").readline()
@@ -258,7 +258,7 @@ def test_a_body_is_as_large_as_visdom_allows_without_the_setting(server: LocalSe
 
 
 def test_headers_are_bounded(server: LocalServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000)
         assert connection.recv(1_000) == b""
 

@@ -28,7 +28,7 @@ def test_every_member_is_in_the_operations_page(server: LocalServer) -> None:
 
 def test_a_browser_is_shown_a_page_and_programs_get_json(server: LocalServer) -> None:
     with OwnSocket(server, "env/<b>&main"):
-        page = server.http.get(server.url("/transport/status"), headers=BROWSER, timeout=5)
+        page = server.http.get(server.url("/transport/status"), headers=BROWSER, timeout=20)
         assert page.headers["Content-Type"].startswith("text/html")
         assert "<b>" not in page.text
         for member in members(server.status()):

@@ -38,8 +38,8 @@ def test_a_server_whose_output_nobody_reads_answers_and_ends(tmp_path: Path) -> 
         until(lambda: answers(url), "the server answers", timeout_s=40)
         session = requests.Session()
         for n in range(1500):  # each is a line of warning
-            assert session.get(f"{url}/static/{n}/{'x' * 1000}", timeout=5).status_code == 404
-        assert session.get(f"{url}/transport/status", timeout=5).json()["dropped_log_lines"] > 0
+            assert session.get(f"{url}/static/{n}/{'x' * 1000}", timeout=20).status_code == 404
+        assert session.get(f"{url}/transport/status", timeout=20).json()["dropped_log_lines"] > 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:

@@ -218,7 +218,7 @@ def test_a_user_without_a_name_has_a_page(server: LocalServer, monkeypatch: pyte
 def test_a_foreign_origin_may_not_poll(server: LocalServer, records: Records) -> None:
     records.expect("refused a connection from origin")
     for path in ("/transport/poll", "/transport/send"):
-        answer = server.http.post(server.url(path), data="{}", headers={"Origin": "http://evil.example"}, timeout=5)
+        answer = server.http.post(server.url(path), data="{}", headers={"Origin": "http://evil.example"}, timeout=20)
         assert [(each["code"], each["reason"]) for each in answer.json()["messages"]] == [(4053, "origin")]
 
 

@@ -30,8 +30,8 @@ def use_everything(server: LocalServer) -> set[str]:
     server.append("w", 1.0, 2.0)
     server.post("/update", {"win": "w", "data": [{"type": "text", "content": PAYLOAD}], "append": True})
     server.post("/events", {"data": PAYLOAD})
-    server.http.post(server.url("/events"), data=f"{{{PAYLOAD}", timeout=5)
-    server.http.post(server.url("/win_data"), data=f"[{PAYLOAD}", timeout=5)
+    server.http.post(server.url("/events"), data=f"{{{PAYLOAD}", timeout=20)
+    server.http.post(server.url("/win_data"), data=f"[{PAYLOAD}", timeout=20)
     server.post("/embedding", {"type": PAYLOAD})
     body = {"data": [{"type": "text", "content": PAYLOAD}], "win": 7}
     server.post("/transport/publish", {"producer": "p" * 20, "first": 1, "messages": [{"endpoint": "events", "body": body}]})

@@ -31,10 +31,10 @@ def test_every_reply_is_signed_with_the_id_of_the_server(serve: Serve, records: 
         "nothing to say": server.post("/close", {"win": "w"}),
         "publishing": server.post("/transport/publish", {"producer": "p", "first": 1, "messages": []}),
         "a poll": server.post("/transport/poll", hello),
-        "a wrong method": server.http.put(server.url("/events"), timeout=5),
+        "a wrong method": server.http.put(server.url("/events"), timeout=20),
         "too much": server.post("/events", {"win": "w" * 2_000}),
-        "another host": server.http.get(server.url(), headers={"Host": "evil.example"}, timeout=5),
-        "another origin": server.http.post(server.url("/save"), headers={"Origin": "http://evil.example"}, timeout=5),
+        "another host": server.http.get(server.url(), headers={"Host": "evil.example"}, timeout=20),
+        "another origin": server.http.post(server.url("/save"), headers={"Origin": "http://evil.example"}, timeout=20),
     }
     assert {name for name, answer in answers.items() if answer.headers.get(SERVER_HEADER) != server_id} == set()
     statuses = {answer.status_code for answer in answers.values()}
@@ -45,7 +45,7 @@ def test_a_login_that_is_asked_for_is_signed(serve: Serve, records: Records) -> 
     records.ignore("tornado|visdom_transport|ERROR")
     server = serve(login=ADA)
     for path in ("/win_exists", "/transport/status", "/transport/publish"):
-        assert SERVER_HEADER in requests.post(server.url(path), data="{}", timeout=5).headers, path
+        assert SERVER_HEADER in requests.post(server.url(path), data="{}", timeout=20).headers, path
 
 
 def test_each_process_has_an_id_of_its_own(tmp_path: Path) -> None:

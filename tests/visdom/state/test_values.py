@@ -91,7 +91,7 @@ def test_ids_with_slashes_and_other_signs(server: LocalServer) -> None:
 def test_numbers_and_texts_arrive_as_they_are(server: LocalServer) -> None:
     values = [1e-5, 9.99e-5, 2**53 + 1, 2**70, -0.0, 1.5, True, None, "é", "\u2028", "</script>", "\U0001f600", ""]
     body = json.dumps({"data": [{"type": "text", "content": values}], "win": "v", "eid": "main"})
-    assert server.http.post(server.url("/events"), data=body, timeout=5).status_code == 200
+    assert server.http.post(server.url("/events"), data=body, timeout=20).status_code == 200
     with OwnSocket(server, "env/main") as client:
         client.converge()
         assert client.replicas.state("env/main")["v"]["content"] == values
@@ -100,7 +100,7 @@ def test_numbers_and_texts_arrive_as_they_are(server: LocalServer) -> None:
 def test_numbers_that_are_not_finite_arrive_as_null(server: LocalServer) -> None:
     data = '[{"type": "scatter", "x": [1, 2, 3], "y": [NaN, Infinity, -Infinity]}]'
     body = f'{{"data": {data}, "layout": {{}}, "win": "p", "eid": "main"}}'
-    assert server.http.post(server.url("/events"), data=body, timeout=5).text == "p"
+    assert server.http.post(server.url("/events"), data=body, timeout=20).text == "p"
     with OwnSocket(server, "env/main") as client:
         client.until(lambda: "p" in client.replicas.state("env/main"), "the window")
         assert client.replicas.state("env/main")["p"]["content"]["data"][0]["y"] == [None, None, None]
@@ -108,7 +108,7 @@ def test_numbers_that_are_not_finite_arrive_as_null(server: LocalServer) -> None
 
 def test_half_a_surrogate_pair_does_not_stop_the_others(server: LocalServer) -> None:
     body = '{"data": [{"type": "text", "content": "half \\ud83d"}], "win": "h", "eid": "main"}'
-    assert server.http.post(server.url("/events"), data=body, timeout=5).status_code == 200
+    assert server.http.post(server.url("/events"), data=body, timeout=20).status_code == 200
     server.text("a", "one")
     with OwnSocket(server, "env/main") as client:
         client.until(lambda: len(client.replicas.state("env/main")) == 2, "both")
@@ -129,7 +129,7 @@ def test_deep_nesting_is_refused_or_delivered_and_stops_no_other(server: LocalSe
     with OwnSocket(server, "env/main") as client:
         client.receive_type("batch")
         body = f'{{"data": [{{"type": "text", "content": {"[" * depth}{"]" * depth}}}], "win": "deep", "eid": "main"}}'
-        answer = server.http.post(server.url("/events"), data=body, timeout=5)
+        answer = server.http.post(server.url("/events"), data=body, timeout=20)
         server.text("a", "one")
         client.until(lambda: "a" in client.replicas.state("env/main"), f"what came after {answer.status_code}", timeout_s=2)
         assert ("deep" in client.replicas.state("env/main")) == (answer.status_code == 200)
