@@ -153,9 +153,18 @@ class Fragment:
             self._keeper = nobody
 
 
-COMMA: Final = Fragment(b",")
+class Plain(Fragment):
+    """A part that is never compressed, whatever its size: what is in it is for one reader, and may be secret."""
+
+    __slots__ = ()
+
+    def pack(self) -> Packed:
+        return store(self.content)
+
+
+COMMA: Final = Plain(b",")
 """What is between the large parts of a message, made once for all."""
-COMMA.keep(store(b","))
+COMMA.keep(COMMA.pack())
 
 
 class Message:

@@ -15,7 +15,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link, nothing
-from visdom_transport.core.packing import Fragment, Message, Outgoing, store
+from visdom_transport.core.packing import COMMA, Fragment, Message, Outgoing, Plain
 from visdom_transport.links.flusher import clock
 
 REMEMBERED_ENDS = 1_000
@@ -223,15 +223,9 @@ def close_message(code: CloseCode, message: str = "") -> bytes:
 
 def reply(messages: Sequence[Outgoing]) -> Message:
     """The body that carries ``messages``. Only what is for many is ever compressed in it: a welcome has a secret."""
-    fragments = [_as_it_is(b'{"messages":[')]
+    fragments: list[Fragment] = [Plain(b'{"messages":[')]
     for number, message in enumerate(messages):
         if number:
-            fragments.append(_as_it_is(b","))
-        fragments += message.fragments if isinstance(message, Message) else [_as_it_is(message)]
-    return Message([*fragments, _as_it_is(b"]}")])
-
-
-def _as_it_is(text: bytes) -> Fragment:
-    fragment = Fragment(text)
-    fragment.keep(store(text))
-    return fragment
+            fragments.append(COMMA)
+        fragments += message.fragments if isinstance(message, Message) else [Plain(message)]
+    return Message([*fragments, Plain(b"]}")])
