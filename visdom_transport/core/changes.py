@@ -39,14 +39,6 @@ class Change:
     folded: tuple[int, Fragment] | None = None
     """The base of the newest folded delta, and its fragment."""
 
-    @property
-    def cached_bytes(self) -> int:
-        """What is kept of the encoded change itself, plain and compressed."""
-        size = len(self.value or b"") + (self.whole.packed_bytes if self.whole is not None else 0)
-        # What carries the value is the value, but for a few bytes.
-        fragments: list[Fragment] = [*(self.pieces or ()), *([self.folded[1]] if self.folded is not None else ())]
-        return size + sum(len(each) + each.packed_bytes for each in fragments)
-
 
 class Changes:
     """The changes of one feed, by key. ``offset`` counts them.
@@ -84,31 +76,34 @@ class Changes:
     def forget_value(self, change: Change) -> None:
         """Keep the encoded value no longer."""
         self.retained_bytes -= len(change.value or b"")
-        self._let_go(change.whole)
+        if change.whole is not None:
+            # What carries the value is the value, but for a few bytes.
+            self._let_go(change.whole)
         change.value = change.whole = None
 
     def fold(self, change: Change, base: int, fragment: Fragment) -> None:
         """Keep a folded delta in the place of the one before."""
         if change.folded is not None:
-            self.retained_bytes -= len(change.folded[1])
-            self._let_go(change.folded[1])
+            self._forget(change.folded[1])
         change.folded = (base, fragment)
-        self.retained_bytes += len(fragment)
+        self.count(len(fragment))
 
-    def forget_cached(self, change: Change) -> int:
-        """Keep nothing of the encoded change itself. Returns the bytes freed."""
-        freed = change.cached_bytes
-        self.retained_bytes -= freed
-        for fragment in (change.whole, *(change.pieces or ()), change.folded and change.folded[1]):
-            if fragment:
-                fragment.let_go(self)
-        change.value = change.whole = change.pieces = change.folded = None
-        return freed
+    def forget_cached(self, change: Change) -> None:
+        """Keep nothing of the encoded change itself."""
+        self.forget_value(change)
+        for piece in change.pieces or ():
+            self._forget(piece)
+        if change.folded is not None:
+            self._forget(change.folded[1])
+        change.pieces = change.folded = None
 
-    def _let_go(self, fragment: Fragment | None) -> None:
-        if fragment is not None:
-            self.retained_bytes -= fragment.packed_bytes
-            fragment.let_go(self)
+    def _forget(self, fragment: Fragment) -> None:
+        self.retained_bytes -= len(fragment)
+        self._let_go(fragment)
+
+    def _let_go(self, fragment: Fragment) -> None:
+        self.retained_bytes -= fragment.packed_bytes
+        fragment.let_go(self)
 
     def since(self, offset: int) -> list[str]:
         """The keys that changed after ``offset``, the oldest change first."""
@@ -170,11 +165,12 @@ class Changes:
     def shed(self) -> int:
         """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed: 0 is all."""
         for change in self._by_key.values():
-            freed = change.deltas_bytes + change.cached_bytes
-            if freed:
+            before = self.retained_bytes
+            if change.deltas:
                 self._forget_deltas(change)
-                self.forget_cached(change)
-                return freed
+            self.forget_cached(change)
+            if self.retained_bytes < before:
+                return before - self.retained_bytes
         return 0
 
     # --- inside ---
