@@ -76,7 +76,7 @@ class StateCursor:
 class StateBatch(Batch):
     """Entries of a state feed. ``keys``, with the batch that ends a snapshot, are all that exist."""
 
-    __slots__ = ("_data", "_message", "_parts", "conflated", "entries", "keeper", "keys", "piece_bytes")
+    __slots__ = ("_data", "_message", "_parts", "_size", "conflated", "entries", "keeper", "keys", "piece_bytes")
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class StateBatch(Batch):
         self.keeper: Callable[[], Keeper | None] = nobody
         """A weak reference to who keeps it for other readers."""
         self._parts: list[bytes | Fragment] = []
+        self._size: int | None = None
         self._data: bytes | None = None
         self._message: Message | None = None
 
@@ -116,7 +117,10 @@ class StateBatch(Batch):
     @property
     def size(self) -> int:
         """Bytes of the plain message."""
-        return sum(map(len, self.parts))
+        # Asked for once for each reader of the batch.
+        if self._size is None:
+            self._size = sum(map(len, self.parts))
+        return self._size
 
     @property
     def data(self) -> bytes:
