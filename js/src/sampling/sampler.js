@@ -69,7 +69,20 @@ export class Sampler {
   }
 
   /** What Plotly gets in the place of these traces. @type {import("../plots/plots.js").Prepare} */
-  prepare = (element, traces, layout) => this.#sampled(element, traces, layout, 1);
+  prepare = (element, traces, layout) => {
+    const known = this.#shown.get(element);
+    const wanted = !known?.whole && traces.some((trace) => isLong(trace, LEAST_COLUMNS)) && !this.#isFull(element.id);
+    if (!wanted && !known) return traces;
+    const shown = known ?? { samples: new Map(), whole: false, attempts: 0, asked: false, heard: null };
+    shown.asked = false;
+    shown.samples = wanted ? planned(element, traces, layout, this.#count(element, layout)) : new Map();
+    this.#shown.set(element, shown);
+    if (shown.samples.size) this.#elements.add(element);
+    else this.#elements.delete(element);
+    // When it has been drawn.
+    queueMicrotask(() => this.#attend(element, shown));
+    return traces.map((trace, index) => shown.samples.get(index)?.handed ?? trace);
+  };
 
   /** Has a picture of a plot made with as many points as it can show. @type {import("../plots/plots.js").Depict} */
   depict = (element, options, run) => {
@@ -89,22 +102,6 @@ export class Sampler {
       element.data = data;
     }
   };
-
-  /** @param {Graph} element @param {any[]} traces @param {any} layout @param {number} scale */
-  #sampled(element, traces, layout, scale) {
-    const known = this.#shown.get(element);
-    const wanted = !known?.whole && traces.some((trace) => isLong(trace, LEAST_COLUMNS)) && !this.#isFull(element.id);
-    if (!wanted && !known) return traces;
-    const shown = known ?? { samples: new Map(), whole: false, attempts: 0, asked: false, heard: null };
-    shown.asked = false;
-    shown.samples = wanted ? planned(element, traces, layout, this.#count(element, layout) * scale) : new Map();
-    this.#shown.set(element, shown);
-    if (shown.samples.size) this.#elements.add(element);
-    else this.#elements.delete(element);
-    // When it has been drawn.
-    queueMicrotask(() => this.#attend(element, shown));
-    return traces.map((trace, index) => shown.samples.get(index)?.handed ?? trace);
-  }
 
   /** At least as many columns of pixels as the plot has. @param {Graph} element @param {any} layout */
   #count(element, layout) {
