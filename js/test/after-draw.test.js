@@ -78,7 +78,7 @@ test("a hidden tab takes nothing, answers pings for as long as it takes, and tak
   for (let minute = 0; minute < 10; minute++) {
     // Timers of hidden pages are throttled to one a minute; the server's pings are not.
     for (let i = 0; i < 6; i++) {
-      time.sleep(10_000);
+      time.suspendMachine(10_000);
       await socket.say({ type: "ping" });
     }
     await time.pass(0);

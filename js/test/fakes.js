@@ -49,7 +49,7 @@ export class FakeTime {
   }
 
   /** The machine sleeps: the wall clock goes on, alarms ring late. */
-  async sleep(ms) {
+  async suspendMachine(ms) {
     this.#now += ms;
     await this.pass(0);
   }

@@ -9,9 +9,9 @@ test("a machine that slept is noticed, a busy page is not taken for one", async 
   let woken = 0;
   const end = watchSleep(time, () => (woken += 1));
   await time.pass(60_000);
-  await time.sleep(5_000);
+  await time.suspendMachine(5_000);
   assert.equal(woken, 0);
-  await time.sleep(3_600_000);
+  await time.suspendMachine(3_600_000);
   assert.equal(woken, 1);
   await time.pass(60_000);
   assert.equal(woken, 1);

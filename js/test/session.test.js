@@ -675,7 +675,7 @@ for (const event of ["online", "pageshow", "visible", "resume", "offline"]) {
 test("laptop sleep: the link gets a ping and a short deadline, not a verdict", async () => {
   await tab.live();
   await tab.socket.say({ type: "pong" });
-  await tab.time.sleep(3_600_000);
+  await tab.time.suspendMachine(3_600_000);
   assert.equal(tab.state.phase, "live");
   assert.equal(tab.socket.told("ping").length, 2);
   await tab.socket.say({ type: "pong" });
@@ -686,7 +686,7 @@ test("laptop sleep: the link gets a ping and a short deadline, not a verdict", a
 test("laptop sleep: a link that does not answer is given up after the short deadline", async () => {
   await tab.live();
   await tab.socket.say({ type: "pong" });
-  await tab.time.sleep(3_600_000);
+  await tab.time.suspendMachine(3_600_000);
   await tab.time.pass(3_000);
   assert.equal(tab.state.phase, "waiting");
 });

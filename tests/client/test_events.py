@@ -363,7 +363,7 @@ def test_a_forked_process_has_a_stream_of_its_own(server: VisdomServer, page: Pa
             deadline = time.monotonic() + 15
             while not condition():
                 assert time.monotonic() < deadline, what
-                time.sleep(0.02)
+                time.sleep(0.02)  # between two looks: this program is its own, without the helpers of the tests
 
         def listen(vis):
             wait(lambda: vis.socket_alive, "the stream")

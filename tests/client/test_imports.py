@@ -39,7 +39,7 @@ PROGRAM = """
             deadline = time.monotonic() + 20
             while not vis.socket_alive:
                 assert time.monotonic() < deadline, "the stream"
-                time.sleep(0.02)
+                time.sleep(0.02)  # between two looks: this program is its own, without the helpers of the tests
             vis.text("a", win="a")
             vis.line(X=np.array([1]), Y=np.array([1]), win="b", update="append")
             assert vis.win_exists("b")

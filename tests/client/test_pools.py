@@ -38,7 +38,7 @@ def parent(number):
     work(number)
     child = os.fork()
     if child == 0:
-        time.sleep(100)
+        time.sleep(100)  # until the signal ends it: after signal.pause() it would go on if a handler took the signal
     os.kill(child, signal.SIGTERM)
     status = os.waitpid(child, 0)[1]
     return number if os.WTERMSIG(status) == signal.SIGTERM else None
@@ -52,7 +52,7 @@ if __name__ == "__main__":
         deadline = time.monotonic() + 60
         while not (os.path.exists("stuck-0") and os.path.exists("stuck-1")):
             assert time.monotonic() < deadline, "the workers do not begin"
-            time.sleep(0.02)
+            time.sleep(0.02)  # between two looks: this program is its own, without the helpers of the tests
     else:
         assert pool.map(parent if how == "parent" else work, range(8), chunksize=1) == [*range(8)]
     began = time.monotonic()

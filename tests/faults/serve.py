@@ -35,7 +35,7 @@ def end_with_the_parent() -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(1)
+            time.sleep(1)  # between two looks: nothing tells a process that its parent has ended
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -55,7 +55,7 @@ class Run:
                     self._wait_for("go-on")
                 progress.write(b".")
                 yield step
-                time.sleep(self._step_s)
+                time.sleep(self._step_s)  # the pace itself
 
     def point(self, title: str, trace: str, y: float) -> None:
         """Note a point that was published to a trace of the window of this title."""
@@ -63,4 +63,4 @@ class Run:
 
     def _wait_for(self, name: str) -> None:
         while not (self._folder / name).exists():
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks: whoever waits for the program bounds this

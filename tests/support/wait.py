@@ -30,7 +30,7 @@ def until(
         if time.monotonic() >= deadline:
             instead = f"; seen: {seen()}" if seen is not None else f"; last value: {value!r}"
             raise AssertionError(f"not within {timeout_s:g} s: {what}{instead}")
-        time.sleep(INTERVAL_S)
+        time.sleep(INTERVAL_S)  # between two looks: this is the waiting that all tests share
 
 
 def during(seconds: float, condition: Callable[[], bool | None], what: str) -> None:
@@ -42,4 +42,4 @@ def during(seconds: float, condition: Callable[[], bool | None], what: str) -> N
     while time.monotonic() < deadline:
         if condition() is False:
             raise AssertionError(f"did not hold for {seconds:g} s: {what}")
-        time.sleep(INTERVAL_S)
+        time.sleep(INTERVAL_S)  # between two looks: this is the waiting that all tests share

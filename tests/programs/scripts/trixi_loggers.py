@@ -18,7 +18,7 @@ def finish(logger: NumpyVisdomLogger) -> None:
     # Not the logger's own client: with 0.2.4 that shares its connection with the process.
     asking = Visdom(server=logger.server, port=logger.port, env=logger.name, use_incoming_socket=False)
     while not asking.win_exists("end"):
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks: whoever waits for the program bounds this
 
 
 def main() -> None:

@@ -216,7 +216,7 @@ def test_the_folder_is_synced_once_and_several_files_at_a_time(tmp_path: Path, m
             folders += path == str(tmp_path / "envs")
             under_way += 1
             most = max(most, under_way)
-        time.sleep(0.002)
+        time.sleep(0.002)  # a disk takes so long: only then are several under way at once
         sync(descriptor)
         with lock:
             under_way -= 1
