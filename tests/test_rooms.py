@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "visdom_transport"
@@ -57,3 +60,10 @@ def test_the_path_of_imports_is_changed_in_one_place() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("sys.path.")
     }
     assert changed == {"conftest.py"}
+
+
+@pytest.mark.parametrize("name", ["scripts/test", "tox.ini", "pyproject.toml", "CONTRIBUTING.md", "docs/testing.md"])
+def test_what_is_said_of_the_tests_is_there(name: str) -> None:
+    """A room that moves is not forgotten in the script of the quick run, which would then run nothing."""
+    said = (TESTS.parent / name).read_text("utf-8")
+    assert [path for path in re.findall(r"\btests/[\w./-]*\w", said) if not (TESTS.parent / path).exists()] == []
