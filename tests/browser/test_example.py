@@ -43,7 +43,7 @@ def test_it_shows_a_window_through_an_outage(server: VisdomServer, browser: Brow
         proxy.accept()
         until(lambda: points(tab) == [1, 2, 3, 4], "the page catches up", seen=lambda: points(tab))
         until(lambda: state(tab).startswith("live"), "the page says so", seen=lambda: state(tab))
-    assert not browser.exceptions()
+    assert browser.exceptions() == []
     browser.close_tabs()
     vis.close_session()
 

@@ -49,7 +49,7 @@ def test_lost_windows_stay_until_they_are_dismissed(dash: Dashboard) -> None:
     until(lambda: not tab.kept() and not tab.panes(), "or dismiss all of them", seen=lambda: sorted(tab.kept()))
     until(lambda: "lost" not in tab.badge(), "the badge has nothing more to say", seen=tab.badge)
     tab.assert_same_page()
-    assert not dash.browser.exceptions()
+    assert dash.browser.exceptions() == []
 
 
 def test_lost_windows_are_replaced_by_those_that_are_published_anew(dash: Dashboard) -> None:

@@ -154,7 +154,7 @@ def test_a_sample_looks_like_the_whole(dash: Dashboard, name: str, tmp_path: Pat
         assert all_points.inked > 300, f"view {number} is empty"
         allowed = ROUGH_PIXELS if name in ROUGH else EDGE_PIXELS
         assert differing <= allowed, f"view {number}: {differing} of {ours.pixels} pixels ({tmp_path})"
-    assert not dash.browser.exceptions()
+    assert dash.browser.exceptions() == []
 
 
 def test_zoomed_in_every_point_is_drawn_and_stays_so_when_points_are_appended(dash: Dashboard) -> None:

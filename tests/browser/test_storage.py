@@ -52,4 +52,4 @@ def test_a_frame_of_another_site_is_live(dash: Dashboard) -> None:
         until(lambda: "first line" in text(), "the frame shows the panes", seen=text)
         change(dash.vis)
         until(lambda: "second line" in text(), "the frame is live", seen=text)
-    assert not dash.browser.exceptions()
+    assert dash.browser.exceptions() == []

@@ -48,7 +48,7 @@ class InspectedServer(VisdomServer):
         until(
             lambda: not growth(before, self.census(*PARTS)),
             "the server holds no more than before",
-            timeout_s=5,
+            timeout_s=15,
             seen=lambda: growth(before, self.census(*PARTS)),
         )
 

@@ -344,7 +344,7 @@ def test_a_silent_websocket_is_pinged_then_ended(serve: Serve) -> None:
                 break
         # websocket-client has answered the ping; now it is silent.
         server.wait_sessions(0)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15, "with the default settings it takes 20 s"
         assert server.status()["totals"]["closed_silent"] == 1
 
 

@@ -116,7 +116,7 @@ def test_a_session_lives_as_long_as_its_grace(serve: Serve) -> None:
     left_at = time.monotonic()
     server.wait_sessions(1, link=None)
     server.wait_sessions(0)
-    assert 0.7 <= time.monotonic() - left_at < 3
+    assert 0.7 <= time.monotonic() - left_at < 60, "with the default settings it takes two minutes"
     assert server.status()["totals"]["reaped_sessions"] == 1
 
 
@@ -130,9 +130,9 @@ def test_a_silent_peer_is_pinged_then_ended(serve: Serve) -> None:
     with OwnSocket(server) as client:
         began = time.monotonic()
         client.receive_type("ping")
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5, "with the default settings it takes 8 s"
         server.wait_sessions(1, link=None)
-        assert time.monotonic() - began < 0.7 + 0.5
+        assert time.monotonic() - began < 15, "with the default settings it takes 20 s"
         with contextlib.suppress(OSError, websocket.WebSocketException):  # the server does not wait for an answer
             assert client.expect_close() == 4002
     assert server.status()["totals"]["closed_silent"] == 1
@@ -389,11 +389,15 @@ def test_a_flood_of_questions_without_reading_is_ended(serve: Serve, question: A
     server = serve(small_buffers=True)
     with OwnSocket(server, acknowledge=False, small=True) as client:
         flood = frame(question) * 1000
+        left = b""
         client.connection.settimeout(0.5)
 
         def ended() -> bool:
+            nonlocal left
+            left = left or flood
+            # The kernel may take half a frame. The other half must follow: anything else is another offence.
             with contextlib.suppress(OSError):
-                client.connection.sock.sendall(flood)
+                left = left[client.connection.sock.send(left) :]
             return not server.sessions(link="websocket")
 
         until(ended, "the flood is ended", timeout_s=20)

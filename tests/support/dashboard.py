@@ -64,7 +64,7 @@ class Dashboard:
         for tab in tabs:
             tab.assert_equals(self.server, env or self.env, timeout_s=timeout_s)
             tab.assert_same_page()
-        assert not self.browser.exceptions()
+        assert self.browser.exceptions() == []
 
     def save_evidence(self, directory: Path) -> None:
         """Everything a person needs to see why a test failed."""

@@ -21,7 +21,7 @@ from tests.support.served import Login, Served
 
 T = TypeVar("T")
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 
 
 class LocalServer(Served):

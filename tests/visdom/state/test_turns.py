@@ -238,7 +238,7 @@ def test_a_handler_that_takes_long_is_waited_for_once(press_in: Callable[..., An
             seen += [event["key"] for event in source.events()]
             assert time.monotonic() - began >= 0.5
             source.done()
-        assert time.monotonic() - began < 5, "each was waited for"
+        assert time.monotonic() - began < 9, "each was waited for: 10 s"
         assert seen == [str(number) for number in range(1, 21)]
 
 
