@@ -289,6 +289,48 @@ def requests_to_nobody(vis: Recorder) -> None:
 
 
 @scenario
+def missing_windows(vis: Recorder) -> None:
+    vis.text("there", win="there")
+    look_for(vis, "missing", vis.env)
+    if not NEW_VISDOM:
+        vis.win_hash("missing")
+    vis.update_window_opts("missing", opts={"title": "of nothing"})
+    vis.line(X=[1], Y=[2], win="missing", update="replace")
+    vis.line(X=[1], Y=[2], win="missing 2", name="a", update="append")
+    vis.line(X=None, Y=None, win="missing 3", name="a", update="remove")
+    vis.heatmap(X=np.ones((1, 3)), win="missing 4", update="appendRow")
+    vis.scatter(X=POINTS[:3], win="missing 5", name="a", update="replace")
+    if NEW_VISDOM:
+        vis.update_image_slider("missing", 1)
+        vis.get_env_state(vis.env)
+    vis.close("missing")
+    look_for(vis, "there", vis.env)
+
+
+@scenario
+def missing_environments(vis: Recorder) -> None:
+    none = f"{vis.env}_none"
+    look_for(vis, "missing", none)
+    vis.get_window_data(env=none)
+    if not NEW_VISDOM:
+        vis.win_hash("missing", env=none)
+    vis.save([none])
+    vis.fork_env(none, f"{none}_fork")
+    vis.delete_env(none)
+    vis.get_env_list()
+    vis.close(env=none)
+    vis.close("missing", env=none)
+    vis.update_window_opts("missing", opts={"title": "of nothing"}, env=none)
+    vis.line(X=[1], Y=[2], win="made", env=f"{none}_2", update="append")
+    vis.get_env_list()
+
+
+def look_for(vis: Recorder, win: str, env: str) -> None:
+    vis.win_exists(win, env=env)
+    vis.get_window_data(win=win, env=env)
+
+
+@scenario
 def malformed_requests(vis: Recorder) -> None:
     vis.text("one", win="a")
     for path in ("/events", "/update", "/close", "/win_data", "/win_exists", "/delete_env", "/env_state", "/fork_env", "/save"):
@@ -342,11 +384,16 @@ EXCEPTIONS: dict[str, list[Otherwise]] = {
         Otherwise("/events", FAILED, 200, "a window that was set without an index can be replaced", state=True)
     ],
 }
+EXCEPTIONS["missing_environments"] = EXCEPTIONS["requests_to_nobody"]
 EXCEPTIONS["malformed_requests"] = [Otherwise("/env/x", 200, REFUSED, "what is no object is refused everywhere")]
 if not NEW_VISDOM:
     EXCEPTIONS["malformed_requests"].append(Otherwise("/env_state", 200, REFUSED, "likewise"))
     EXCEPTIONS["deleting"] = [
         Otherwise("/delete_env", FAILED, 200, "nothing is left to fail when an environment was never saved, or is not there")
+    ]
+    EXCEPTIONS["missing_environments"] = [
+        *EXCEPTIONS["missing_environments"],
+        *EXCEPTIONS["deleting"],
     ]
 
 
@@ -357,7 +404,7 @@ def differs(expected: Exchange, status: int, reply: str) -> str | None:
         error = json.loads(reply)["error"]
         return None if {"code", "message", "field"} <= error.keys() else f"{expected.path}: no error in {reply}"
     if (expected.status, status) == (FAILED, NOT_FOUND):
-        return None if reply.startswith("no ") else f"{expected.path}: no reason in {reply}"
+        return None if "no window" in reply or "no environment" in reply else f"{expected.path}: no reason in {reply}"
     if status != expected.status:
         return f"{expected.path} {expected.body[:200]}: stock {expected.status}, ours {status} {reply[:200]}"
     if status < 400 and without_content_ids(parsed(reply)) != without_content_ids(parsed(expected.reply)):
@@ -378,6 +425,17 @@ def without_content_ids(value: Any) -> Any:
     if isinstance(value, list):
         return [without_content_ids(item) for item in value]
     return value
+
+
+def same_state(ours: VisdomServer, stock: VisdomServer, env: str) -> None:
+    """Everything that both hold in the environments of a scenario is the same, and in the same order."""
+    ours_now, stock_now = state(ours, env), state(stock, env)
+    assert list(ours_now) == list(stock_now)
+    for eid, windows in stock_now.items():
+        assert list(ours_now[eid]) == list(windows), eid
+        for win, window in windows.items():
+            assert ours_now[eid][win] == window, (eid, win)
+            assert list(ours_now[eid][win]) == list(window), "the order of members"
 
 
 def state(server: VisdomServer, prefix: str) -> dict[str, Any]:
@@ -406,13 +464,86 @@ def test_the_same_replies_and_the_same_state(stock: VisdomServer, ours: VisdomSe
         assert difference is None, difference
     assert met == set(expected), "an exception that does not happen any more"
     if not any(each.state for each in expected.values()):
-        ours_now, stock_now = state(ours, env), state(stock, env)
-        assert list(ours_now) == list(stock_now)
-        for eid, windows in stock_now.items():
-            assert list(ours_now[eid]) == list(windows), eid
-            for win, window in windows.items():
-                assert ours_now[eid][win] == window, (eid, win)
-                assert list(ours_now[eid][win]) == list(window), "the order of members"
+        same_state(ours, stock, env)
+
+
+def numbered(vis: Recorder, win: Any) -> list[object]:
+    """What a program does that keeps its windows under numbers, and what it is answered."""
+    answers = [
+        vis.line(X=[1], Y=[1], win=win, update="append", opts={"title": "loss"}),
+        vis.line(X=[2], Y=[4], win=win, update="append"),
+        vis.line(X=[2], Y=[4], win=win, name="b", update="append"),
+        vis.scatter(X=POINTS[:2], win=win, name="c", update="replace"),
+        vis.win_exists(win),
+        json.loads(vis.get_window_data(win=win))["content"],
+        vis.update_window_opts(win, opts={"title": "two"}),
+        vis.set_window_data(vis.get_window_data(win=win), win=win),
+        vis.line(X=[3], Y=[9], win=win, name="b", update="append"),
+        vis.line(X=None, Y=None, win=win, name="b", update="remove"),
+        vis.close(win),
+        vis.win_exists(win),
+        vis.text("made", win=win),
+        vis.text("and more", win=win, append=True),
+        vis.close(win),
+        vis.image(IMAGE, win=win, opts={"store_history": True}),
+        vis.image(IMAGE[::-1], win=win, opts={"store_history": True}),
+    ]
+    return [*answers, vis.update_image_slider(win, 0)] if NEW_VISDOM else answers
+
+
+@pytest.mark.parametrize("number", [2, 0, -1, 2.5])
+def test_a_number_does_what_its_text_does_with_visdom(stock: VisdomServer, ours: VisdomServer, number: float) -> None:
+    env = f"number_{uuid.uuid4().hex[:6]}"
+    by_text, by_number = Recorder(stock, env), Recorder(ours, env)
+    with warnings.catch_warnings(action="ignore"):
+        assert without_content_ids(numbered(by_number, number)) == without_content_ids(numbered(by_text, str(number)))
+    for each in (by_text, by_number):
+        each.session.close()
+    same_state(ours, stock, env)
+
+
+LOOKING: dict[str, Callable[[Recorder, str], object]] = {
+    "win_exists": lambda vis, env: vis.win_exists("missing", env=env),
+    "get_window_data": lambda vis, env: vis.get_window_data(win="missing", env=env),
+    "get_window_data of all": lambda vis, env: vis.get_window_data(env=f"{env}_none"),
+    "fork_env": lambda vis, env: vis.fork_env(f"{env}_none", f"{env}_fork"),
+    "delete_env": lambda vis, env: vis.delete_env(f"{env}_none"),
+    "close": lambda vis, env: vis.close("missing", env=env),
+    "close all": lambda vis, env: vis.close(env=env),
+    "save": lambda vis, env: vis.save([f"{env}_none"]),
+    "update": lambda vis, env: vis.update_window_opts("missing", opts={"title": "of nothing"}, env=env),
+    "append text": lambda vis, env: vis.text("to nothing", win="missing", env=env, append=True),
+    "append": lambda vis, env: vis.line(X=[1], Y=[2], win="made", env=env, update="append"),
+    "replace": lambda vis, env: vis.line(X=[1], Y=[2], win="missing", env=env, update="replace"),
+    "a refused update": lambda vis, env: vis.raw("/update", {"win": "t", "eid": env, "data": [{"type": "scatter"}]}),
+}
+if NEW_VISDOM:
+    LOOKING["get_env_state"] = lambda vis, env: vis.get_env_state(f"{env}_none")
+    LOOKING["finish_experiment"] = lambda vis, env: vis.finish_experiment(status="no status", env=env)
+else:
+    LOOKING["win_hash"] = lambda vis, env: vis.win_hash("missing", env=env)
+
+
+@pytest.mark.parametrize("suffix", ["", "_missing"])
+@pytest.mark.parametrize("name", LOOKING)
+def test_what_a_program_gets_for_what_is_not_there(stock: VisdomServer, ours: VisdomServer, name: str, suffix: str) -> None:
+    """What stock answers, or what is false where stock fails or refuses: programs test it with `if`."""
+    eid = f"look_{uuid.uuid4().hex[:6]}"
+    answers = []
+    for server in (stock, ours):
+        recorder = Recorder(server, eid)
+        recorder.text("there", win="t")
+        server.http.headers["Accept"] = "*/*"  # as Visdom's client asks
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                answers.append(LOOKING[name](recorder, f"{eid}{suffix}"))
+        finally:
+            server.http.headers["Accept"] = "application/json"
+            recorder.session.close()
+        if server is stock and recorder.exchanges[-1].status >= REFUSED:
+            answers[0] = None
+    expected, got = answers
+    assert got == expected or (not got and expected is None), answers
 
 
 def test_saved_environments_are_the_same_on_disk(stock: VisdomServer, ours: VisdomServer) -> None:

@@ -41,6 +41,12 @@ logger = logging.getLogger("visdom_transport.publishing")
 CONFLICT = 409
 """The status of what cannot be done because of a file in Visdom's directory."""
 
+NOT_FOUND = 404
+"""The status of what cannot be done because something is not there."""
+
+NO_WINDOW = "win does not exist"
+"""Visdom's answer to an update of a window that is not there."""
+
 Endpoint: TypeAlias = "Callable[[Transport, dict[str, Any]], str]"
 
 VISDOM_TYPES = frozenset({"image_history", "plot_history", "image", "text", "properties", "network", "embeddings"})
@@ -128,7 +134,7 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
     if eid not in transport.app.state and transport.storage.makes_environments:
         environment = transport.environments.begin(eid)
     if environment is None or win not in environment["jsons"]:
-        return create_window(transport, other, eid) if other is not None else "win does not exist"
+        return create_window(transport, other, eid) if other is not None else NO_WINDOW
     window = environment["jsons"][win]
     if not isinstance(window, dict):
         refuse("win", "is no window: something else was put in its place through /win_data")
@@ -143,6 +149,14 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
         return _left_to_visdom(transport, args)
     transport.changes.window_updated(eid, win, delta)
     return str(window.get("id", win))
+
+
+def update_over_http(transport: Transport, args: dict[str, Any]) -> str:
+    """The same. Without its environment Visdom fails (0.2.4), and to its client a sentence would be the window's id."""
+    answer, eid = update(transport, args), environment_id(args)
+    if answer == NO_WINDOW and eid not in transport.app.state:
+        refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
+    return answer
 
 
 def other_form(args: dict[str, Any]) -> dict[str, Any] | None:
@@ -277,6 +291,6 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
 ENDPOINTS: dict[str, Endpoint] = {"events": events, "update": update, "close": close, "embedding": embedding}
 
 post_events = posted(events)
-post_update = posted(update)
+post_update = posted(update_over_http)
 post_close = posted(close)
 post_embedding = posted(embedding)

@@ -16,6 +16,7 @@ from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.observed import is_unread
 from visdom_transport.visdom.publishing.endpoints import (
     CONFLICT,
+    NOT_FOUND,
     as_error,
     environment_id,
     parsed_body,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from visdom_transport.visdom.transport import Transport
 
 Check = Callable[["Transport", dict[str, Any]], None]
-
-NOT_FOUND = 404
 
 
 def checked(post: Callable[..., None]) -> Callable[..., None]:
