@@ -1,5 +1,8 @@
 /** How a plot is drawn with Plotly: made once, updated after that. */
 
+import { withTextsMeasuredOnce } from "./measures.js";
+import { withMembers } from "./members.js";
+
 /**
  * @typedef {Element & {id: string, data?: any[], layout?: any, on?: any, _fullLayout?: any}} Graph the element of a plot
  * @typedef {{data: any[], layout: any, config: any, isUpdate: boolean}} Request what Visdom's bundle wants an element to show
@@ -56,13 +59,13 @@ export class Plotter {
    */
   draw(element, { data, layout = {}, config, isUpdate }, traces) {
     if (!this.isDrawn(element) || !(isUpdate || data.every(({ type }) => UPDATABLE.has(type)))) {
-      return withLinkMeasuredOnce(() => this.#native.newPlot.call(this.#plotly, element, traces, layout, config));
+      return withTextsMeasuredOnce(() => this.#native.newPlot.call(this.#plotly, element, traces, layout, config));
     }
     keepZoom(element.layout, layout);
     // Arrays change in place: without another revision Plotly takes them for what they were. And it measures again only what is called
     // autosized. Neither is in what the bundle exports.
     return withMembers(layout, { datarevision: `drawn ${++this.#revision}`, autosize: layout.autosize ?? true }, () =>
-      withLinkMeasuredOnce(() => this.#native.react.call(this.#plotly, element, traces, layout, config)),
+      withTextsMeasuredOnce(() => this.#native.react.call(this.#plotly, element, traces, layout, config)),
     );
   }
 }
@@ -73,47 +76,6 @@ export class Plotter {
 function keepZoom(drawn, layout) {
   for (const axis of AXES) {
     if (drawn?.[axis]?.autorange === false && layout[axis]?.autorange !== false) layout[axis] = drawn[axis];
-  }
-}
-
-/** @type {SVGTextContentElement | undefined} */
-const texts = globalThis.SVGTextContentElement?.prototype;
-const measure = /** @type {() => number} */ (texts?.getComputedTextLength);
-/** How long the link is, by its text. @type {Map<string | null, number>} */
-const linkLengths = new Map();
-
-/**
- * Plotly measures its "Edit" link with every drawing. The browser would lay out for that what is about to change again: a fifth of what an
- * update takes.
- *
- * @template T
- * @param {() => T} run
- * @returns {T}
- */
-function withLinkMeasuredOnce(run) {
-  if (!texts) return run();
-  /** @this {SVGTextContentElement} */
-  function getComputedTextLength() {
-    if (!this.classList.contains("js-plot-link-container")) return measure.call(this);
-    const text = this.textContent;
-    const length = linkLengths.get(text) ?? measure.call(this);
-    linkLengths.set(text, length);
-    return length;
-  }
-  return withMembers(texts, { getComputedTextLength }, run);
-}
-
-/** @template T @param {any} owner @param {Record<string, unknown>} members it has while something runs @param {() => T} run @returns {T} */
-function withMembers(owner, members, run) {
-  const before = Object.keys(members).map((name) => /** @type {const} */ ([name, Object.hasOwn(owner, name), owner[name]]));
-  Object.assign(owner, members);
-  try {
-    return run();
-  } finally {
-    for (const [name, had, value] of before) {
-      if (had) owner[name] = value;
-      else delete owner[name];
-    }
   }
 }
 
