@@ -203,6 +203,20 @@ test("an axis that turns out to be of another type: the lines are drawn whole fr
   assert.equal(redrawn.length, 1);
 });
 
+test("Plotly is told of which types axes are that it has drawn, unless there is more on them than lines", async () => {
+  const typesOf = async (traces, layout, axes) => {
+    await setUp({ axes }).draw(traces, layout);
+    return [layout.xaxis?.type, layout.yaxis?.type];
+  };
+  const axes = { xaxis: {}, yaxis: {} };
+  assert.deepEqual(await typesOf([line(), line()], {}, axes), ["linear", "linear"]);
+  assert.deepEqual(await typesOf([line()], { xaxis: { type: "-" }, yaxis: { type: "log" } }, axes), ["linear", "log"]);
+  assert.deepEqual(await typesOf([line()], {}), [undefined, undefined]);
+  assert.deepEqual(await typesOf([line()], {}, { xaxis: { type: "category" }, yaxis: {} }), [undefined, "linear"]);
+  assert.deepEqual(await typesOf([line()], { template: {} }, axes), [undefined, undefined]);
+  assert.deepEqual(await typesOf([line(), { type: "bar", x: ["a"], y: [1] }], {}, axes), [undefined, undefined]);
+});
+
 test("an axis that never shows what it is told does not keep the page busy", async () => {
   const { draw, redrawn, element } = setUp({ axes: { xaxis: { range: [5000, 5001] }, yaxis: {} } });
   const whole = line();

@@ -3,7 +3,7 @@
  * hiding a trace.
  */
 
-import { seenOf } from "./axes.js";
+import { seenOf, typeOf } from "./axes.js";
 import { translate } from "./events.js";
 import { isLong, plan } from "./plan.js";
 import { picksOf, traceOf } from "./sample.js";
@@ -79,6 +79,7 @@ export class Sampler {
     this.#shown.set(element, shown);
     if (shown.samples.size) this.#elements.add(element);
     else this.#elements.delete(element);
+    if (layout && shown.samples.size === traces.length) tellTypes(layout, shown.samples, element._fullLayout);
     // When it has been drawn.
     queueMicrotask(() => this.#attend(element, shown));
     return traces.map((trace, index) => shown.samples.get(index)?.handed ?? trace);
@@ -138,6 +139,26 @@ export class Sampler {
     shown.attempts += attempts;
     shown.whole = shown.attempts >= MOST_ATTEMPTS;
     this.#redraw(element);
+  }
+}
+
+/**
+ * Tells Plotly of which type axes are that it has drawn before. It would find out from up to a thousand points of each, and write it into the
+ * layout as well.
+ *
+ * @param {any} layout
+ * @param {Map<number, Sample>} samples of all traces
+ * @param {any} drawn the layout that is drawn, if one is
+ */
+function tellTypes(layout, samples, drawn) {
+  // One of those may have an opinion.
+  if (layout.template) return;
+  for (const { x, y } of samples.values()) {
+    for (const { name, type } of [x, y]) {
+      if (drawn?.[name]?.type !== type) continue;
+      layout[name] ??= {};
+      if (typeOf(layout[name]) === undefined) layout[name].type = type;
+    }
   }
 }
 
