@@ -9,41 +9,28 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.browser import Tab
 from tests.support.dashboard import Dashboard
-from tests.support.publisher import Publisher
 from tests.support.server import VisdomServer
+from tests.support.viewing import (
+    COUNTS,
+    DRAWN,
+    IN_VIEW,
+    PANES,
+    append,
+    append_both,
+    assert_view_drawn,
+    fill,
+    graph,
+    plot_of,
+    publish_loss,
+    ranges,
+    wait_points,
+    zoom,
+)
 from tests.support.wait import during, until
 
-PANES = 200
-
-#: Of all plots in view: those that are not drawn, or not as the bundle wants them.
-UNDRAWN_IN_VIEW = """
-const { plots } = window.visdomTransport;
-return Array.from(document.querySelectorAll(".plotly-graph-div")).filter((graph) => {
-  const { top, bottom } = graph.getBoundingClientRect();
-  const seen = bottom > 0 && top < innerHeight && getComputedStyle(graph).visibility === "visible";
-  return seen && (plots.waiting(graph) || !graph.querySelector(".main-svg"));
-}).map(({ id }) => id);
-"""
-IN_VIEW = """
-return Array.from(document.querySelectorAll(".plotly-graph-div")).filter((graph) => {
-  const { top, bottom } = graph.getBoundingClientRect();
-  return bottom > 0 && top < innerHeight && getComputedStyle(graph).visibility === "visible";
-}).length;
-"""
-DRAWN = "return Array.from(document.querySelectorAll('.plotly-graph-div'), (graph) => graph.querySelector('.main-svg') !== null)"
-COUNTS = "return window.visdomTransport.plots.counts"
-SCROLL = "document.scrollingElement.scrollTo(0, arguments[0] * document.scrollingElement.scrollHeight)"
-#: The graph of the window that has this id.
-GRAPH = """
-const graphOf = (id) => Array.from(document.querySelectorAll(".react-grid-item")).find((item) => {
-  const bar = item.querySelector(".bar > div.pull-right:last-of-type");
-  return bar && bar.textContent === id;
-})?.querySelector(".plotly-graph-div");
-"""
 #: What the page holds of the server's state, beside what the bundle and Plotly write into what they show.
 REPLICA = """
 const { session } = window.visdomTransport;
@@ -70,61 +57,8 @@ def many(dash: Dashboard) -> Dashboard:
 @pytest.fixture
 def tab(dash: Dashboard) -> Tab:
     """A page that shows one line of two traces, `loss`."""
-    dash.vis.line(
-        X=[[1, 1], [2, 2], [3, 3], [4, 4]],
-        Y=[[1, 4], [2, 3], [3, 2], [4, 1]],
-        win="loss",
-        opts={"title": "loss", "legend": ["up", "down"], "width": 700, "height": 500},
-    )
+    publish_loss(dash.vis)
     return dash.watch()
-
-
-def fill(vis: Publisher, panes: int = PANES) -> None:
-    for number in range(panes):
-        vis.line(Y=[number, number + 1], X=[1, 2], win=f"w{number:03d}", opts={"title": f"plot {number:03d}"})
-
-
-def graph(tab: Tab, script: str, *arguments: object, win: str = "loss") -> Any:
-    """The result of a script about the `graph` of the window with this title."""
-    return tab.js(f"{GRAPH} const graph = graphOf({win!r}); {script}", *arguments)
-
-
-def plot_of(tab: Tab, selector: str = ".nsewdrag") -> WebElement:
-    tab.show()
-    return tab.browser.driver.find_element(By.CSS_SELECTOR, f".plotly-graph-div {selector}")
-
-
-def scroll(tab: Tab, share: float) -> None:
-    tab.js(SCROLL, share)
-
-
-def assert_view_drawn(tab: Tab, timeout_s: float = 20.0) -> None:
-    """Everything that a person sees is drawn, soon."""
-    until(
-        lambda: not tab.js(UNDRAWN_IN_VIEW),
-        "all plots in view are drawn",
-        timeout_s=timeout_s,
-        seen=lambda: tab.js(UNDRAWN_IN_VIEW),
-    )
-
-
-def append(dash: Dashboard, *wins: str, x: float = 5) -> None:
-    for win in wins:
-        dash.vis.line(Y=[7], X=[x], win=win, update="append")
-
-
-def test_200_plots_are_drawn_where_somebody_looks(many: Dashboard) -> None:
-    tab = many.watch()
-    assert_view_drawn(tab)
-    counts = tab.js(COUNTS)
-    assert counts["plots"] == PANES
-    assert tab.js(IN_VIEW) <= counts["drawn"] < PANES / 4
-    for share in (0.5, 0.9, 1.0, 0.2):
-        append(many, "w005", "w100", "w199", x=10 + share)
-        scroll(tab, share)
-        many.assert_current(tab)
-        assert_view_drawn(tab)
-    assert sum(tab.js(DRAWN)) < PANES
 
 
 def test_details_of_the_badge_say_how_many_are_drawn(many: Dashboard) -> None:
@@ -136,26 +70,6 @@ def test_details_of_the_badge_say_how_many_are_drawn(many: Dashboard) -> None:
         return root.querySelector(".details").innerText;
     """)
     assert f"{tab.js(COUNTS)['drawn']} of {PANES} drawn" in text
-
-
-def test_plot_is_drawn_with_its_newest_data_when_it_comes_into_view(many: Dashboard) -> None:
-    tab = many.watch()
-    for step in range(20):
-        append(many, "w199", x=3 + step)
-    many.assert_current(tab)
-    assert not graph(tab, "return graph.querySelector('.main-svg') !== null", win="plot 199")
-    scroll(tab, 1)
-    many.assert_current(tab)
-    assert graph(tab, "return graph.data[0].x.length", win="plot 199") == 22
-
-
-def test_live_updates_in_view_are_drawn_while_others_wait(many: Dashboard) -> None:
-    tab = many.watch()
-    for step in range(30):
-        append(many, "w000", "w150", x=3 + step)
-    until(lambda: graph(tab, "return graph.data[0].x.length", win="plot 000") == 32, "the plot in view is current")
-    assert_view_drawn(tab)
-    many.assert_current(tab)
 
 
 def test_filter(many: Dashboard) -> None:
@@ -217,79 +131,6 @@ def test_pane_that_is_dragged_keeps_its_plot(dash: Dashboard) -> None:
     assert_view_drawn(tab)
 
 
-def test_switching_to_another_environment(many: Dashboard) -> None:
-    other = f"{many.env}-other"
-    for number in range(30):
-        many.publisher(other).line(Y=[number, 1], X=[1, 2], win=f"w{number:03d}", opts={"title": f"plot {number:03d}"})
-    tab = many.watch()
-    scroll(tab, 1)
-    assert_view_drawn(tab)
-    for env in (other, many.env):
-        tab.select_envs(env)
-        many.assert_current(tab, env=env)
-        assert_view_drawn(tab)
-    until(lambda: tab.js(COUNTS)["plots"] == PANES, "plots of the other environment are forgotten", seen=lambda: tab.js(COUNTS))
-
-
-def test_compare_view(dash: Dashboard) -> None:
-    other = f"{dash.env}-other"
-    for vis in (dash.vis, dash.publisher(other)):
-        fill(vis, 60)
-    tab = dash.open(f"/compare/{dash.env}+{other}")
-    until(lambda: tab.js(COUNTS)["plots"] == 60, "all are compared", timeout_s=30)
-    for share in (0, 0.5, 1):
-        scroll(tab, share)
-        assert_view_drawn(tab)
-    assert graph(tab, "return graph.data.length", win="plot 059") == 2
-
-
-def test_closed_before_it_was_drawn(many: Dashboard) -> None:
-    tab = many.watch()
-    for number in range(100, PANES):
-        many.vis.close(win=f"w{number:03d}")
-    many.assert_current(tab)
-    until(lambda: tab.js(COUNTS)["plots"] == 100, "closed plots are forgotten", seen=lambda: tab.js(COUNTS))
-    scroll(tab, 1)
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-
-
-def test_link_is_cut_before_all_is_drawn(many: Dashboard) -> None:
-    tab = many.watch()
-    many.proxy.cut()
-    append(many, "w000", "w199")
-    many.vis.line(Y=[3, 2, 1], X=[1, 2, 3], win="w198", opts={"title": "plot 198"})
-    many.assert_current(tab)
-    scroll(tab, 1)
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-
-
-def test_refresh_at_the_bottom(many: Dashboard) -> None:
-    tab = many.watch()
-    scroll(tab, 1)
-    assert_view_drawn(tab)
-    tab.refresh()
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-    scroll(tab, 1)
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-
-
-def test_hidden_tab(many: Dashboard) -> None:
-    tab = many.watch()
-    tab.hide()
-    for step in range(50):
-        append(many, "w000", "w199", x=3 + step)
-    tab.unhide()
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-    scroll(tab, 1)
-    many.assert_current(tab)
-    assert_view_drawn(tab)
-
-
 def test_all_is_drawn_for_the_printer(dash: Dashboard) -> None:
     fill(dash.vis, 40)
     tab = dash.watch()
@@ -308,47 +149,6 @@ def test_plot_that_nobody_has_seen_can_be_downloaded(dash: Dashboard) -> None:
         "it is downloaded",
         seen=lambda: tab.js("return window.downloads"),
     )
-    dash.assert_current(tab)
-
-
-def zoom(tab: Tab) -> None:
-    """Drag a rectangle in the plot, as a person does."""
-    ActionChains(tab.browser.driver).move_to_element_with_offset(plot_of(tab), -80, -80).click_and_hold().move_by_offset(
-        80, 80
-    ).move_by_offset(60, 60).release().perform()
-    until(lambda: graph(tab, "return graph.layout.xaxis?.autorange === false"), "the plot is zoomed")
-
-
-def ranges(tab: Tab) -> Any:
-    return graph(tab, "const { xaxis, yaxis } = graph._fullLayout; return [...xaxis.range, ...yaxis.range]")
-
-
-def wait_points(tab: Tab, points: int) -> None:
-    until(lambda: graph(tab, "return graph.data[0].x.length") == points, f"{points} points are drawn", seen=lambda: ranges(tab))
-
-
-def append_both(dash: Dashboard, step: int) -> None:
-    dash.vis.line(X=[[5 + step, 5 + step]], Y=[[5 + step, 2]], win="loss", update="append", opts={"legend": ["up", "down"]})
-
-
-def test_zoom_is_kept_through_appends_and_a_double_click_takes_it_back(dash: Dashboard, tab: Tab) -> None:
-    assert_view_drawn(tab)
-    zoom(tab)
-    zoomed = ranges(tab)
-    for step in range(10):
-        append_both(dash, step)
-    wait_points(tab, 14)
-    assert ranges(tab) == pytest.approx(zoomed)
-
-    def shows_all() -> bool:
-        # On a busy machine two clicks may be too far apart to be one.
-        ActionChains(tab.browser.driver).move_to_element(plot_of(tab)).double_click().perform()
-        return bool(ranges(tab)[1] > 13)
-
-    until(shows_all, "all is shown", seen=lambda: ranges(tab))
-    append_both(dash, 20)
-    wait_points(tab, 15)
-    until(lambda: ranges(tab)[1] > 24, "the axis follows again", seen=lambda: ranges(tab))
     dash.assert_current(tab)
 
 
