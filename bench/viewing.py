@@ -1,12 +1,15 @@
 """What a page costs that shows more than fits on the screen, and lines of more points than the screen has columns.
 
 *Opening*: 200 lines of 1,000 points each, with the browser's cache warm. *In view*: from the navigation until the last pane that
-the window shows without scrolling is on the screen. *Busy*: the main thread's time in tasks until everything in view is drawn and
-the page is idle. *Scrolling*: from a jump to the end of the page until all that is then in view is drawn.
+the window shows without scrolling is on the screen. *Busy*: the processor's time that the main thread takes for its tasks until
+everything in view is drawn and the page is idle. *Scrolling*: from a jump to the end of the page until all that is then in view
+is drawn.
 
 *Appending*: one line, one point more at a steady rate. *Lag* is from just before a post until the frame that shows it is
-painted, on one clock; *busy* the share of the time that the main thread spends in tasks; *heap* the JavaScript heap after a
+painted, on one clock; *busy* the processor's time of the main thread in that time; *heap* the JavaScript heap after a
 collection of garbage. *Zoom*: from the choice of a thousandth of the line until it is drawn with all of its points.
+
+*Bokeh*, where it is installed: the same line in a Bokeh server, on a canvas.
 
 *First visit*: bytes of the files of the page with an empty cache, as the browser counts them.
 
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from .browser import Stream, lag_of, longest_task, page_files, served
@@ -158,6 +162,8 @@ LINES = (
     (1_000_000, 5, 60, 0.10, 90),
 )
 STOCK_LINES = ((10_000, 10), (100_000, 10))
+#: It draws no line of a million points within a minute.
+BOKEH_LINES = ((10_000, 10), (10_000, 50), (100_000, 10))
 
 
 def appending(bench: Bench, seconds: float) -> tuple[list[list[str]], list[Target]]:
@@ -169,6 +175,10 @@ def appending(bench: Bench, seconds: float) -> tuple[list[list[str]], list[Targe
             with Server("stock", page_files=page_files()) as server:
                 # It cannot keep up: what it holds in a few seconds tells enough.
                 rows.append(["stock", *described(points, rate, append(chromium, server, points, rate, min(seconds, 3.0))[0])])
+        for points, rate in BOKEH_LINES if find_spec("bokeh") else ():
+            bench.say(f"Bokeh: {points:,} points, {rate}/s")
+            with Server("bokeh") as server:
+                rows.append(["Bokeh", *described(points, rate, append(chromium, server, points, rate, seconds)[0])])
         for points, rate, lag_ms, busy, heap_mb in LINES:
             bench.say(f"{points:,} points, {rate}/s")
             with served() as server:

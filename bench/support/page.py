@@ -15,6 +15,8 @@ from selenium.webdriver.chrome.service import Service
 
 from .servers import BenchError, Server
 
+#: When a page of others hears its server.
+LIVE = {"stock": "document.body?.innerText.includes('online')", "bokeh": "window.Bokeh?.documents.length"}
 NOTES = (Path(__file__).parent / "page.js").read_text()
 FLAGS = (
     "--headless=new",
@@ -59,7 +61,7 @@ class Chromium:
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NOTES})
         self.driver.get(f"http://{host}:{server.port}/env/main")
         page = Page(self.driver, self.driver.current_window_handle)
-        live = "document.body?.innerText.includes('online')" if server.kind == "stock" else "phaseOf() === 'live'"
+        live = LIVE.get(server.kind, "phaseOf() === 'live'")
         page.until(f"const phaseOf = () => window.visdomTransport?.session.state.phase; return {live}", "the page is live")
         return page
 
@@ -87,8 +89,9 @@ class Page:
         self._driver.refresh()
 
     def busy_s(self) -> float:
-        """The time that the main thread has spent in tasks since this was asked for first, or the page was loaded again since."""
-        self.cdp("Performance.enable")
+        """The processor's time that the main thread has spent in tasks since this was asked for first, or the page was loaded
+        again since."""
+        self.cdp("Performance.enable", timeDomain="threadTicks")
         metrics = {each["name"]: each["value"] for each in self.cdp("Performance.getMetrics")["metrics"]}
         return float(metrics["TaskDuration"])
 

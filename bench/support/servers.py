@@ -1,4 +1,4 @@
-"""Server processes: stock Visdom, Visdom with our transport, and a bare tornado."""
+"""Server processes: stock Visdom, Visdom with our transport, a bare tornado, and Bokeh."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-Kind = Literal["stock", "ours", "bare"]
+Kind = Literal["stock", "ours", "bare", "bokeh"]
 
 PROCESSES = Path(__file__).parents[1] / "processes"
 START_TIMEOUT_S = 60.0
@@ -87,7 +87,7 @@ class Server:
         home = self._home or Path(self._directory.name)
         self.environment = self._environment(home)
         self._log = home / "log"
-        script = "bare_server.py" if self.kind == "bare" else "visdom_server.py"
+        script = f"{self.kind if self.kind in ('bare', 'bokeh') else 'visdom'}_server.py"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *self._options],
