@@ -18,7 +18,11 @@ import sys
 import zlib
 from typing import Any
 
+from acknowledging import Acknowledging
+
 PORT, DIALECT = int(sys.argv[1]), sys.argv[2]
+CREDIT = 2
+"""What a page grants that is near its server and draws quickly (`js/src/drawing/credit.js`)."""
 FEEDS = ("shared", "notifications", "env/main")
 MARK = re.compile(rb"mark-(\d+)-(\d+)")
 
@@ -31,7 +35,13 @@ def frame(text: bytes, opcode: int = 1) -> bytes:
 
 
 OWN, DEFLATE = DIALECT != "stock", DIALECT == "deflate"
-GREETING = {"type": "hello", "role": "browser", "window": 4, "feeds": dict.fromkeys(FEEDS), "compression": ["deflate"] * DEFLATE}
+GREETING = {
+    "type": "hello",
+    "role": "browser",
+    "window": CREDIT,
+    "feeds": dict.fromkeys(FEEDS),
+    "compression": ["deflate"] * DEFLATE,
+}
 HELLO = frame(json.dumps(GREETING).encode())
 UPGRADE = (
     f"GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -43,19 +53,24 @@ UPGRADE = (
 
 
 class Client(asyncio.Protocol):
-    """Takes frames apart, remembers marks, and acknowledges batches as docs/protocol.md asks."""
+    """Takes frames apart, remembers marks, and acknowledges batches as a page does that draws them at once."""
 
     transport: asyncio.Transport
 
     def __init__(self) -> None:
-        self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.greeted: asyncio.Future[None] = loop.create_future()
         self.messages = 0
         self.bytes = 0
         self.marks: dict[bytes, int] = {}
         self._buffer = bytearray()
         self._upgraded = False
         self._verdicts = 0
-        self._batches = 0
+        self._acknowledging = Acknowledging(CREDIT, loop.time, loop.call_later, self._say)
+        self._undrawn = 0
+
+    def _say(self, message: Any) -> None:
+        self.transport.write(frame(json.dumps(message).encode()))
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -78,7 +93,6 @@ class Client(asyncio.Protocol):
             self._upgraded = True
             if OWN:
                 self.transport.write(HELLO)
-        acknowledged = self._batches
         position = 0
         while len(buffer) >= position + 2:
             start, size = position + 2, buffer[position + 1]
@@ -95,8 +109,9 @@ class Client(asyncio.Protocol):
             self._take(buffer[position] & 0x0F, payload)
             position = start + size
         del buffer[:position]
-        if self._batches > acknowledged:
-            self.transport.write(frame(b'{"type":"ack","batches":%d}' % self._batches))
+        if self._undrawn:
+            self._acknowledging.drew(self._undrawn)
+            self._undrawn = 0
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == 9:
@@ -108,7 +123,8 @@ class Client(asyncio.Protocol):
             self.marks[window] = int(number)
         if OWN:
             if payload.startswith(b'{"type":"batch"'):
-                self._batches += 1
+                self._acknowledging.received(len(payload))
+                self._undrawn += 1
             elif payload.startswith(b'{"type":"subscribed"'):
                 self._verdicts += 1
             elif payload.startswith(b'{"type":"ping"'):

@@ -11,7 +11,8 @@
  * @typedef {{type: "hello", role: string, session: string | null, secret: string | null, window: number,
  *   compression: string[], feeds: Record<string, Position | null>}} Hello
  * @typedef {{type: "welcome", session: string, secret: string, link: string, resumed: boolean, server: string, version: string,
- *   readonly: boolean, heartbeat_s: number, dead_after_s: number, grace_s: number, poll_wait_s: number, detail?: string}} Welcome
+ *   readonly: boolean, heartbeat_s: number, dead_after_s: number, grace_s: number, poll_wait_s: number, window?: number,
+ *   detail?: string}} Welcome
  * @typedef {{type: "subscribed", feed: string, epoch: string, offset: number, recovered: boolean, reason: string,
  *   header: any}} Verdict
  *

@@ -110,6 +110,7 @@ export class Session {
         new Connection({
           link: makeLink(kind),
           hello: this.#hello(),
+          time,
           openedAt: time.now(),
           granted: this.#drawing.grantedByHello(kind),
         }),
@@ -264,7 +265,7 @@ export class Session {
       this.#commands.renumber();
     }
     this.#identity.keep(welcome.session, welcome.secret, this.#commands.lastId);
-    this.#drawing.welcomed(connection);
+    this.#drawing.welcomed(connection, welcome);
     this.#feeds.awaitOnly(Object.keys(hello.feeds));
     this.#catchUpWithHello(hello);
     for (const message of this.#commands.messages()) {

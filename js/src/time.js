@@ -36,6 +36,10 @@ export class Alarm {
     this.#handle = handle;
   }
 
+  get isSet() {
+    return this.#handle !== null;
+  }
+
   clear() {
     if (this.#handle !== null) {
       this.#time.clearTimeout(this.#handle);

@@ -77,6 +77,7 @@ def test_welcome_tells_who_the_client_is_and_how_to_behave(world: World) -> None
     assert welcome["link"] not in (welcome["session"], welcome["secret"])
     assert (welcome["heartbeat_s"], welcome["dead_after_s"]) == (limits.heartbeat_s, limits.dead_after_s)
     assert (welcome["grace_s"], welcome["poll_wait_s"]) == (limits.grace_s, limits.poll_wait_s)
+    assert welcome["window"] == limits.window_batches
     assert (welcome["server"], welcome["readonly"]) == ("s", False)
 
 
@@ -320,6 +321,26 @@ def test_no_more_batches_than_the_window_until_they_are_acknowledged(world: Worl
     world.set("env/a", "w", 0)
     assert len(talk.heard()) == 1
     assert talk.link.in_flight_bytes > 0, "too large a number does not count for later batches"
+
+
+def test_an_acknowledgement_may_come_later_than_the_drawing_it_tells_of(world: World) -> None:
+    talk = Talk(world, feeds={"env/a": None})
+
+    def drawn_s_ago() -> float | None:
+        (session,) = world.hub.status(world.now)["sessions"]
+        seconds: float | None = session["drawn_s_ago"]
+        return seconds
+
+    assert drawn_s_ago() is None
+    world.set("env/a", "w", 0)
+    talk.heard()
+    talk.say({"type": "ack", "batches": 1})
+    assert drawn_s_ago() == 0
+    talk.say({"type": "ack", "batches": 2, "ago_ms": 150})
+    assert drawn_s_ago() == 0.15
+    for ago_ms in (-1, "soon", 1.5, None, True):
+        assert [message["field"] for message in talk.say({"type": "ack", "batches": 3, "ago_ms": ago_ms})] == ["ago_ms"]
+    assert drawn_s_ago() == 0.15, "nothing was taken from these"
 
 
 def test_credit_0_holds_all_batches_and_no_control_message(world: World) -> None:

@@ -415,6 +415,7 @@ def test_status_shows_sessions_feeds_and_totals(stage: Stage) -> None:
             "subscriptions": ["env/a"],
             "events_behind": 0,
             "in_flight_bytes": len(sent[0]),
+            "drawn_s_ago": None,
             "seen_s_ago": 1.5,
             "resumes": 0,
             "conflated_events": 2,

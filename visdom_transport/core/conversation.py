@@ -155,6 +155,7 @@ class Conversation:
                 "dead_after_s": limits.dead_after_s,
                 "grace_s": limits.grace_s,
                 "poll_wait_s": limits.poll_wait_s,
+                "window": limits.window_batches,
                 "compression": COMPRESSION if self._dialect.compresses else None,
                 **self._facts,
             }
@@ -196,7 +197,9 @@ class Conversation:
         return name
 
     def _ack(self, message: dict[str, Any], now: float) -> None:
+        ago_ms = self._count(message, "ago_ms") if "ago_ms" in message else 0
         self.link.acknowledge(self._count(message, "batches"))
+        self.link.drawn_at = now - ago_ms / 1000
         # What changed since is collected with the next flush, for everybody at once.
         if self.link.held_back:
             self.link.on_news()

@@ -341,7 +341,8 @@ class Hub:
                     "subscriptions": list(session.subscriptions),
                     "events_behind": session.behind,
                     "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
-                    "seen_s_ago": round(now - session.seen_at, 3),
+                    "drawn_s_ago": seconds_since(session.link.drawn_at if session.link else None, now),
+                    "seen_s_ago": seconds_since(session.seen_at, now),
                     "resumes": session.resumes,
                     "conflated_events": session.problems.get(Cause.CONFLATED_EVENTS, 0),
                     "degraded": dict(session.problems),
@@ -354,6 +355,10 @@ class Hub:
             },
             "totals": {**self.totals, "waiting_links": len(self._waiting), **self.causes.totals},
         }
+
+
+def seconds_since(moment: float | None, now: float) -> float | None:
+    return None if moment is None else round(now - moment, 3)
 
 
 def check_position(position: Any, max_keys: int) -> None:

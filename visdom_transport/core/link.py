@@ -53,6 +53,8 @@ class Link:
         """Batches that may be in flight. The wire calls it a window."""
         self.heard_at = now
         self.pinged_at = now
+        self.drawn_at: float | None = None
+        """When the peer last drew a batch, as far as it has said."""
         self.on_news: Callable[[], None] = nothing
         self.on_close: Callable[[CloseCode], None] = nothing
         self.on_ping: Callable[[], None] = self._queue_ping

@@ -35,9 +35,10 @@ export class Drawing {
     return kind === "poll" ? this.#lag.credit : this.credit;
   }
 
-  /** @param {Connection} connection */
-  welcomed(connection) {
+  /** @param {Connection} connection @param {import("../protocol.js").Welcome} welcome */
+  welcomed(connection, welcome) {
     this.#lag.forgetTrips();
+    connection.serverWindow = welcome.window ?? 0;
     this.#measureTrip();
     // The page may have been hidden or shown since the hello.
     connection.grant(this.credit);
@@ -77,9 +78,7 @@ export class Drawing {
   /** The page was hidden: what it has not drawn, it will not draw. @param {Connection | null} connection */
   hidden(connection) {
     connection?.grant(this.credit);
-    if (connection?.oldest) {
-      connection.acknowledge();
-    }
+    connection?.acknowledge();
   }
 
   /** The page was shown. @param {Connection | null} connection */

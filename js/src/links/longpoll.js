@@ -23,6 +23,8 @@ export class LongPollLink {
   /** @type {"poll"} */
   kind = "poll";
   opened = false;
+  /** Nobody asks: a poll that ends is acknowledged at once. */
+  newestChars = 0;
   /** @type {Link["onmessage"]} */
   onmessage = () => {};
   onalive = () => {};

@@ -9,7 +9,9 @@ import { CLOSE, SUBPROTOCOL } from "../protocol.js";
  * @property {boolean} opened whether the way to the server was open at some time
  * @property {(hello: import("../protocol.js").Hello) => void} open
  * @property {(message: any) => void} send
- * @property {(batches: number) => void} acknowledge so many batches of this link have been applied and drawn
+ * @property {number} newestChars how many characters the newest message has
+ * @property {(batches: number, agoMs: number) => void} acknowledge so many batches of this link have been applied and drawn, the last of
+ *   them so long ago
  * @property {(code?: number, reason?: string) => void} close
  * @property {(message: any) => void} onmessage
  * @property {() => void} onalive a sign of life without a message
@@ -22,6 +24,7 @@ export class WebSocketLink {
   /** @type {"websocket"} */
   kind = "websocket";
   opened = false;
+  newestChars = 0;
   /** @type {Link["onmessage"]} */
   onmessage = () => {};
   onalive = () => {};
@@ -65,6 +68,7 @@ export class WebSocketLink {
 
   /** @param {any} data */
   #receive(data) {
+    this.newestChars = data.length;
     let message;
     try {
       message = JSON.parse(data);
@@ -83,9 +87,9 @@ export class WebSocketLink {
     }
   }
 
-  /** @param {number} batches */
-  acknowledge(batches) {
-    this.send({ type: "ack", batches });
+  /** @param {number} batches @param {number} agoMs */
+  acknowledge(batches, agoMs) {
+    this.send({ type: "ack", batches, ...(agoMs > 0 && { ago_ms: agoMs }) });
   }
 
   close(code = 1000, reason = "") {
