@@ -27,6 +27,7 @@ def python(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 WRONG = [
     ("VISDOM_TRANSPORT_READONLY_HTTP", "refused", "VISDOM_TRANSPORT_READONLY_HTTP must be one of allow, refuse, not 'refused'"),
+    ("VISDOM_TRANSPORT_KEEP", "all", "VISDOM_TRANSPORT_KEEP must be one of newest, overview, not 'all'"),
     ("VISDOM_TRANSPORT_DETAIL", "all", "VISDOM_TRANSPORT_DETAIL must be one of screen, full, not 'all'"),
     ("VISDOM_TRANSPORT_GRACE_S", "x", "VISDOM_TRANSPORT_GRACE_S must be a number"),
     ("VISDOM_TRANSPORT_READONLY_HTP", "refuse", "the nearest is VISDOM_TRANSPORT_READONLY_HTTP"),

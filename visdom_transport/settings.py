@@ -77,7 +77,10 @@ class Settings(Limits):
     """A larger body of any other request, a publisher's or a page's of stock, is refused. The default is Visdom's own bound."""
 
     max_points: int | None = None
-    """Points of each trace of a plot, first in first out. A window's own `opts` go before. Not set: no bound."""
+    """Points of each trace of a plot. A window's own `opts` go before. Not set: no bound."""
+
+    keep: Literal["newest", "overview"] = "newest"
+    """Which points those are: the newest, or fewer of the whole run, exact where it is new. A window's own `opts` go before."""
 
     max_lines: int | None = None
     """Lines of a text window."""

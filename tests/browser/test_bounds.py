@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.support.browser import Tab
 from tests.support.dashboard import Dashboard
@@ -30,6 +31,32 @@ def test_cut_during_1000_appends_a_replace_and_a_change_of_the_bound(dash: Dashb
     dash.assert_current(tab)
     (trace,) = dash.server.windows(dash.env)["loss"]["content"]["data"]
     assert len(trace["x"]) == 150
+
+
+@pytest.mark.parametrize("link", ["websocket"], indirect=True)
+def test_an_overview_of_a_long_run_is_the_same_on_the_page(dash: Dashboard) -> None:
+    """Over one kind of link: what is thinned is like any other change of a window."""
+    vis = dash.vis
+    vis.line(Y=[0.0], X=[0], win="run", opts={"title": "Run", "max_points": 200, "keep": "overview"})
+    tab = dash.watch()
+
+    def publish(first: int) -> None:
+        for step in range(first, first + 400):
+            y = {150: 50.0, 700: -50.0}.get(step, float(step % 7))
+            vis.line(Y=[y], X=[step], win="run", update="append")
+
+    publish(1)
+    dash.assert_current(tab)
+    dash.proxy.refuse()
+    tab.wait_live(False)
+    publish(401)
+    dash.proxy.accept()
+    tab.wait_live()
+    dash.assert_current(tab)
+    (trace,) = dash.server.windows(dash.env)["run"]["content"]["data"]
+    assert 100 <= len(trace["x"]) <= 200
+    assert (trace["x"][0], trace["x"][-1]) == (0, 800)
+    assert {(150, 50.0), (700, -50.0)} <= set(zip(trace["x"], trace["y"], strict=True))
 
 
 def test_an_hour_of_republishing_leaves_points_and_heap_where_they_were(dash: Dashboard) -> None:

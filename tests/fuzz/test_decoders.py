@@ -25,6 +25,7 @@ from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_
 from visdom_transport.visdom.durability.history import Base, BaseMismatch, History, Stamp, is_sound
 from visdom_transport.visdom.publishing.exactly_once import publish
 from visdom_transport.visdom.updates import UnknownUpdate, UpdateRefused, WindowBounds, apply_update, refusal_text
+from visdom_transport.visdom.updates.choices import CHOICES
 
 # --- deltas ---
 
@@ -107,7 +108,12 @@ WINDOWS = st.one_of(
 @given(
     WINDOWS,
     UPDATE | EVENTS,
-    st.sampled_from([WindowBounds(), WindowBounds(max_points=3, max_lines=2, max_images=1, max_old_content=1)]),
+    st.builds(
+        WindowBounds,
+        *[st.sampled_from([None, 1, 3, 9])] * 2,
+        *[st.sampled_from([None, 1])] * 2,
+        keep=st.sampled_from(CHOICES["keep"]),
+    ),
 )
 def test_an_update_is_applied_or_refused_as_a_whole(
     window: dict[str, Any], update: dict[str, Any], server_bounds: WindowBounds

@@ -31,7 +31,7 @@ _WITH_CONTENT = frozenset({"text", "image", "image_history", "properties", "netw
 _UNSURE = frozenset({"embeddings", "plot_history", "image_compare", "table"})
 _ESCAPED = str.maketrans({"/": "_", "\\": "_", "\n": "-", "\r": "-"})
 _BOUNDS = ("max_points", "max_lines", "max_images", "max_old_content")
-_DETAILS = (None, "screen", "full")
+_CHOICES = {"detail": (None, "screen", "full"), "keep": (None, "newest", "overview")}
 
 
 def window_of(eid: object, win: object) -> Window:
@@ -221,7 +221,7 @@ def _is_plain(opts: Any) -> bool:
         return True
     if not isinstance(opts, dict) or "comment" in opts:
         return False
-    if opts.get("detail") not in _DETAILS:
+    if any(opts.get(name) not in words for name, words in _CHOICES.items()):
         return False
     return all(opts.get(name) is None or (type(opts[name]) is int and opts[name] > 0) for name in _BOUNDS)
 

@@ -120,7 +120,7 @@ embeddings_updates = st.one_of(
     st.just({"update_type": "Other"}),
 ).map(lambda data: {"win": "w", "data": data})
 
-SERVER_BOUNDS = st.builds(WindowBounds, *[st.none() | st.integers(1, 5)] * 4)
+SERVER_BOUNDS = st.builds(WindowBounds, *[st.none() | st.integers(1, 5)] * 4, keep=st.sampled_from(["newest", "overview"]))
 
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 

@@ -1,10 +1,10 @@
-"""Bounds, first in first out: how much of its past a window keeps."""
+"""Bounds: how much of its past a window keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from visdom_transport.core.delta import Operation, Path
 from visdom_transport.visdom.updates.errors import refuse
@@ -23,9 +23,11 @@ class WindowBounds:
     """Entries of an image or plot history."""
     max_old_content: int | None = None
     """Former point sets of an embeddings window."""
+    keep: Literal["newest", "overview"] = "newest"
+    """What `max_points` keeps: the newest points, or fewer of the whole run. Everything else is kept first in, first out."""
 
 
-BOUNDS = tuple(field.name for field in fields(WindowBounds))
+BOUNDS = tuple(field.name for field in fields(WindowBounds) if field.name != "keep")
 
 
 def read_bounds(opts: object) -> dict[str, int]:

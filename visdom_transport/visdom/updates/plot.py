@@ -9,7 +9,7 @@ from visdom_transport.core.delta import Operation
 from visdom_transport.visdom.updates import heatmap, points
 from visdom_transport.visdom.updates.check import entry, optional_object
 from visdom_transport.visdom.updates.check import member as required
-from visdom_transport.visdom.updates.detail import OPTION, check_detail
+from visdom_transport.visdom.updates.choices import CHOICES, check_choice
 from visdom_transport.visdom.updates.errors import refuse
 from visdom_transport.visdom.updates.operations import assign
 from visdom_transport.visdom.updates.rules import Rules
@@ -40,14 +40,14 @@ def plan(window: dict[str, Any], args: dict[str, Any], rules: Rules) -> tuple[li
     return operations + changes, touched
 
 
-def trim(window: dict[str, Any], touched: Iterable[int] | None, bound: int | None) -> list[Operation]:
-    """Drop the oldest points of the traces that were ``touched`` (None: of all)."""
+def trim(window: dict[str, Any], touched: Iterable[int] | None, bound: int | None, keep: str) -> list[Operation]:
+    """Keep no more than ``bound`` points of the traces that were ``touched`` (None: of all)."""
     content = window.get("content")
     traces = content.get("data") if isinstance(content, dict) else None
     if bound is None or not isinstance(traces, list):
         return []
     indices = range(len(traces)) if touched is None else touched
-    return [operation for i in indices for operation in points.trim(traces[i], [*_DATA, i], bound)]
+    return [operation for i in indices for operation in points.trim(traces[i], [*_DATA, i], bound, window.get("keep", keep))]
 
 
 def _layout(content: dict[str, Any], layout: dict[str, Any]) -> list[Operation]:
@@ -67,8 +67,8 @@ def _options(window: dict[str, Any], opts: dict[str, Any], rules: Rules) -> list
             continue
         if key in _RESERVED:
             refuse(f"opts.{key}", "is not an option")
-        if key == OPTION:
-            check_detail(value)
+        if key in CHOICES:
+            check_choice(key, value)
         if key == "caption" and rules.caption_in_content:
             operations += assign(window["content"], ["content"], key, value)
         else:

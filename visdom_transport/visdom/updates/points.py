@@ -1,4 +1,4 @@
-"""Traces made of points: appending, replacing, and dropping the oldest."""
+"""Traces made of points: appending, replacing, and keeping no more than a bound."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from visdom_transport.visdom.updates.bounds import drop
 from visdom_transport.visdom.updates.check import array
 from visdom_transport.visdom.updates.errors import refuse
 from visdom_transport.visdom.updates.operations import are_atoms, assign
+from visdom_transport.visdom.updates.overview import survivors
 from visdom_transport.visdom.updates.rules import Rules
 
 _TRACE_TYPES = frozenset({"scatter", "scattergl", "scatter3d", "custom"})
@@ -42,21 +43,31 @@ def plan(
     return operations + _marker(trace, path, data.get("marker"), field, append)
 
 
-def trim(trace: Any, path: list[str | int], bound: int | None) -> list[Operation]:
-    """Drop the oldest points beyond ``bound`` from every array that holds one value per point."""
+def trim(trace: Any, path: list[str | int], bound: int | None, keep: str) -> list[Operation]:
+    """Drop the points beyond ``bound`` from every array that holds one value per point: the oldest, or with "overview" those that
+    the whole run can be seen without."""
     if bound is None or not isinstance(trace, dict) or str(trace.get("type", "scatter")) not in _TRACE_TYPES:
         return []
-    excess = max((len(trace[axis]) for axis in _AXES if isinstance(trace.get(axis), list)), default=0) - bound
-    if excess <= 0:
+    length = max((len(trace[axis]) for axis in _AXES if isinstance(trace.get(axis), list)), default=0)
+    if length <= bound:
         return []
+    arrays = {address: held for address in _POINT_ARRAYS if (held := _array_at(trace, address))}
+    if keep == "overview":
+        drawn = arrays.get(("z",) if "z" in trace else ("y",), [])
+        kept = survivors([*drawn[:length], *[None] * (length - len(drawn))], bound)
+        return [["set", [*path, *address], [held[i] for i in kept if i < len(held)]] for address, held in arrays.items()]
+    excess = length - bound
     operations: list[Operation] = []
-    for address in _POINT_ARRAYS:
-        holder: Any = trace
-        for key in address:
-            holder = holder.get(key) if isinstance(holder, dict) else None
-        if isinstance(holder, list) and holder:
-            operations += drop([*path, *address], len(holder), max(0, len(holder) - excess))
+    for address, held in arrays.items():
+        operations += drop([*path, *address], len(held), max(0, len(held) - excess))
     return operations
+
+
+def _array_at(trace: dict[str, Any], address: tuple[str, ...]) -> list[Any] | None:
+    holder: Any = trace
+    for key in address:
+        holder = holder.get(key) if isinstance(holder, dict) else None
+    return holder if isinstance(holder, list) else None
 
 
 def _is_void(data: dict[str, Any], field: str, rules: Rules) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from visdom_transport.core.delta import Operation
 from visdom_transport.visdom.updates import embeddings, history, plot, text
 from visdom_transport.visdom.updates.bounds import WindowBounds, assign_bounds, limit, read_bounds
-from visdom_transport.visdom.updates.detail import assign_detail
+from visdom_transport.visdom.updates.choices import assign_choices
 from visdom_transport.visdom.updates.errors import UnknownUpdate, refuse
 from visdom_transport.visdom.updates.operations import carry_out
 from visdom_transport.visdom.updates.rules import Rules
@@ -52,9 +52,9 @@ def apply_update(
     content_id = str(uuid.uuid4())
     _check_kind(kind, args.get("data"), rules)
     if kind == "plot":
-        operations = _update_plot(window, args, rules, bound, bounds)
+        operations = _update_plot(window, args, rules, bound, bounds, server_bounds.keep)
     elif args.get("data") is None and bounds:
-        operations = _carried_out(window, assign_bounds(window, bounds)) + _trim(window, kind, bound)
+        operations = _carried_out(window, assign_bounds(window, bounds)) + _trim(window, kind, bound, server_bounds.keep)
     else:
         # Visdom's own bounds count only where Visdom applies them: when something is added.
         growing = bound if bound is not None else rules.bounds[kind]
@@ -72,11 +72,11 @@ def bound_window(window: dict[str, Any], server_bounds: WindowBounds, opts: obje
     """Keep what ``opts`` say for a window just created, trim it to its bounds, and return what was done.
 
     Raises:
-        UpdateRefused: a bound is not a positive integer, or there is no such detail. The window is unchanged.
+        UpdateRefused: a bound is not a positive integer, or an option none of its words. The window is unchanged.
     """
-    operations = _carried_out(window, assign_bounds(window, read_bounds(opts)) + assign_detail(window, opts))
+    operations = _carried_out(window, assign_bounds(window, read_bounds(opts)) + assign_choices(window, opts))
     kind = str(window.get("type"))
-    return operations + _trim(window, kind, limit(_BOUND_OF.get(kind, ""), window, server_bounds))
+    return operations + _trim(window, kind, limit(_BOUND_OF.get(kind, ""), window, server_bounds), server_bounds.keep)
 
 
 def refusal_text(window: Mapping[str, Any], rules: Rules) -> str | None:
@@ -95,20 +95,20 @@ def refusal_text(window: Mapping[str, Any], rules: Rules) -> str | None:
 
 
 def _update_plot(
-    window: dict[str, Any], args: dict[str, Any], rules: Rules, bound: int | None, bounds: Mapping[str, int]
+    window: dict[str, Any], args: dict[str, Any], rules: Rules, bound: int | None, bounds: Mapping[str, int], keep: str
 ) -> list[Operation]:
     operations, touched = plot.plan(window, args, rules)
     tightened = bounds.get("max_points", window.get("max_points")) != window.get("max_points")
     carry_out(window, operations)
-    return operations + _carried_out(window, plot.trim(window, None if tightened else touched, bound))
+    return operations + _carried_out(window, plot.trim(window, None if tightened else touched, bound, keep))
 
 
-def _trim(window: dict[str, Any], kind: str, bound: int | None) -> list[Operation]:
+def _trim(window: dict[str, Any], kind: str, bound: int | None, keep: str) -> list[Operation]:
     """Drop what is beyond the bound."""
     if kind == "text":
         return text.trim(window, bound)
     if kind == "plot":
-        return _carried_out(window, plot.trim(window, None, bound))
+        return _carried_out(window, plot.trim(window, None, bound, keep))
     if kind == "embeddings":
         return _carried_out(window, embeddings.trim(window, bound))
     return _carried_out(window, history.trim(window, bound)) if kind in history.SELECTIONS else []
