@@ -14,6 +14,7 @@ BUDGETS_S = {
     "append": 80,
     "text": 40,
     "sliding": 50,
+    "overview": 60,
     "images": 60,
     "fanout": 210,
     "idle": 120,

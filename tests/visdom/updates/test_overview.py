@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import random
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.visdom.updates.oracle import apply_reference, written
 from visdom_transport.client import calls
 from visdom_transport.visdom.updates import V0_2_4, UpdateRefused, WindowBounds, apply_update, bound_window
 from visdom_transport.visdom.updates.choices import CHOICES
+from visdom_transport.visdom.updates.overview import survivors
 
 OVERVIEW = WindowBounds(keep="overview")
 
@@ -26,9 +28,11 @@ def plot(y: list[Any], start: int = 0, **members: Any) -> dict[str, Any]:
     return {"type": "plot", "contentID": "c", "content": {"data": [trace], "layout": {}}}
 
 
-def append(window: dict[str, Any], y: list[Any], start: int, server_bounds: WindowBounds = OVERVIEW, **more: Any) -> list[Any]:
+def append(
+    window: dict[str, Any], y: list[Any], start: int, server_bounds: WindowBounds = OVERVIEW, data_x: list[Any] | None = None
+) -> list[Any]:
     """Append points, and check that the operations do to a copy what was done to the window."""
-    data = [{"type": "scatter", "x": list(range(start, start + len(y))), "y": y, **more}]
+    data = [{"type": "scatter", "x": data_x or list(range(start, start + len(y))), "y": y}]
     before = copy.deepcopy(window)
     operations = apply_update(window, {"data": data, "append": True}, server_bounds, rules=V0_2_4)
     assert written(apply_reference(before, operations)) == written(window)
@@ -64,6 +68,31 @@ def test_the_whole_run_stays_in_a_bounded_number_of_points(runs: list[list[Any]]
             held = [value for value in y if type(value) in (int, float)]
             assert (min(held, default=None), max(held, default=None)) == (min(numbers, default=None), max(numbers, default=None))
             assert len(x) >= min(len(everything), bound // 2)
+
+
+@pytest.mark.parametrize("dates", [False, True], ids=["numbers", "dates"])
+def test_the_beginning_is_no_coarser_than_the_middle(dates: bool) -> None:
+    """However often it was thinned. x need not be regular."""
+    window = plot([])
+    bound_window(window, OVERVIEW, {"max_points": 400})
+    begin = datetime(2026, 1, 1)
+    for n in range(0, 20_000, 10):
+        x = [number + (0.5 if number % 3 else 0) for number in range(n, n + 10)]
+        shown = [(begin + timedelta(minutes=minute)).isoformat(" ") for minute in x] if dates else x
+        append(window, [math.sin(number) for number in x], n, data_x=shown)
+    held = window["content"]["data"][0]["x"]
+    minutes = [(datetime.fromisoformat(value) - begin).total_seconds() / 60 for value in held] if dates else held
+    tenths = [sum(1 for minute in minutes if k * 2_000 <= minute < (k + 1) * 2_000) for k in range(9)]
+    assert max(tenths) <= 2 * min(tenths), tenths
+    assert sum(tenths) >= 60
+
+
+def test_points_in_no_order_are_counted() -> None:
+    chance = random.Random(3)
+    x = [chance.random() for _ in range(100)]
+    assert survivors(x, x, 40) == survivors(range(100), x, 40)
+    assert survivors(["a"] * 100, x, 40) == survivors(range(100), x, 40)
+    assert survivors([1] * 100, x, 40) == survivors(range(100), x, 40)
 
 
 def test_a_gap_of_a_line_stays_a_gap() -> None:

@@ -1,47 +1,72 @@
 """Which points stay when a trace keeps an overview of its whole run: coarse where it is old, exact where it is new.
 
-The newest half of the bound is never touched. What is older is thinned until it fits: of each four neighbours the least and the
-greatest stay, so a spike or a dip is there for good. What is thinned has been thinned before where it is older still: the run
-becomes coarser towards its beginning, and its first point stays. A trace grows by a quarter of its bound before it is thinned
-again, so each appended point pays for about two that are looked at, and for three that are sent.
+The newest half of the bound is never touched. What is older is divided into equal stretches of x, and of each the least and
+the greatest point stay: the run is as coarse at its beginning as in its middle, and becomes coarser as it goes on. A spike or a
+dip is there for good. A trace grows by about a quarter of its bound before it is thinned again, so each appended point pays for
+about two that are looked at, and for three that are sent.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
-GROUP: Final = 4
-
 LEAST_BOUND: Final = 8
-"""With a smaller bound there is no group to be thinned: the first point and the newest stay."""
+"""A smaller bound makes no stretch of x: the first point and the newest stay."""
 
 
-def survivors(values: Sequence[Any], bound: int) -> list[int]:
-    """Return the indices of at most ``bound`` points, in order. ``values`` are what is drawn; null and NaN are gaps of a line."""
-    indices = list(range(len(values)))
-    while len(indices) > bound >= LEAST_BOUND:
-        newest = len(indices) - bound // 2
-        indices = _thinned(values, indices[:newest]) + indices[newest:]
-    if len(indices) > bound:
-        indices = indices[:1] * (bound > 1) + indices[len(indices) - max(1, bound - 1) :]
-    return indices
+def survivors(x: Sequence[Any], y: Sequence[Any], bound: int) -> list[int]:
+    """Return the indices of at most ``bound`` points, in order.
+
+    Args:
+        x: where the points are. In order, as numbers or as dates, it is divided; anything else counts by the number of points.
+        y: what is drawn, as many. Null and NaN are gaps of a line.
+        bound: at least 1.
+    """
+    count = len(y)
+    if count <= bound:
+        return list(range(count))
+    if bound < LEAST_BOUND:
+        return [0] * (bound > 1) + list(range(count - max(1, bound - 1), count))
+    old = count - bound // 2
+    return [*_thinned(_places(x[:old]), y[:old], bound // 8), *range(old, count)]
 
 
-def _thinned(values: Sequence[Any], indices: list[int]) -> list[int]:
-    kept = indices[:1]
-    for start in range(1, len(indices), GROUP):
-        group = indices[start : start + GROUP]
-        numbers = [index for index in group if _is_number(values[index])]
-        if numbers:
-            chosen = {min(numbers, key=values.__getitem__), max(numbers, key=values.__getitem__)}
-            # A line that was interrupted stays so.
-            chosen.update(next(([index] for index in group if _is_gap(values[index])), ()))
-            kept += sorted(chosen)
-        else:
-            kept += group if len(group) < GROUP else [group[0], group[-1]]
-    return kept
+def _thinned(places: Sequence[float], y: Sequence[Any], stretches: int) -> list[int]:
+    kept = {0}
+    first, last = places[0], places[-1]
+    per_place = stretches / (last - first)
+    begin = 0
+    while begin < len(places):
+        stretch = int((places[begin] - first) * per_place)
+        end = begin + 1
+        while end < len(places) and int((places[end] - first) * per_place) == stretch:
+            end += 1
+        kept |= _told_by(range(begin, end), y)
+        begin = end
+    return sorted(kept)
+
+
+def _told_by(indices: range, y: Sequence[Any]) -> set[int]:
+    """Those of a stretch that make the same picture of it: its extremes, and that a line is interrupted."""
+    numbers = [index for index in indices if _is_number(y[index])]
+    if not numbers:
+        return {indices[0]}
+    gap = next(([index] for index in indices if _is_gap(y[index])), [])
+    return {min(numbers, key=y.__getitem__), max(numbers, key=y.__getitem__), *gap}
+
+
+def _places(x: Sequence[Any]) -> Sequence[float]:
+    """Where the points are, in order and not all at one place."""
+    try:
+        places = [float(value) if _is_number(value) else datetime.fromisoformat(value).timestamp() for value in x]
+    except (TypeError, ValueError, OverflowError):
+        return range(len(x))
+    is_ordered = all(one <= other for one, other in pairwise(places)) and places[0] < places[-1]
+    return places if is_ordered and math.isfinite(places[-1] - places[0]) else range(len(x))
 
 
 def _is_number(value: Any) -> bool:

@@ -53,14 +53,18 @@ def trim(trace: Any, path: list[str | int], bound: int | None, keep: str) -> lis
         return []
     arrays = {address: held for address in _POINT_ARRAYS if (held := _array_at(trace, address))}
     if keep == "overview":
-        drawn = arrays.get(("z",) if "z" in trace else ("y",), [])
-        kept = survivors([*drawn[:length], *[None] * (length - len(drawn))], bound)
+        x, y = (_filled(arrays.get((axis,), []), length) for axis in ("x", "z" if "z" in trace else "y"))
+        kept = survivors(x, y, bound)
         return [["set", [*path, *address], [held[i] for i in kept if i < len(held)]] for address, held in arrays.items()]
     excess = length - bound
     operations: list[Operation] = []
     for address, held in arrays.items():
         operations += drop([*path, *address], len(held), max(0, len(held) - excess))
     return operations
+
+
+def _filled(values: list[Any], length: int) -> list[Any]:
+    return [*values, *[None] * (length - len(values))]
 
 
 def _array_at(trace: dict[str, Any], address: tuple[str, ...]) -> list[Any] | None:
