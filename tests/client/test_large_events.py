@@ -129,7 +129,7 @@ def test_a_client_of_stock_is_given_every_click_on_a_large_image(serve: Serve, m
 def test_a_large_event_takes_longer_than_a_silence_that_means_death(
     serve: Serve, listener_of: Callable[..., Listener], kind: str
 ) -> None:
-    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 2, "poll_wait_s": 1}, small_buffers=True)
+    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 3.5, "poll_wait_s": 1}, small_buffers=True)
     show(server, "large", 5 * BYTES_PER_S)
     show(server, "small", 1_000)
     with FaultProxy(server.port, buffer_bytes=32_768) as proxy:

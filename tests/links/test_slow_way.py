@@ -12,7 +12,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.stock_peers import StockSocket
 
 BYTES_PER_S = 300_000
-LARGE = "x" * 7 * BYTES_PER_S
+LARGE = "x" * 9 * BYTES_PER_S
 
 
 @contextmanager
@@ -39,15 +39,15 @@ def test_a_large_window_is_on_its_way_while_small_ones_arrive(serve: Callable[..
             tab.until(lambda text=text: windows["small"]["content"] == text, "the small window")
             arrived.append("large" in windows)
         assert arrived == [False] * 5
-        tab.converge(timeout_s=20)
+        tab.converge(timeout_s=40)
 
 
 def test_a_stock_page_that_takes_a_large_window_slowly_is_not_dead(serve: Callable[..., LocalServer]) -> None:
-    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 4.0, "poll_wait_s": 0.5})
+    server = serve(settings={"heartbeat_s": 0.5, "dead_after_s": 6.0, "poll_wait_s": 0.5})
     server.text("large", LARGE)
     with far_from(server) as far, StockSocket(far) as page:
         page.register()
-        page.connection.settimeout(10)
+        page.connection.settimeout(30)
         large = [message for message in page.load("main") if message.get("id") == "large"]
         assert [len(window["content"]) for window in large] == [len(LARGE)]
         assert server.status()["totals"]["closed_silent"] == 0
