@@ -4,14 +4,13 @@ import { beforeEach, test } from "node:test";
 /** Some of what elements of SVG have. */
 class FakeElement {
   static measured = 0;
-  constructor(localName, attributes = {}, children = [], innerHTML = "") {
+  constructor(localName, attributes = {}, children = [], textContent = "") {
     this.localName = localName;
     this.attributes = Object.entries(attributes).map(([name, value]) => ({ name, value }));
     this.classList = { contains: (name) => attributes.class === name };
     this.id = attributes.id ?? "";
     this.children = children;
-    this.innerHTML = innerHTML;
-    this.textContent = innerHTML;
+    this.textContent = textContent;
     for (const child of children) child.parentElement = this;
   }
   get firstElementChild() {
@@ -28,7 +27,7 @@ class FakeElement {
     FakeElement.measured += 1;
     if (this.classList.contains("js-reference-point")) return new FakeRect(-1000, -1000, 1, 1);
     const [right, down] = (this.firstElementChild?.getAttribute("transform") ?? "").match(/-?[\d.]+/g)?.map(Number) ?? [0, 0];
-    const width = 10 * (this.firstElementChild?.innerHTML.length ?? 0);
+    const width = 10 * (this.firstElementChild?.textContent.length ?? 0);
     return new FakeRect(-1000 + right - width / 2, -1000 + down - 12, width, 12);
   }
 }
@@ -56,8 +55,9 @@ beforeEach(() => {
   FakeText.lengths = 0;
 });
 
-const text = (html, attributes) => new FakeText("text", { style: "font-size: 12px", ...attributes }, [], html);
-const label = (html, transform) => new FakeElement("g", { class: "xtick" }, [text(html, transform ? { transform } : {})]);
+const text = (content, attributes, children = []) =>
+  new FakeText("text", { style: "font-size: 12px", ...attributes }, children, content);
+const label = (content, transform) => new FakeElement("g", { class: "xtick" }, [text(content, transform ? { transform } : {})]);
 
 /** What Plotly makes of a label: where its copy is, seen from the point of reference. */
 function boxOf(copy) {
@@ -113,11 +113,12 @@ test("what is turned, holds more than a text, or is elsewhere, is measured each 
     boxOf(label("60k", "translate(5,5) rotate(90,5,5)")),
     boxOf(label("60k")),
     boxOf(new FakeElement("g", { class: "xtick" }, [text("60k", { transform: "translate(5,5)" }), text("b")])),
+    boxOf(new FakeElement("g", { class: "xtick" }, [text("60k", { transform: "translate(5,5)" }, [new FakeElement("tspan")])])),
     label("60k", "translate(5,5)").getBoundingClientRect(),
   ];
   withTextsMeasuredOnce(tries);
   const once = FakeElement.measured;
-  assert.equal(once, 7);
+  assert.equal(once, 9);
   withTextsMeasuredOnce(tries);
   assert.equal(FakeElement.measured, 2 * once);
 });

@@ -89,10 +89,10 @@ function withLabelsMeasuredOnce(run) {
 function labelOf(element) {
   const text = element.firstElementChild;
   if (element.parentElement?.id !== TESTER || element.localName !== "g") return null;
-  if (text?.localName !== "text" || element.childElementCount !== 1) return null;
+  if (text?.localName !== "text" || text.firstElementChild || element.childElementCount !== 1) return null;
   const moved = MOVED.exec(text.getAttribute("transform") ?? "");
   if (!moved) return null;
-  const key = [...attributes(element), "", ...attributes(text), text.innerHTML].join("\n");
+  const key = [...attributes(element), "", ...attributes(text), text.textContent].join("\n");
   return { key, right: Number(moved[1]), down: Number(moved[2]) };
 }
 
