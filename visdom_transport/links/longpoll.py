@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from visdom_transport.core.causes import closed
 from visdom_transport.core.conversation import Conversation
@@ -16,7 +17,11 @@ from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link, nothing
 from visdom_transport.core.packing import COMMA, Fragment, Message, Outgoing, Plain
+from visdom_transport.core.session import Session
 from visdom_transport.links.flusher import clock
+
+Turn: TypeAlias = Awaitable[AbstractContextManager[None] | None]
+"""What to wait for before acting on a message; then, if there is one, a context to act in."""
 
 REMEMBERED_ENDS = 1_000
 """Ended links whose reason is still told to a client that polls once more."""
@@ -95,7 +100,7 @@ class LongPollLinks:
         self,
         hub: Hub,
         converse: Callable[[Client], Conversation],
-        turn: Callable[[Any], Awaitable[None] | None] = lambda message: None,
+        turn: Callable[[Session, Any], Turn | None] = lambda session, message: None,
     ) -> None:
         self._hub = hub
         self._converse = converse
@@ -147,13 +152,13 @@ class LongPollLinks:
         answers: list[bytes] = []
         async with long_poll.line:
             for message in request.get("messages") or []:
-                turn = self._turn(message) if session.role == "browser" else None
-                if turn is not None:
-                    await turn
+                turn = self._turn(session, message) if session.role == "browser" else None
+                context = await turn if turn is not None else None
                 if link.id in self._ended:
                     return [close_message(self._ended[link.id])]
                 try:
-                    answers += long_poll.answers_to(message)
+                    with context or nullcontext():
+                        answers += long_poll.answers_to(message)
                 except LinkClosed as why:
                     self._hub.end(link, why.code, clock(), str(why))
                     return [close_message(why.code)]

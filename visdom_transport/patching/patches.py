@@ -41,7 +41,11 @@ class Patches:
         done: list[Replacement] = []
         try:
             self.visdom = self._recognise()
-            for replacement in [self._resolve(seam) for seam in self._table if seam.belongs_to(self.visdom)]:
+            seams = [seam for seam in self._table if seam.belongs_to(self.visdom)]
+            # All modules are loaded before aliases are looked for in them.
+            for seam in seams:
+                self._found(seam)
+            for replacement in [self._resolve(seam) for seam in seams]:
                 done.append(replacement)
                 replacement.put()
         except BaseException as error:
@@ -58,12 +62,18 @@ class Patches:
             replacement.undo()
         self.replacements.clear()
 
+    @staticmethod
+    def _found(seam: Seam) -> Location:
+        """Where a seam is."""
+        location = locate(seam)
+        if location.get() is None and not location.is_item:
+            raise SeamError(f"{seam} is not there")
+        return location
+
     def _resolve(self, seam: Seam) -> Replacement:
         """Look up a seam and what replaces it, changing nothing."""
-        location = locate(seam)
+        location = self._found(seam)
         original = location.get()
-        if original is None and not location.is_item:
-            raise SeamError(f"{seam} is not there")
         previous = self.replacements.get(str(seam))
         if previous is not None and previous.holds_at(location):
             return previous

@@ -10,6 +10,7 @@ from visdom.server.defaults import DEFAULT_ENV_PATH
 
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.starting import prepare
+from visdom_transport.visdom.serving.options import base_url
 from visdom_transport.visdom.state.environments import escape_eid
 
 
@@ -28,6 +29,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
 
         settings = Settings.of_server()
         given = inspect.signature(init).bind(self, *args, **kwargs)
+        # The default of Visdom's own start_server, a slash, would serve nothing.
         given.arguments["base_url"] = base_url(given.arguments.get("base_url", ""))
         prepare(given.arguments.get("env_path", DEFAULT_ENV_PATH))
         init(*given.args, **given.kwargs)
@@ -44,12 +46,6 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         stop_on_signals(self)
 
     return __init__
-
-
-def base_url(given: str) -> str:
-    """The base URL as Visdom's routes need it. The default of its own start_server, a slash, would serve nothing."""
-    way = given.strip("/")
-    return f"/{way}" if way else ""
 
 
 def delete_environment(handler: Any, args: Any) -> None:

@@ -32,7 +32,6 @@ POSTED_TO: Final = {
     "EnvStateHandler": (),
     "ExistsHandler": (),
     "ExperimentLogHandler": ("0.3.0",),
-    "ForkEnvHandler": (),
     "HashHandler": ("0.2.4",),
     "IndexHandler": (),
 }
@@ -45,6 +44,12 @@ TABLE: Final = (
         "crashes without a CDN, and writes into the installation",
         wrapper="visdom_transport.visdom.page.browser_files:instead_of_download_scripts",
         aliases=(RUN,),
+    ),
+    Seam(
+        RUN,
+        "argparse",
+        "a base URL that ends with a slash, or begins without one, keeps the server from starting",
+        wrapper="visdom_transport.visdom.serving.options:with_any_base_url",
     ),
     Seam(
         SHARED,
@@ -219,6 +224,12 @@ TABLE: Final = (
         "SaveHandler.post",
         "a large environment is written while nobody else is served; one that must not be written is",
         wrapper="visdom_transport.visdom.publishing.stock_requests:saving",
+    ),
+    Seam(
+        WEB,
+        "ForkEnvHandler.post",
+        "a large environment is copied and written while nobody else is served; what cannot be carried out is half done",
+        wrapper="visdom_transport.visdom.publishing.stock_requests:forking",
     ),
     Seam(
         WEB,

@@ -10,8 +10,9 @@ from visdom_transport.core.causes import Causes, closed
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
+from visdom_transport.core.session import Session
 from visdom_transport.links.flusher import Flusher, clock
-from visdom_transport.links.longpoll import Client, LongPollLinks
+from visdom_transport.links.longpoll import Client, LongPollLinks, Turn
 from visdom_transport.links.packer import Packer
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
@@ -30,6 +31,7 @@ from visdom_transport.visdom.state.comparison import Comparisons
 from visdom_transport.visdom.state.environments import Environments
 from visdom_transport.visdom.state.panes import Panes
 from visdom_transport.visdom.state.reading_ahead import ReadAhead
+from visdom_transport.visdom.state.saving_ahead import SavingAhead
 from visdom_transport.visdom.state.turns import Turns
 from visdom_transport.visdom.state.values import FeedValues
 from visdom_transport.visdom.storage import storage_of
@@ -75,7 +77,8 @@ class Transport:
         self.commands = Commands(
             app, self.environments, self.changes, self.hub, self.storage, self.journal, self.panes, show=self.stock_pages.follow
         )
-        self.long_polls = LongPollLinks(self.hub, self._converse_by_polls, self.turns.before)
+        self.saving_ahead = SavingAhead(app, self.environments, self.journal, self.commands)
+        self.long_polls = LongPollLinks(self.hub, self._converse_by_polls, self.before)
         self.journal.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)
         app.sources = Subscribers(self.hub, "source", self.stock_pages)
@@ -100,6 +103,12 @@ class Transport:
         if hasattr(app, "storage"):
             app.storage.state = state  # where a save finds what it saves
         return state
+
+    def before(self, session: Session | None, message: Any) -> Turn | None:
+        """What to wait for before acting on a page's ``message``, encoded or not. What that returns, if anything, is a context to
+        act in."""
+        turn = self.turns.before(message)
+        return turn if turn is not None else self.saving_ahead.before(session, message)
 
     def converse(self, kind: str, client: Client, *, can_compress: bool) -> Conversation:
         """A conversation with a new client of our protocol. Raises `LinkClosed` when it is not logged in, and must be."""

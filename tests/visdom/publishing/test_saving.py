@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from tests.support.local import LocalServer
+from tests.support.own import OwnPoll, OwnSocket
+from tests.support.raw import RawSocket
 from tests.support.records import Records
+from tests.support.wait import until
+from visdom_transport.visdom.durability import folding, steps
 from visdom_transport.visdom.durability.environments import EnvironmentFile
 
 Serve = Callable[..., LocalServer]
@@ -49,6 +53,159 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SlowDisk]]:
 
 def put(server: LocalServer, eid: str, content: str) -> None:
     server.post("/events", {"data": [{"type": "text", "content": content}], "win": "w", "eid": eid}).raise_for_status()
+
+
+def save_command(eid: str, previous: str = "large") -> dict[str, Any]:
+    return {"cmd": "save", "prev_eid": previous, "eid": eid, "data": {"w": [1, {"x": 5}]}}
+
+
+def numbered(command: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "command", "id": 1, "command": command}
+
+
+def by_socket(server: LocalServer, command: dict[str, Any]) -> None:
+    with OwnSocket(server) as page:
+        assert page.ask(numbered(command), "reply")["error"] is None
+
+
+def by_polls(server: LocalServer, command: dict[str, Any]) -> None:
+    page = OwnPoll(server)
+    body = {"link": page.link, "secret": page.secret, "messages": [numbered(command)]}
+    assert [each["error"] for each in page.request("/transport/send", body)] == [None]
+
+
+def by_stock_socket(server: LocalServer, command: dict[str, Any]) -> None:
+    with RawSocket(server, "/socket") as page:
+        page.send(command)
+        until(lambda: (server.env_path or Path()).joinpath(f"{command['eid']}.json").exists(), "it is saved")
+
+
+def by_stock_polls(server: LocalServer, command: dict[str, Any]) -> None:
+    sid = server.get("/socket_wrap").json()["sid"]
+    body = {"message_type": "send", "sid": sid, "message": json.dumps(command)}
+    assert server.post("/socket_wrap", body).json()["success"]
+
+
+def by_fork(server: LocalServer, command: dict[str, Any]) -> None:
+    answer = server.post("/fork_env", {"prev_eid": command["prev_eid"], "eid": command["eid"]})
+    assert (answer.status_code, answer.text) == (200, command["eid"])
+
+
+def by_save(server: LocalServer, command: dict[str, Any]) -> None:
+    assert server.post("/save", {"data": [command["eid"]]}).json() == [command["eid"]]
+
+
+PAGES = [by_socket, by_polls, by_stock_socket, by_stock_polls]
+WAYS = [*((way, eid) for way in PAGES for eid in ("large", "copy")), (by_fork, "copy"), (by_save, "large")]
+
+
+@pytest.mark.parametrize("journal", ["all", "off"])
+@pytest.mark.parametrize(("way", "eid"), WAYS)
+def test_nobody_waits_for_one_that_is_saved_in_any_way(
+    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, way: Callable[..., None], eid: str, journal: str
+) -> None:
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder, settings={"journal": journal})
+    put(server, "large", "x" * 100_000)
+    slow = disk()
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(way, server, save_command(eid))
+        assert slow.begun.acquire(timeout=10)
+        assert server.post("/win_exists", {"win": "w", "eid": "large"}).text == "true"
+        put(server, "large", "later")
+        assert not saving.done()
+        slow.go_on.set()
+        saving.result(20)
+    assert in_file(folder, eid) == "x" * 100_000
+    if way in PAGES:
+        assert json.loads((folder / f"{eid}.json").read_text())["reload"] == {"w": [1, {"x": 5}]}
+    assert server.windows(eid)["w"]["content"] == ("later" if eid == "large" else "x" * 100_000)
+
+
+@pytest.mark.parametrize("journal", ["all", "off"])
+def test_one_that_was_read_and_has_not_changed_is_written_while_others_are_answered(
+    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, journal: str
+) -> None:
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    (folder / "large.json").write_text(json.dumps({"jsons": {"w": {"type": "text", "content": "x", "id": "w"}}, "reload": {}}))
+    server = serve(folder, settings={"journal": journal})
+    assert server.windows("large")["w"]["content"] == "x"
+    slow = disk()
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(by_save, server, save_command("large"))
+        assert slow.begun.acquire(timeout=10)
+        put(server, "large", "later")
+        slow.go_on.set()
+        saving.result(20)
+    server.post("/save", {"data": ["large"]}).raise_for_status()
+    assert in_file(folder, "large") == "later"
+
+
+def test_a_page_is_answered_while_it_saves_and_its_next_command_waits(
+    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path
+) -> None:
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder)
+    put(server, "large", "x")
+    slow = disk()
+    with OwnSocket(server) as page:
+        page.send(numbered(save_command("large")))
+        page.send({"type": "command", "id": 2, "command": {"cmd": "close", "eid": "large", "data": "w"}})
+        assert slow.begun.acquire(timeout=10)
+        page.ask({"type": "ping"}, "pong")
+        assert server.windows("large").keys() == {"w"}
+        slow.go_on.set()
+        assert [page.receive_type("reply")["id"] for _ in range(2)] == [1, 2]
+        assert in_file(folder, "large") == "x"
+        assert server.windows("large") == {}
+        # A command that comes again is answered, not carried out.
+        put(server, "large", "later")
+        assert page.ask(numbered(save_command("large")), "reply")["error"] is None
+    assert in_file(folder, "large") == "x"
+
+
+def test_a_window_that_changes_while_it_is_written_is_written_as_it_was_at_one_moment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether it is encoded or copied: x and y are of one length, whatever is appended between two steps."""
+    for module in (folding, steps):
+        monkeypatch.setattr(module, "STEP_BYTES", 2_000)
+    monkeypatch.setattr(steps, "TURN_S", 0)
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder)
+    server.plot("w", [0.5] * 5_000, "large")
+    done = threading.Event()
+
+    def append() -> None:
+        while not done.is_set():
+            server.http.post(server.url("/update"), data=json.dumps(APPEND), timeout=20).raise_for_status()
+
+    with ThreadPoolExecutor(1) as pool, OwnSocket(server) as page:
+        appending = pool.submit(append)
+        try:
+            for number in range(1, 21):
+                eid = "large" if number % 2 else f"copy{number}"
+                assert page.command(number, **save_command(eid))["error"] is None
+                content = json.loads((folder / f"{eid}.json").read_text())["jsons"]["w"]["content"]
+                trace = content["data"][0]
+                assert len(trace["x"]) == len(trace["y"]) >= 5_000
+        finally:
+            done.set()
+            appending.result(20)
+
+
+APPEND = {
+    "data": [{"type": "scatter", "name": "1", "x": [1], "y": [2]}],
+    "name": "1",
+    "win": "w",
+    "eid": "large",
+    "append": True,
+    "layout": {},
+}
 
 
 def in_file(folder: Path, eid: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -102,6 +103,33 @@ def test_the_observed_state_is_saved_at_exit(tmp_path: Path) -> None:
         assert process.end(signal.SIGINT) == 0
     saved = json.loads((tmp_path / "envs" / "main.json").read_text())
     assert saved["jsons"]["a"]["content"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("given", "base"), [("/", ""), ("/vis", "/vis"), ("/vis/", "/vis"), ("vis", "/vis"), ("//vis//", "/vis"), ("/a/b/", "/a/b")]
+)
+def test_a_base_url_may_end_with_a_slash_or_begin_without_one(serve: Serve, given: str, base: str) -> None:
+    server = serve(base_url=given)
+    server.base_url = base
+    server.text("a", "hello")
+    with OwnSocket(server, "env/main") as client:
+        client.converge()
+    assert server.get("/").status_code == server.get("/transport/status").status_code == 200
+
+
+def test_the_option_base_url_may_end_with_a_slash(tmp_path: Path) -> None:
+    process = VisdomServer(tmp_path, base_url="/vis/")
+    with process:
+        process.base_url = "/vis"
+        process.text("a", "hello")
+        with OwnSocket(process, "env/main") as client:
+            client.converge()
+        page = process.get("/env/main")
+        assert page.status_code == 200
+        script = re.search(r'src="?([^" >]*main\.js[^" >]*)', page.text)
+        assert script is not None
+        assert process.http.get(f"http://127.0.0.1:{process.port}{script[1]}", timeout=20).status_code == 200
+        assert f":{process.port}/vis/\n" in process.log()
 
 
 def test_a_client_that_comes_back_to_a_new_process_is_brought_up_to_date(tmp_path: Path) -> None:

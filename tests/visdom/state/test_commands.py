@@ -107,7 +107,7 @@ def test_save_in_place_and_as_a_fork(server: LocalServer, client: OwnSocket, tab
 def test_save_that_cannot_be_written_is_told(
     server: LocalServer, tab: Tab, monkeypatch: pytest.MonkeyPatch, records: Records
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(EnvironmentFile, "commit", full)

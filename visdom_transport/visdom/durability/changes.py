@@ -7,7 +7,8 @@ are sealed. A value read right after its part was sealed is what the records up 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from visdom_transport.core.delta import Delta
 from visdom_transport.core.encoding import encode
 from visdom_transport.visdom.durability.blocks import Record
 from visdom_transport.visdom.durability.sizes import estimated_bytes
+from visdom_transport.visdom.durability.steps import encoding
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -182,8 +184,8 @@ class Changes:
 
     # --- making records ---
 
-    def seal(self, part: Part) -> None:
-        """Make a record of what has changed in the part, if anything."""
+    def seal(self, part: Part, value: bytes | None = None) -> None:
+        """Make a record of what has changed in the part, if anything. ``value`` is that of the part now, if it is known."""
         eid, kind, name = part
         unsealed = self._unsealed.get(eid)
         if unsealed is None:
@@ -198,7 +200,7 @@ class Changes:
         if deltas is not None:
             self._seal(eid, Record(b'["update",%b,%b,' % (encode(eid), encode(name)), tuple(deltas.encoded)))
             return
-        value = self.encoded(part)
+        value = self.encoded(part) if value is None else value
         if value is not None:
             self._seal(eid, Record(b"[%b,%b,%b," % (encode(kind), encode(eid), encode(name)), (value,)))
         elif kind == "window":
@@ -213,15 +215,26 @@ class Changes:
 
     def encoded(self, part: Part) -> bytes | None:
         """The part's value now, or None when there is none, or none that can be kept."""
+        with self._reading(part):
+            return encode(self._read(part))
+        return None
+
+    def encoding(self, part: Part) -> Generator[None, None, list[bytes] | None]:
+        """The same in steps, and in pieces. The part must not change meanwhile."""
+        with self._reading(part):
+            return (yield from encoding(self._read(part)))
+        return None
+
+    @contextmanager
+    def _reading(self, part: Part) -> Iterator[None]:
         self._lost.discard(part)
         try:
-            return encode(self._read(part))
+            yield
         except KeyError:
-            return None
+            pass
         except TypeError as error:
             self._lost.add(part)
             logger.error("%s %r of environment %s cannot be saved: %s", part[1], part[2], part[0], error)
-            return None
 
     def take(self, owed: Callable[[str], bool]) -> tuple[int, list[Record]]:
         """Everything that is sealed, with the number of the first record. What comes now belongs to the next block.

@@ -335,10 +335,12 @@ class EnvironmentFile:
     def __exit__(self, *_: object) -> None:
         self._replacement.abandon()
 
-    def add_window(self, win: str, encoded: bytes) -> None:
-        self._parts.append(b"%b%b:%b" % (b"," if self.windows else b"", encode(win), encoded))
+    def add_window(self, win: str, *pieces: bytes) -> None:
+        """Add a window, as JSON in one piece or several. None must end inside of a character."""
+        self._parts.append(b"%b%b:" % (b"," if self.windows else b"", encode(win)))
+        self._parts += pieces
         self.windows.add(win)
-        self.waiting_bytes += len(encoded)
+        self.waiting_bytes += sum(map(len, pieces))
 
     def add_member(self, name: str, encoded: bytes) -> None:
         self._members.append(b"%b:%b" % (encode(name), encoded))

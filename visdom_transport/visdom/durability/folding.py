@@ -14,6 +14,7 @@ from visdom_transport.visdom.durability.environments import STAMP, EnvironmentFi
 from visdom_transport.visdom.durability.files import JournalFiles
 from visdom_transport.visdom.durability.history import Stamp
 from visdom_transport.visdom.durability.many import write_all
+from visdom_transport.visdom.durability.steps import taken
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import STEP_BYTES, Writer
@@ -26,6 +27,9 @@ MIN_FOLD_BYTES = 8_000_000
 
 FOLD_FACTOR = 2
 """A larger one is folded when it is larger, by this factor, than the files that folding would write."""
+
+ATTEMPTS = 3
+"""So often is a large value encoded in steps, if it changes meanwhile; then without a turn for others."""
 
 FOLD_RETRY_S = 60.0
 """After a fold that failed, the next one comes so much later."""
@@ -131,6 +135,33 @@ class Folding:
         tracked = self._tracking.tracked.get(eid)
         if eid not in self._app.state or (tracked is None and not self._ends()):
             return False
+        return await self._write(eid, tracked, asked=asked)
+
+    async def save_untracked(self, eid: str) -> bool:
+        """The same because somebody asks for it, for an environment that is not journaled: each window as it is when its turn
+        comes.
+
+        Raises:
+            OSError: it could not be written; its old file is as it was.
+        """
+        was_unsaved, done = eid in self._tracking.unsaved, False
+        self._tracking.unsaved.discard(eid)
+        try:
+            done = await self._write(eid, None, asked=True)
+        finally:
+            if not done and was_unsaved and eid in self._app.state:
+                self._tracking.unsaved.add(eid)
+        if done and eid in self._app.state and eid not in self._tracking.unsaved:
+            self._tracking.saved(eid, self._app.state[eid])
+        return done
+
+    async def _write(self, eid: str, tracked: Tracked | None, *, asked: bool) -> bool:
+        windows = self._app.state[eid]["jsons"]
+
+        def is_the_same() -> bool:
+            content = self._app.state.get(eid)
+            return self._tracking.tracked.get(eid) is tracked and (content is None or content["jsons"] is windows)
+
         if self._changes.is_to_begin(eid):
             # What the file says must count as later than that.
             await self._writer.flush()
@@ -139,16 +170,16 @@ class Folding:
         with await in_thread(self._open, eid, asked) as file:
             stamp = Stamp(self._writer.journal_id, eid, self._changes.number, {}, {})
             for part in self._tracking.parts(eid):
-                self._add(file, part, stamp)
+                await self._add(file, part, stamp)
                 if file.waiting_bytes > STEP_BYTES:
                     await in_thread(file.write)
-                    if self._tracking.tracked.get(eid) is not tracked:
-                        return False
+                if not is_the_same():
+                    return False
             if tracked is not None:
                 file.add_member(STAMP, encode(stamp.as_json()))
                 # The file may be ahead of the journal on disk. It must not get there first.
                 await self._writer.flush()
-                if self._tracking.tracked.get(eid) is not tracked:
+                if not is_the_same():
                     return False
             if not await in_thread(self._commit, eid, file, asked):
                 return False
@@ -168,7 +199,8 @@ class Folding:
         with self._open(eid, asked=True) as file:
             stamp = Stamp(self._writer.journal_id, eid, self._changes.number, {}, {})
             for part in self._tracking.parts(eid):
-                _put(file, part, self._changes.encoded(part))
+                encoded = self._changes.encoded(part)
+                _put(file, part, None if encoded is None else [encoded])
             file.add_member(STAMP, encode(stamp.as_json()))
             self._commit(eid, file, asked=True)
         self._changes.forget(eid)
@@ -194,21 +226,35 @@ class Folding:
             self._environments.saved.forget(eid)
             raise
 
-    def _add(self, file: EnvironmentFile, part: Part, stamp: Stamp) -> None:
+    async def _add(self, file: EnvironmentFile, part: Part, stamp: Stamp) -> None:
         """Write a part as it is now, and say in the stamp which records that includes."""
-        eid, kind, name = part
-        # The record of a part that was replaced may come later: it is that of the whole value.
-        if not self._changes.is_replaced(part):
-            self._changes.seal(part)
+        number, pieces = await self._pieces(part)
+        numbers: Any = stamp.windows if part[1] == "window" else stamp.members
+        if number > stamp.number:
+            numbers[part[2]] = number
+        _put(file, part, pieces)
+
+    async def _pieces(self, part: Part) -> tuple[int, list[bytes] | None]:
+        """The value of a part, and the number of the last record that it includes. A large value is encoded in steps, and once
+        more if it changes meanwhile; one that changes again and again is encoded at once."""
+        for attempt in range(ATTEMPTS):
+            # The record of a part that was replaced may come later: it is that of the whole value.
+            if not self._changes.is_replaced(part):
+                self._changes.seal(part)
+            number = self._changes.last(part[0])
+            if attempt == ATTEMPTS - 1 or self._changes.value_bytes(part) <= STEP_BYTES:
+                break
+            with self._tracking.watch(part) as watch:
+                pieces = await taken(self._changes.encoding(part))
+            if not watch.changed:
+                return number, pieces
         encoded = self._changes.encoded(part)
-        numbers: Any = stamp.windows if kind == "window" else stamp.members
-        if self._changes.last(eid) > stamp.number:
-            numbers[name] = self._changes.last(eid)
-        _put(file, part, encoded)
+        return number, None if encoded is None else [encoded]
 
     def _committed(self, eid: str, tracked: Tracked | None, number: int, file: EnvironmentFile) -> None:
         if tracked is None:
-            self._tracking.unsaved.discard(eid)
+            if self._ends():
+                self._tracking.unsaved.discard(eid)
         elif self._tracking.tracked.get(eid) is tracked:
             tracked.base, tracked.file_bytes = number, file.written_bytes
             if not self._tracking.is_dirty(eid) and not self._changes.has_unsealed(eid):
@@ -218,9 +264,9 @@ class Folding:
             self._environments.delete(eid)
 
 
-def _put(file: EnvironmentFile, part: Part, encoded: bytes | None) -> None:
+def _put(file: EnvironmentFile, part: Part, pieces: list[bytes] | None) -> None:
     _, kind, name = part
-    if encoded is not None and kind == "window":
-        file.add_window(name, encoded)
-    elif encoded is not None:
-        file.add_member(name, encoded)
+    if pieces is not None and kind == "window":
+        file.add_window(name, *pieces)
+    elif pieces is not None:
+        file.add_member(name, b"".join(pieces))

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ from visdom_transport.visdom.durability.pace import Pace
 from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.recovery import recover
 from visdom_transport.visdom.durability.threads import in_thread
-from visdom_transport.visdom.durability.tracking import Tracked, Tracking
+from visdom_transport.visdom.durability.tracking import Tracked, Tracking, Watch
 from visdom_transport.visdom.durability.writer import Writer
-from visdom_transport.visdom.observed import is_lazy
+from visdom_transport.visdom.observed import is_lazy, is_unread
 from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport.durability")
@@ -299,17 +299,38 @@ class Journal:
 
         What could not be written, or was replaced meanwhile, is left to ``save``.
         """
-        written = set()
-        for eid in eids:
-            if eid in self._tracking.tracked and not self._closed and self._can_write():
-                with contextlib.suppress(OSError):
-                    if await self._folding.fold_environment(eid, asked=True):
-                        written.add(eid)
-        self._written_ahead = written
-        try:
+        written = {eid for eid in eids if await self.write_ahead(eid)}
+        with self.written_ahead(written):
             save()
+
+    async def write_ahead(self, eid: str) -> bool:
+        """Write an environment that is about to be saved, while others have their turn. Returns whether that was done."""
+        content = self._app.state.get(eid) if self._has_folder else None
+        if content is None or is_unread(content) or self._closed:
+            return False
+        self._tracking.begin_if_wanted(eid)
+        try:
+            if eid not in self._tracking.tracked:
+                return await self._folding.save_untracked(eid)
+            return self._can_write() and await self._folding.fold_environment(eid, asked=True)
+        except OSError:
+            pass  # whatever saves it meets the same, and tells
+        except Exception:
+            logger.exception("writing environment %.200r ahead failed", eid)
+        return False
+
+    @contextlib.contextmanager
+    def written_ahead(self, eids: set[str]) -> Iterator[None]:
+        """What saves these environments inside finds that done."""
+        self._written_ahead = eids
+        try:
+            yield
         finally:
             self._written_ahead = set()
+
+    def watch(self, eid: str, win: str) -> contextlib.AbstractContextManager[Watch]:
+        """Notice whether a window changes while it is read in steps."""
+        return self._tracking.watch((eid, "window", win))
 
     def _on_loop(self) -> bool:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,13 @@ from visdom_transport.visdom.durability.sizes import estimated_bytes
 from visdom_transport.visdom.observed import Environment, is_lazy, is_unread
 
 logger = logging.getLogger("visdom_transport.durability")
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """Of one part."""
+
+    changed: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +55,24 @@ class Tracking:
         """Environments that a publisher feeds, which waits until they are on disk."""
         self.unsaved: set[str] = set()
         """Environments that are not as they were loaded, or saved last."""
+        self._watches: dict[Part, list[Watch]] = {}
+
+    @contextmanager
+    def watch(self, part: Part) -> Iterator[Watch]:
+        """Notice whether the part changes while it is read in steps."""
+        watch = Watch()
+        watches = self._watches.setdefault(part, [])
+        watches.append(watch)
+        try:
+            yield watch
+        finally:
+            watches.remove(watch)
+            if not watches and self._watches.get(part) is watches:
+                del self._watches[part]
+
+    def _touched(self, part: Part) -> None:
+        for watch in self._watches.get(part, ()):
+            watch.changed = True
 
     # --- what changes ---
 
@@ -67,6 +93,9 @@ class Tracking:
 
     def environment_replaced(self, eid: str, *, begins: bool) -> None:
         """All of the environment is new, or it is gone. ``begins``: there was none of that name, or none that was read."""
+        for part in self._watches:
+            if part[0] == eid:
+                self._touched(part)
         if eid in self._app.state and not is_unread(self._app.state[eid]):
             if begins:
                 self.began(eid)
@@ -91,12 +120,14 @@ class Tracking:
 
     def part_replaced(self, eid: str, kind: str, name: str) -> None:
         """A window or member is new, replaced or gone."""
+        self._touched((eid, kind, name))
         if self._follows(eid):
             self.changes.replaced((eid, kind, name))
             self._changed()
 
     def window_updated(self, eid: str, win: str, delta: Delta) -> None:
         """``delta`` has been applied to the window."""
+        self._touched((eid, "window", win))
         if self._follows(eid):
             self.changes.updated((eid, "window", win), delta)
             self._changed()
@@ -107,6 +138,11 @@ class Tracking:
             self.begin(eid)
         self.unsaved.add(eid)
         return eid in self.tracked
+
+    def begin_if_wanted(self, eid: str) -> None:
+        """An environment is to be saved while it may change: its changes are recorded if any would be."""
+        if eid not in self.tracked and self._wants(eid):
+            self.begin(eid)
 
     def _wants(self, eid: str) -> bool:
         return self.on and (self._everything or eid in self.published)

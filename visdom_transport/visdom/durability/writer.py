@@ -12,11 +12,12 @@ from visdom_transport.visdom.durability.changes import Part
 from visdom_transport.visdom.durability.files import JournalFiles, PendingBlock
 from visdom_transport.visdom.durability.pace import SMALL_BYTES, Pace
 from visdom_transport.visdom.durability.publishers import Publishers
+from visdom_transport.visdom.durability.steps import taken
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 
 STEP_BYTES = 1_000_000
-"""Bytes encoded before others have their turn; a single larger window goes alone."""
+"""Bytes encoded before others have their turn; a larger window goes in steps."""
 
 STEP_PARTS = 200
 """Parts looked at before others have their turn."""
@@ -86,7 +87,7 @@ class Writer:
             if size > SMALL_BYTES:
                 waiting[part] = size
             else:
-                self._changes.seal(part)
+                await self._seal_part(part)
             if step.is_over(self._changes.sealed_bytes):
                 await asyncio.sleep(0)
         return waiting
@@ -94,9 +95,19 @@ class Writer:
     async def _seal(self, parts: Iterable[Part]) -> None:
         step = _Step(self._changes.sealed_bytes)
         for part in parts:
-            self._changes.seal(part)
+            await self._seal_part(part)
             if step.is_over(self._changes.sealed_bytes):
                 await asyncio.sleep(0)
+
+    async def _seal_part(self, part: Part) -> None:
+        """Make a record of a part, of a large value in steps unless it changes meanwhile."""
+        if self._changes.is_replaced(part) and self._changes.value_bytes(part) > STEP_BYTES:
+            with self._tracking.watch(part) as watch:
+                pieces = await taken(self._changes.encoding(part))
+            if pieces is not None and not watch.changed:
+                self._changes.seal(part, b"".join(pieces))
+                return
+        self._changes.seal(part)
 
     async def _write(self, *, rotate: bool = False) -> None:
         """Have what is sealed written."""

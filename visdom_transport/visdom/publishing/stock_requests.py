@@ -65,6 +65,24 @@ def saving(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
     return checked_post
 
 
+def forking(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
+    """Wrap ForkEnvHandler.post: the environment is copied and written while others have their turn."""
+
+    async def checked_post(handler: Any) -> None:
+        if _must_log_in(handler):
+            post(handler)
+            return
+        with _answering(handler):
+            transport, args = transport_of(handler), parsed_body(handler)
+            _fork_env(transport, args)
+            previous, eid = escape_eid(args["prev_eid"]), escape_eid(args["eid"])
+            with await transport.saving_ahead.save(previous, eid):
+                transport.commands.fork(previous, eid)
+            handler.write(eid)
+
+    return checked_post
+
+
 def _must_log_in(handler: Any) -> bool:
     """Whether Visdom answers that a login is needed."""
     return bool(handler.login_enabled and not handler.current_user)
@@ -268,7 +286,6 @@ CHECKS: dict[str, Check] = {
     "EnvStateHandler": _env_state,
     "ExistsHandler": _win_exists,
     "ExperimentLogHandler": _experiment,
-    "ForkEnvHandler": _fork_env,
     "HashHandler": _win_hash,
     "IndexHandler": _login,
 }

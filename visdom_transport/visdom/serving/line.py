@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 from visdom_transport.core.encoding import decode
-from visdom_transport.visdom.state.turns import Turns
+from visdom_transport.links.longpoll import Turn
 
 MAX_WAITING_BYTES = 65_536
 """Bytes of one page that may wait before nothing more is read of it."""
@@ -20,12 +21,13 @@ class Line:
     What a page has drawn, and that it is there, must not wait behind a command that does.
 
     Args:
+        before: returns what to wait for before a message is acted on, if anything.
         act: deals with a message.
         stock: the page speaks stock's dialect, in which everything is a command.
     """
 
-    def __init__(self, turns: Turns, act: Callable[[str | bytes], None], *, stock: bool) -> None:
-        self._turns = turns
+    def __init__(self, before: Callable[[Any], Turn | None], act: Callable[[str | bytes], None], *, stock: bool) -> None:
+        self._before = before
         self._act = act
         self._stock = stock
         self._waiting: deque[str | bytes] = deque()
@@ -34,7 +36,7 @@ class Line:
     def take(self, message: str | bytes) -> Awaitable[None] | None:
         """Act on ``message``, now or when it is its turn. Return what to wait for before reading more, if anything."""
         if self._moving is None:
-            turn = self._turns.before(message)
+            turn = self._before(message)
             if turn is None:
                 self._act(message)
                 return None
@@ -52,14 +54,13 @@ class Line:
         else:
             self._moving.add_done_callback(lambda moving: gone())
 
-    async def _move(self, turn: Awaitable[None]) -> None:
+    async def _move(self, turn: Turn | None) -> None:
         try:
-            await turn
             while self._waiting:
-                self._act(self._waiting.popleft())
-                following = self._turns.before(self._waiting[0]) if self._waiting else None
-                if following is not None:
-                    await following
+                context = await turn if turn is not None else None
+                with context or nullcontext():
+                    self._act(self._waiting.popleft())
+                turn = self._before(self._waiting[0]) if self._waiting else None
         finally:
             self._moving = None
 

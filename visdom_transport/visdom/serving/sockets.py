@@ -85,7 +85,7 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
         ping = None if own else self._ping
         self._socket = SocketLink(hub, self, peer, transport.settings.max_message_bytes, transport.packer, ping)
         if self.role == "browser":
-            self._line = Line(transport.turns, self._socket.receive, stock=not own)
+            self._line = Line(lambda message: transport.before(peer.session, message), self._socket.receive, stock=not own)
         if not own:
             peer.greet()
 

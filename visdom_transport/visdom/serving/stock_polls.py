@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from visdom_transport.core.encoding import encode
@@ -66,11 +67,11 @@ class StockPollHandler(TransportHandler):
                 await self._take(peer, request["message"])
 
     async def _take(self, peer: StockPeer, message: str) -> None:
-        turn = self.transport.turns.before(message) if self.role == "browser" else None
-        if turn is not None:
-            await turn
+        turn = self.transport.before(peer.session, message) if self.role == "browser" else None
+        context = await turn if turn is not None else None
         try:
-            peer.receive(message, clock())
+            with context or nullcontext():
+                peer.receive(message, clock())
         except LinkClosed as closed:
             self.transport.hub.end(peer.link, closed.code, clock(), str(closed))
             self._fail("closed", closed.code.reason)

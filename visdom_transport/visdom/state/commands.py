@@ -53,6 +53,8 @@ class Commands:
         self._journal = journal
         self._panes = panes
         self._show = show
+        self.copied: str | None = None
+        """The environment that was copied before the command that has it copied."""
         self._actions: dict[str, Action] = {
             "close": self._close,
             "save": self._save,
@@ -196,20 +198,41 @@ class Commands:
     # --- environments ---
 
     def _save(self, session: Session, command: dict[str, Any]) -> None:
-        positions = self._object(command.get("data"), "data")
-        previous = self._environment(command.get("prev_eid"), "prev_eid")
+        positions, previous, eid = self.checked_save(command)
+        state = self._environments.state
+        if eid != previous and eid != self.copied:
+            state[eid] = copy.deepcopy(self._environment(previous))
+        if state[eid]["reload"] != positions:
+            state[eid]["reload"] = positions
+        self._save_environment(eid)
+        if session.dialect == "stock":
+            self._show(session, feed_names.environment(eid))
+
+    def fork(self, previous: str, eid: str) -> None:
+        """Save a copy of an environment under another name. Forked to its own name, it is saved.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        state = self._environments.state
+        if eid not in (previous, self.copied):
+            state[eid] = copy.deepcopy(self._environment(previous))
+        self._save_environment(eid)
+
+    def checked_save(self, command: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
+        """What a command to save says: where the panes are, which environment is saved, and under which name.
+
+        Raises:
+            MessageError: it cannot be carried out.
+        """
+        positions, previous = self._object(command.get("data"), "data"), command.get("prev_eid")
+        self._environment(previous, "prev_eid")
         eid = command.get("eid")
         if not isinstance(eid, str) or not eid:
             raise MessageError("bad_field", "eid must be a name", "eid")
         eid = escape_eid(eid)
         self._check_savable(eid)
-        state = self._environments.state
-        if eid != command.get("prev_eid"):
-            state[eid] = copy.deepcopy(previous)
-        state[eid]["reload"] = positions
-        self._save_environment(eid)
-        if session.dialect == "stock":
-            self._show(session, feed_names.environment(eid))
+        return positions, str(previous), eid
 
     def _check_savable(self, eid: str) -> None:
         refusal = self._journal.refusal(eid)

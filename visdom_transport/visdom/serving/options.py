@@ -1,0 +1,25 @@
+"""What Visdom's command line takes."""
+
+from __future__ import annotations
+
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+
+def base_url(given: str) -> str:
+    """The base URL as Visdom's routes need it: empty, or with a slash at its beginning and none at its end."""
+    way = given.strip("/")
+    return f"/{way}" if way else ""
+
+
+def with_any_base_url(argparse: ModuleType) -> Any:
+    """Make the argparse of Visdom's command line, which takes a base URL however its slashes are written."""
+
+    class ArgumentParser(argparse.ArgumentParser):  # type: ignore[misc, name-defined]
+        def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+            options = super().parse_args(*args, **kwargs)
+            # Of the root Visdom's own default is a slash.
+            options.base_url = base_url(options.base_url) or "/"
+            return options
+
+    return SimpleNamespace(**{**vars(argparse), "ArgumentParser": ArgumentParser})
