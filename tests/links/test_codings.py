@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tornado.httputil import HTTPHeaders
 
-from visdom_transport.links.codings import takes
+from visdom_transport.links.codings import may_be_coded, takes
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,12 @@ from visdom_transport.links.codings import takes
 )
 def test_a_client_takes_gzip(header: str, expected: bool) -> None:
     assert takes(header, "gzip") is expected
+
+
+@pytest.mark.parametrize("sign", ["Connection", "Via", "Forwarded", "X-Forwarded-For", "X-Real-IP"])
+def test_an_answer_is_coded_for_a_browser_and_for_a_proxy_that_names_itself(sign: str) -> None:
+    asked = HTTPHeaders({"Accept-Encoding": "gzip, deflate"})
+    assert not may_be_coded(asked, "gzip"), "a front of a few lines may lose what the answer is coded with"
+    asked[sign] = "x"
+    assert may_be_coded(asked, "gzip")
+    assert not may_be_coded(asked, "br")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import threading
@@ -286,3 +287,18 @@ def test_polls_follow_live_changes(server: LocalServer) -> None:
         server.text("large", f"{number} {TEXT}")
         server.append("plot1", 2_000 + number, 0.5)
         client.converge()
+
+
+def test_a_front_that_takes_off_headers_gets_what_is_not_coded(server: LocalServer) -> None:
+    """It hands on what the browser takes, and keeps what the answer is coded with for itself."""
+    for number in range(20):
+        server.plot(f"plot{number}", POINTS)
+    front = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    try:
+        # Which sends no Connection by itself.
+        front.request("POST", "/transport/poll", json.dumps(opening("env/main")), {"Accept-Encoding": "gzip, deflate"})
+        answer = front.getresponse()
+        assert answer.headers["Content-Encoding"] is None
+        assert json.loads(answer.read())["messages"][0]["type"] == "welcome"
+    finally:
+        front.close()

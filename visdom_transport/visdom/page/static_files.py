@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 from tornado.web import StaticFileHandler
 
 import visdom_transport
-from visdom_transport.links.codings import takes
+from visdom_transport.links.codings import may_be_coded
 from visdom_transport.visdom.flavour import recognise
 from visdom_transport.visdom.page import browser_files
 from visdom_transport.visdom.page.compressed import Compressed, CompressedFiles, digest
@@ -67,7 +67,7 @@ class StaticFiles(StaticFileHandler):
         if absolute_path is None:
             return
         self._found = await _compressed_files.get(absolute_path)
-        if self._found is not None and takes(self.request.headers.get("Accept-Encoding", ""), "gzip"):
+        if self._found is not None and may_be_coded(self.request.headers, "gzip"):
             self._data = self._found.data
         await super().get(path, include_body)
         if self.get_status() == 416:

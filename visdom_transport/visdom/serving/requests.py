@@ -11,7 +11,7 @@ from visdom.server.handlers.base_handlers import BaseHandler
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, MessageError
 from visdom_transport.core.link import Link
-from visdom_transport.links.codings import takes
+from visdom_transport.links.codings import may_be_coded
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.longpoll import Client
 from visdom_transport.links.websocket import SLICE_BYTES, sliced
@@ -25,8 +25,7 @@ UNAUTHORIZED_STATUS = 401 if hasattr(BaseHandler, "is_authorized") else 400
 
 def client_of(handler: RequestHandler) -> Client:
     """Whom a request comes from."""
-    codings = handler.request.headers.get("Accept-Encoding", "")
-    return Client(str(handler.request.remote_ip), login_of(handler), takes(codings, "deflate"))
+    return Client(str(handler.request.remote_ip), login_of(handler), may_be_coded(handler.request.headers, "deflate"))
 
 
 class TransportHandler(BaseHandler):  # type: ignore[misc]
