@@ -15,8 +15,8 @@ _OF_WHO_ASKS = ("Connection", "Via", "Forwarded", "X-Forwarded-For", "X-Real-Ip"
 def may_be_coded(headers: Mapping[str, str], coding: str) -> bool:
     """Whether the answer to a request with these headers may be in ``coding``.
 
-    Not for a front that has taken off ``Connection`` and does not name itself: one of a few lines hands on what the browser takes,
-    and may keep for itself that the answer is coded. The page would be garbage.
+    Not for a front that has taken off ``Connection`` and does not name itself: one of a few lines hands on what the browser
+    takes, and may keep for itself that the answer is coded. The page would be garbage.
     """
     return any(name in headers for name in _OF_WHO_ASKS) and takes(headers.get("Accept-Encoding", ""), coding)
 
