@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -348,7 +349,7 @@ class Tab:
     def save_env(self, name: str) -> None:
         """Save the environment under this name (a fork if the name is new), in the dialogue for it."""
         self._open_env_modal()
-        field = until(lambda: self._visible(".ReactModal__Content input[type=text]"), "the dialogue opens")
+        field = until(lambda: self._visible(".ReactModal__Content input[type=text]"), "the dialogue has a field")
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(name)
         path = "//*[contains(@class, 'ReactModal__Content')]//button[normalize-space()='save' or normalize-space()='fork']"
@@ -357,8 +358,7 @@ class Tab:
 
     def delete_env(self, name: str) -> None:
         """Delete an environment in the dialogue for it."""
-        self._open_env_modal()
-        modal = until(lambda: self._visible(".ReactModal__Content"), "the dialogue opens")
+        modal = self._open_env_modal()
         if choices := modal.find_elements(By.CSS_SELECTOR, f"select option[value={json.dumps(name)}]"):
             choices[0].click()
         else:
@@ -375,10 +375,18 @@ class Tab:
         until(lambda: not self._driver.find_elements(By.ID, "inputUsername"), "the login page is left")
         self._mark()
 
-    def _open_env_modal(self) -> None:
+    def _open_env_modal(self) -> WebElement:
         # Bootstrap's tooltip moves the title to another attribute once it has been shown.
         titles = ("title", "data-original-title")
-        self._click(By.CSS_SELECTOR, ", ".join(f"button[{name}='Manage Environments']" for name in titles))
+
+        def opened() -> WebElement | None:
+            # A click right after the dialogue was closed may be lost on a busy machine. A person would click again.
+            self._click(By.CSS_SELECTOR, ", ".join(f"button[{name}='Manage Environments']" for name in titles))
+            with contextlib.suppress(AssertionError):
+                return until(lambda: self._visible(".ReactModal__Content"), "the dialogue opens", timeout_s=5)
+            return None
+
+        return until(opened, "the dialogue opens")
 
     def _close_modal(self) -> None:
         if content := self._visible(".ReactModal__Content"):
