@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import requests
 import websocket
 
+from visdom_transport.client.events import EventListener
 from visdom_transport.client.links import SUBPROTOCOL, Access, SocketLink
 from visdom_transport.links.websocket import text_head
 
@@ -38,8 +39,8 @@ def accept(listener: socket.socket) -> socket.socket:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[SocketLink, socket.socket]]:
-    """A link, and the server's end of its connection."""
+def way() -> Iterator[tuple[Any, Callable[[], socket.socket]]]:
+    """A client of a server, and what waits for the server's end of its first connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool, requests.Session() as session:
         listener.settimeout(TIMEOUT_S)
         accepted = pool.submit(accept, listener)
@@ -51,12 +52,42 @@ def ends() -> Iterator[tuple[SocketLink, socket.socket]]:
             session=session,
             http_proxy_host=None,
             http_proxy_port=None,
+            use_socket=False,
         )
-        link = SocketLink(Access(vis), {"type": "hello"})
-        with accepted.result(TIMEOUT_S) as server:
-            yield link, server
-        link.drop()
-        link.release()
+        yield vis, lambda: accepted.result(TIMEOUT_S)
+
+
+@pytest.fixture
+def ends(way: tuple[Any, Callable[[], socket.socket]]) -> Iterator[tuple[SocketLink, socket.socket]]:
+    """A link, and the server's end of its connection."""
+    vis, accepted = way
+    link = SocketLink(Access(vis), {"type": "hello"})
+    with accepted() as server:
+        yield link, server
+    link.drop()
+    link.release()
+
+
+def test_a_connection_that_is_cut_before_the_first_word_is_given_back(way: tuple[Any, Callable[[], socket.socket]]) -> None:
+    vis, accepted = way
+    access = Access(vis)
+    opened = access.open_socket()
+    with accepted():
+        opened.sock.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(OSError, match="Broken pipe"):
+            SocketLink(access, {"type": "hello"}, opened)
+        assert opened.sock is None
+
+
+def test_a_stream_that_is_closed_while_it_climbs_gives_back_what_it_climbed_to(
+    way: tuple[Any, Callable[[], socket.socket]],
+) -> None:
+    vis, accepted = way
+    listener = EventListener(vis)
+    listener._climbed = opened = Access(vis).open_socket()
+    with accepted():
+        listener._run()
+        assert opened.sock is None
 
 
 def frame(message: Any) -> bytes:

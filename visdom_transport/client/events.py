@@ -103,6 +103,9 @@ class EventListener:
             self._vis.socket_alive = False
             if self._wanted():
                 self._closing.wait(max(self._backoff.failed(), asked_s or 0.0))
+        if self._climbed is not None:
+            # Closed between two links.
+            self._climbed.shutdown()  # type: ignore[no-untyped-call]
 
     def _wanted(self) -> bool:
         return not self._closing.is_set() and (self._vis.use_socket or self._released)

@@ -190,8 +190,14 @@ class SocketLink:
         self._socket = access.open_socket() if opened is None else opened
         headers = self._socket.getheaders() or {}
         self.is_ours = headers.get("sec-websocket-protocol") == SUBPROTOCOL
-        if self.is_ours:
+        if not self.is_ours:
+            return
+        try:
             self.send([hello])
+        except BaseException:
+            # It may be cut before the first word, and nobody else knows of it.
+            self.release()
+            raise
 
     def send(self, messages: list[Message]) -> None:
         self._socket.settimeout(CONNECT_TIMEOUT_S)
