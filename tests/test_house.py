@@ -92,3 +92,33 @@ def test_the_map_names_the_rooms_in_the_order_of_the_contract() -> None:
             lines.append((described[: described.index(name)].count("\n"), layer))
     order = [layer for _, layer in sorted(lines)]
     assert list(dict.fromkeys(order)) == rooms["layers"]
+
+
+def swallowing(path: Path) -> list[str]:
+    """Context managers made of a generator that end an exception.
+
+    From Python 3.12 on, what it has swallowed refers to itself by the frames that it went through: with it all that called
+    the `with` waits for the garbage collector.
+    """
+    found = []
+    for function in functions(path):
+        decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
+        handlers = [node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler)]
+        if decorators & {"contextmanager", "contextlib.contextmanager"} and not all(map(raises, handlers)):
+            found.append(f"{path.name}: {function.name}")
+    return found
+
+
+def raises(handler: ast.ExceptHandler) -> bool:
+    return isinstance(handler.body[-1], ast.Raise)
+
+
+def test_no_context_manager_of_a_generator_swallows_an_exception() -> None:
+    assert [each for path in sorted(PACKAGE.rglob("*.py")) for each in swallowing(path)] == []
+
+
+@pytest.mark.parametrize(("last", "found"), [("pass", ["one.py: f"]), ("raise", [])])
+def test_what_swallows_is_found(tmp_path: Path, last: str, found: list[str]) -> None:
+    path = tmp_path / "one.py"
+    path.write_text(f"@contextmanager\ndef f():\n    try:\n        yield\n    except KeyError:\n        {last}\n")
+    assert swallowing(path) == found

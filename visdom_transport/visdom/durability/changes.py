@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -215,24 +214,25 @@ class Changes:
 
     def encoded(self, part: Part) -> bytes | None:
         """The part's value now, or None when there is none, or none that can be kept."""
-        with self._reading(part):
+        self._lost.discard(part)
+        try:
             return encode(self._read(part))
-        return None
+        except (KeyError, TypeError) as error:
+            self._note_missing(part, error)
+            return None
 
     def encoding(self, part: Part) -> Generator[None, None, list[bytes] | None]:
         """The same in steps, and in pieces. The part must not change meanwhile."""
-        with self._reading(part):
-            return (yield from encoding(self._read(part)))
-        return None
-
-    @contextmanager
-    def _reading(self, part: Part) -> Iterator[None]:
         self._lost.discard(part)
         try:
-            yield
-        except KeyError:
-            pass
-        except TypeError as error:
+            return (yield from encoding(self._read(part)))
+        except (KeyError, TypeError) as error:
+            self._note_missing(part, error)
+            return None
+
+    def _note_missing(self, part: Part, error: KeyError | TypeError) -> None:
+        """The part is gone, or it cannot be encoded."""
+        if isinstance(error, TypeError):
             self._lost.add(part)
             logger.error("%s %r of environment %s cannot be saved: %s", part[1], part[2], part[0], error)
 

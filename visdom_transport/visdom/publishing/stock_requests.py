@@ -7,8 +7,8 @@ A request that cannot be carried out is answered with 400 and JSON that names th
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from visdom_transport.core.errors import MessageError
@@ -43,7 +43,7 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
         if _must_log_in(handler) and kind != "IndexHandler":
             post(handler, *path)
             return
-        with _answering(handler):
+        with _Answering(handler):
             CHECKS[kind](transport_of(handler), parsed_body(handler))
             post(handler, *path)
 
@@ -57,7 +57,7 @@ def saving(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
         if _must_log_in(handler):
             post(handler)
             return
-        with _answering(handler):
+        with _Answering(handler):
             transport, args = transport_of(handler), parsed_body(handler)
             _save(transport, args)
             await transport.journal.save_ahead(map(escape_eid, args["data"]), lambda: post(handler))
@@ -72,7 +72,7 @@ def forking(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
         if _must_log_in(handler):
             post(handler)
             return
-        with _answering(handler):
+        with _Answering(handler):
             transport, args = transport_of(handler), parsed_body(handler)
             _fork_env(transport, args)
             previous, eid = escape_eid(args["prev_eid"]), escape_eid(args["eid"])
@@ -88,24 +88,33 @@ def _must_log_in(handler: Any) -> bool:
     return bool(handler.login_enabled and not handler.current_user)
 
 
-@contextmanager
-def _answering(handler: Any) -> Iterator[None]:
+class _Answering:
     """Answers with what is wrong, if something is."""
-    try:
-        yield
-    except UpdateRefused as refusal:
-        if refusal.status == NOT_FOUND:
-            _not_found(handler, refusal.message)
-        else:
-            refused(handler, refusal.status, as_error(refusal))
-    except CannotShow as error:
-        _not_found(handler, str(error))
-    except MessageError as error:
-        _say(handler, CONFLICT, error.message)
-    except OSError as error:
-        unwritable.log(error, "%s failed: %s", handler.request.path)
-        message = f"could not be written: {unwritable.cause(error)}"
-        answer_error(handler, 500, MessageError("failed", message))
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        handler = self._handler
+        match error:
+            case UpdateRefused(status=status) if status != NOT_FOUND:
+                refused(handler, status, as_error(error))
+            case UpdateRefused():
+                _not_found(handler, error.message)
+            case CannotShow():
+                _not_found(handler, str(error))
+            case MessageError():
+                _say(handler, CONFLICT, error.message)
+            case OSError():
+                unwritable.log(error, "%s failed: %s", handler.request.path)
+                message = f"could not be written: {unwritable.cause(error)}"
+                answer_error(handler, 500, MessageError("failed", message))
+            case _:
+                return False
+        return True
 
 
 def finding(get: Callable[..., None]) -> Callable[..., None]:
