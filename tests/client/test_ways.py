@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import threading
@@ -136,11 +137,10 @@ class _ForwardProxy(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=10)
-        connection.request("POST", url.path, body)
-        reply = connection.getresponse()
-        content = reply.read()
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)) as connection:
+            connection.request("POST", url.path, body)
+            reply = connection.getresponse()
+            content = reply.read()
         self.send_response(reply.status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
