@@ -53,32 +53,37 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
 def saving(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
     """Wrap SaveHandler.post: environments are written while others have their turn."""
 
-    async def checked_post(handler: Any) -> None:
-        if _must_log_in(handler):
-            post(handler)
-            return
-        with _Answering(handler):
-            transport, args = transport_of(handler), parsed_body(handler)
-            _save(transport, args)
-            await transport.journal.save_ahead(map(escape_eid, args["data"]), lambda: post(handler))
+    async def save(handler: Any, transport: Transport, args: dict[str, Any]) -> None:
+        _save(transport, args)
+        await transport.journal.save_ahead(map(escape_eid, args["data"]), lambda: post(handler))
 
-    return checked_post
+    return _in_turns(post, save)
 
 
 def forking(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
     """Wrap ForkEnvHandler.post: the environment is copied and written while others have their turn."""
 
+    async def fork(handler: Any, transport: Transport, args: dict[str, Any]) -> None:
+        _fork_env(transport, args)
+        previous, eid = escape_eid(args["prev_eid"]), escape_eid(args["eid"])
+        with await transport.saving_ahead.save(previous, eid):
+            transport.commands.fork(previous, eid)
+        handler.write(eid)
+
+    return _in_turns(post, fork)
+
+
+def _in_turns(
+    post: Callable[..., None], act: Callable[[Any, Transport, dict[str, Any]], Awaitable[None]]
+) -> Callable[..., Awaitable[None]]:
+    """A ``post`` that acts while others have their turn, once it is known who asks."""
+
     async def checked_post(handler: Any) -> None:
         if _must_log_in(handler):
             post(handler)
             return
         with _Answering(handler):
-            transport, args = transport_of(handler), parsed_body(handler)
-            _fork_env(transport, args)
-            previous, eid = escape_eid(args["prev_eid"]), escape_eid(args["eid"])
-            with await transport.saving_ahead.save(previous, eid):
-                transport.commands.fork(previous, eid)
-            handler.write(eid)
+            await act(handler, transport_of(handler), parsed_body(handler))
 
     return checked_post
 

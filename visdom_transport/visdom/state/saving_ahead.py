@@ -22,6 +22,9 @@ ATTEMPTS = 2
 SAVING = ("save", "save_all")
 """The commands that are prepared."""
 
+_MARKS = tuple(b'"%b"' % name.encode() for name in SAVING)
+"""What a message has in it that gives one of them."""
+
 Prepared = AbstractContextManager[None]
 """Inside, what was prepared is not done again."""
 
@@ -38,11 +41,12 @@ class SavingAhead:
     def before(self, session: Session | None, message: Any) -> Coroutine[Any, Any, Prepared] | None:
         """What to wait for before acting on a page's ``message``, encoded or not, and in what to act on it then. None if it is
         no command that saves."""
-        command = _command(message)
+        parsed = _parsed(message)
+        command = _command(parsed)
         if session is None or command is None or self._app.readonly:
             return None
-        number = message_number(message)
-        if number is not None and number <= session.last_command:
+        number = parsed.get("id")
+        if isinstance(number, int) and number <= session.last_command:
             return None  # it was carried out before
         return self._save(command) if command["cmd"] == "save" else self._save_all(command)
 
@@ -111,24 +115,17 @@ class SavingAhead:
         return copied(windows.get(win))
 
 
-def _command(message: Any) -> dict[str, Any] | None:
+def _command(parsed: dict[str, Any]) -> dict[str, Any] | None:
     """The command in a message of a page, if it is one that saves."""
-    parsed = _parsed(message)
     command = parsed.get("command") if parsed.get("type") == "command" else parsed
     return command if isinstance(command, dict) and command.get("cmd") in SAVING else None
-
-
-def message_number(message: Any) -> int | None:
-    """The number of a command in our protocol."""
-    number = _parsed(message).get("id")
-    return number if isinstance(number, int) else None
 
 
 def _parsed(message: Any) -> dict[str, Any]:
     if isinstance(message, str | bytes):
         # Most messages are acknowledgements.
         text = message if isinstance(message, bytes) else message.encode(errors="surrogatepass")
-        if not any(b'"%b"' % name.encode() in text for name in SAVING):
+        if not any(mark in text for mark in _MARKS):
             return {}
         try:
             message = decode(text)
