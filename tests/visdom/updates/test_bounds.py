@@ -226,17 +226,24 @@ def test_a_plot_keeps_its_detail() -> None:
     assert bound_window(text, OFF, {"detail": "whatever"}) == []
 
 
-@pytest.mark.parametrize("value", ["", "fully", 1, True, ["full"]])
-def test_there_are_two_levels_of_detail(value: object) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("detail", value) for value in ("", "fully", 1, True, ["full"])),
+        *(("keep", value) for value in ("", "all", 1, True, ["overview"])),
+    ],
+)
+def test_another_word_is_refused_and_nothing_changes(name: str, value: object) -> None:
     window = plot(trace(0, 2))
     before = copy.deepcopy(window)
     for change in (
-        lambda: apply_update(window, {"data": [trace(2, 1)], "append": True, "opts": {"detail": value}}, OFF, rules=V0_2_4),
-        lambda: bound_window(window, OFF, {"detail": value}),
+        lambda: apply_update(window, {"data": [trace(2, 1)], "append": True, "opts": {name: value}}, OFF, rules=V0_2_4),
+        lambda: apply_update(window, {"opts": {name: value}}, OFF, rules=V0_2_4),
+        lambda: bound_window(window, OFF, {name: value}),
     ):
         with pytest.raises(UpdateRefused) as refusal:
             change()
-        assert refusal.value.field == "opts.detail"
+        assert refusal.value.field == f"opts.{name}"
     assert window == before
 
 

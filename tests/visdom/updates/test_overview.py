@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.visdom.updates.oracle import apply_reference, written
 from visdom_transport.client import calls
-from visdom_transport.visdom.updates import V0_2_4, UpdateRefused, WindowBounds, apply_update, bound_window
+from visdom_transport.visdom.updates import V0_2_4, WindowBounds, apply_update, bound_window
 from visdom_transport.visdom.updates.choices import CHOICES
 from visdom_transport.visdom.updates.overview import survivors
 
@@ -147,20 +147,6 @@ def test_a_windows_own_word_goes_before_the_servers() -> None:
     apply_update(window, {"opts": {"keep": "newest"}}, WindowBounds(max_points=16), rules=V0_2_4)
     append(window, [0.0] * 4, 40, WindowBounds(max_points=16))
     assert window["content"]["data"][0]["x"][0] > 0
-
-
-@pytest.mark.parametrize("value", ["", "all", 1, True, ["overview"]])
-def test_another_word_is_refused_and_nothing_changes(value: object) -> None:
-    window = plot([1.0, 2.0])
-    before = copy.deepcopy(window)
-    for change in (
-        lambda: apply_update(window, {"opts": {"keep": value}}, OVERVIEW, rules=V0_2_4),
-        lambda: bound_window(window, OVERVIEW, {"keep": value}),
-    ):
-        with pytest.raises(UpdateRefused) as refusal:
-            change()
-        assert refusal.value.field == "opts.keep"
-    assert window == before
 
 
 def test_the_client_knows_the_same_words() -> None:
