@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import count
 
-from .support.measure import Bench, Samples, cpu_per_call
+from .support.full_lines import compare, measure
+from .support.measure import Bench
 from .support.messages import line, point
-from .support.result import Bars, Result, Table, Target, ms, number, times
+from .support.result import Result
 from .support.servers import Server
-from .support.subscriber import OwnSubscriber
 
 POINTS = 1_000
 APPENDS = 1_000
@@ -25,48 +25,19 @@ KEEP = ("newest", "overview")
 
 
 def run(bench: Bench) -> Result:
-    samples = Samples()
     with Server("ours") as server:
         for keep in KEEP:
             line(keep, POINTS, max_points=POINTS, keep=keep).post(server)
         steps = count(POINTS)
-        for _ in bench.rounds(5, quick=1):
-            for keep in KEEP:
-                samples.add(cpu_per_call(server, partial(append, server, keep, steps), APPENDS), keep, "nobody")
-        page = OwnSubscriber(server)
-        page.connect()
-        for _ in bench.rounds(5, quick=1):
-            for keep in KEEP:
-
-                def seen(keep: str = keep) -> None:
-                    append(server, keep, steps)
-                    page.take_batch()
-
-                before = page.received_bytes
-                samples.add(cpu_per_call(server, seen, APPENDS), keep, "a page")
-                samples.add((page.received_bytes - before) / APPENDS, keep, "bytes")
-    rows = []
-    for watcher in ("nobody", "a page"):
-        newest, overview = (samples.median(keep, watcher) for keep in KEEP)
-        rows.append([watcher, ms(newest), ms(overview), times(overview / newest)])
-    newest, overview = (samples.median(keep, "bytes") for keep in KEEP)
-    rows.append(["a page: bytes per append", number(newest), number(overview), times(overview / newest)])
-    return Result(
-        tables=[Table(["watched by", "newest points", "overview", "overview / newest"], rows)],
-        targets=[
-            Target(
-                f"append to a line with an overview, watched by {watcher}, against first in, first out",
-                samples.median("overview", watcher) / samples.median("newest", watcher),
-                1.5,
-                "x",
-            )
-            for watcher in ("nobody", "a page")
-        ],
-        chart=Bars(
-            "Append to a full line",
-            "server CPU, ms",
-            {f"{keep}, {watcher}": samples.median(keep, watcher) * 1000 for watcher in ("nobody", "a page") for keep in KEEP},
-        ),
+        appends = {keep: partial(append, server, keep, steps) for keep in KEEP}
+        samples = measure(bench, server, appends, rounds=5, counts=(APPENDS, APPENDS))
+    return compare(
+        samples,
+        "overview",
+        "newest",
+        promise="append to a line with an overview, watched by {watcher}, against first in, first out",
+        most=1.5,
+        title="Append to a full line",
     )
 
 
