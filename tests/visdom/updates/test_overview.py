@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.visdom.updates.oracle import apply_reference, written
@@ -43,6 +43,7 @@ VALUES = st.none() | st.floats(-1e3, 1e3, allow_nan=False) | st.integers(-5, 5) 
 
 
 @given(runs=st.lists(st.lists(VALUES, max_size=60), min_size=1, max_size=12), bound=st.integers(1, 70))
+@example([["a", None, 0.0, 1.0, None, None, None, None, None]], 8)
 def test_the_whole_run_stays_in_a_bounded_number_of_points(runs: list[list[Any]], bound: int) -> None:
     window = plot([])
     bound_window(window, OVERVIEW, {"max_points": bound})
@@ -145,7 +146,7 @@ def test_a_windows_own_word_goes_before_the_servers() -> None:
     bound_window(window, WindowBounds(max_points=16), {"keep": "overview"})
     assert window["content"]["data"][0]["x"][0] == 0
     apply_update(window, {"opts": {"keep": "newest"}}, WindowBounds(max_points=16), rules=V0_2_4)
-    append(window, [0.0] * 4, 40, WindowBounds(max_points=16))
+    append(window, [0.0] * 8, 40, WindowBounds(max_points=16))
     assert window["content"]["data"][0]["x"][0] > 0
 
 

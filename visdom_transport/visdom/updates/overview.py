@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 LEAST_BOUND: Final = 8
@@ -36,21 +36,20 @@ def survivors(x: Sequence[Any], y: Sequence[Any], bound: int) -> list[int]:
 
 
 def _thinned(places: Sequence[float], y: Sequence[Any], stretches: int) -> list[int]:
+    """The first point, and at most three of each stretch. What lies at the last place belongs to the last stretch."""
     kept = {0}
     first, last = places[0], places[-1]
     per_place = stretches / (last - first)
-    begin = 0
-    while begin < len(places):
-        stretch = int((places[begin] - first) * per_place)
-        end = begin + 1
-        while end < len(places) and int((places[end] - first) * per_place) == stretch:
-            end += 1
-        kept |= _told_by(range(begin, end), y)
-        begin = end
+
+    def stretch_of(index: int) -> int:
+        return min(int((places[index] - first) * per_place), stretches - 1)
+
+    for _, indices in groupby(range(len(places)), stretch_of):
+        kept |= _told_by(list(indices), y)
     return sorted(kept)
 
 
-def _told_by(indices: range, y: Sequence[Any]) -> set[int]:
+def _told_by(indices: Sequence[int], y: Sequence[Any]) -> set[int]:
     """Those of a stretch that make the same picture of it: its extremes, and that a line is interrupted."""
     numbers = [index for index in indices if _is_number(y[index])]
     if not numbers:
