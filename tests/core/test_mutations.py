@@ -85,10 +85,10 @@ def a_catch_up_ends_while_pieces_are_under_way(plant: Planter) -> None:
 
 
 def pieces_outlive_a_change(plant: Planter) -> None:
-    def advance(original: Any, changes: Any, key: str) -> Any:
+    def advance(original: Any, changes: Any, key: str, offset: int) -> Any:
         change = changes.get(key)
         pieces = change.pieces if change is not None else None
-        changed = original(changes, key)
+        changed = original(changes, key, offset)
         if pieces is not None:
             changed.pieces = pieces
             changes.retained_bytes += sum(map(len, pieces))
@@ -125,10 +125,10 @@ def a_cached_batch_outlives_a_change(plant: Planter) -> None:
 
 
 def an_encoded_value_outlives_a_change(plant: Planter) -> None:
-    def advance(original: Any, changes: Any, key: str) -> Any:
+    def advance(original: Any, changes: Any, key: str, offset: int) -> Any:
         change = changes.get(key)
         value = change.value if change is not None else None
-        changed = original(changes, key)
+        changed = original(changes, key, offset)
         if value is not None:
             changed.value = value
             changes.retained_bytes += len(value)
@@ -138,10 +138,10 @@ def an_encoded_value_outlives_a_change(plant: Planter) -> None:
 
 
 def a_folded_delta_outlives_a_change(plant: Planter) -> None:
-    def advance(original: Any, changes: Any, key: str) -> Any:
+    def advance(original: Any, changes: Any, key: str, offset: int) -> Any:
         change = changes.get(key)
         folded = change.folded if change is not None else None
-        changed = original(changes, key)
+        changed = original(changes, key, offset)
         if folded is not None:
             changed.folded = folded
             changes.retained_bytes += len(folded[1])
@@ -154,8 +154,8 @@ def a_folded_delta_outlives_a_change(plant: Planter) -> None:
 
 
 def a_tombstone_is_forgotten(plant: Planter) -> None:
-    def delete(original: Any, changes: Any, key: str) -> Any:
-        trimmed = original(changes, key)
+    def delete(original: Any, changes: Any, key: str, offset: int) -> Any:
+        trimmed = original(changes, key, offset)
         changes._by_key.pop(key, None)
         changes._tombstones.pop(key, None)
         return trimmed
@@ -164,8 +164,8 @@ def a_tombstone_is_forgotten(plant: Planter) -> None:
 
 
 def a_trimmed_tombstone_is_not_remembered(plant: Planter) -> None:
-    def delete(original: Any, changes: Any, key: str) -> Any:
-        trimmed = original(changes, key)
+    def delete(original: Any, changes: Any, key: str, offset: int) -> Any:
+        trimmed = original(changes, key, offset)
         changes.tombstone_floor = 0
         return trimmed
 
@@ -173,9 +173,9 @@ def a_trimmed_tombstone_is_not_remembered(plant: Planter) -> None:
 
 
 def the_tombstone_floor_is_one_too_low(plant: Planter) -> None:
-    def delete(original: Any, changes: Any, key: str) -> Any:
+    def delete(original: Any, changes: Any, key: str, offset: int) -> Any:
         before = changes.tombstone_floor
-        trimmed = original(changes, key)
+        trimmed = original(changes, key, offset)
         changes.tombstone_floor -= changes.tombstone_floor != before
         return trimmed
 
@@ -187,9 +187,9 @@ def tombstones_are_never_trimmed(plant: Planter) -> None:
 
 
 def a_key_made_again_keeps_its_tombstone(plant: Planter) -> None:
-    def set_key(original: Any, changes: Any, key: str) -> None:
+    def set_key(original: Any, changes: Any, key: str, offset: int) -> None:
         tombstone = changes._tombstones.get(key)
-        original(changes, key)
+        original(changes, key, offset)
         if tombstone is not None:
             changes._tombstones[key] = tombstone
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from tests.core.world import DictSource
 from tests.support.replica import StateReplica
 from visdom_transport.core.catch_up import StateBatch, StateCursor
+from visdom_transport.core.changes import Changes
 from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.entries import Entries
 from visdom_transport.core.feed import NOTHING, Allowance
 from visdom_transport.core.state_feed import StateFeed
 
@@ -659,3 +661,29 @@ def test_a_first_load_follows_creation_whatever_is_near() -> None:
     again.collect(600)
     look(again, "c")
     assert keys_sent(again, 600) == ["b", "c"]
+
+
+# --- from where deltas serve ---
+
+
+def test_a_reader_is_served_by_deltas_from_a_boundary_only() -> None:
+    """One delta that stands for several changes of the feed: who has a part of it must not get it again."""
+    changes = Changes(max_tombstones=10)
+    windows = {"a": {"x": [1, 2, 3], "padding": "p" * 200}}
+    entries = Entries(changes, DictSource("env/main", windows), large_bytes=1_000)
+    changes.set("a", 3)
+    changes.update("a", 10, 5, [["extend", ["x"], [1, 2]]])
+    changes.update("a", 18, 12, [["extend", ["x"], [3]]])
+    served = {at: kinds({"entries": [decode(entries.entry("a", at, False).fragment.content)]})["a"] for at in range(18)}
+    boundaries = {3, 4, 5, 10, 11, 12}
+    assert served == {at: "delta" if at in boundaries else "value" for at in range(18)}
+    assert entries.estimate("a", 12) < entries.estimate("a", 13), "the value's size is what counts inside of a delta"
+
+
+def test_changes_that_come_out_of_order_are_found_in_order() -> None:
+    changes = Changes(max_tombstones=10)
+    for key, offset in {"a": 4, "b": 9, "c": 7, "d": 12, "e": 5}.items():
+        changes.set(key, offset)
+    assert changes.since(4) == ["e", "c", "b", "d"]
+    changes.set("e", 13)
+    assert changes.since(9) == ["d", "e"]

@@ -222,7 +222,7 @@ def recount(feed: StateFeed | EventFeed) -> int:
         return sum(event.own_bytes for event in feed._ring) + sum(shared_sizes(feed))
     total = 0
     for change in feed._changes._by_key.values():
-        total += sum(len(delta) for _, delta in change.deltas) + len(change.value or b"")
+        total += sum(len(delta) for _, _, delta in change.deltas) + len(change.value or b"")
         fragments = [*(change.pieces or ()), *([change.folded[1]] if change.folded else ())]
         total += sum(map(len, fragments))
         total += sum(each.packed_bytes for each in (*fragments, *([change.whole] if change.whole else ())))

@@ -61,7 +61,7 @@ class Entries:
         change = self._changes.get(key)
         if change is None:
             return 0
-        if change.deltas and base >= change.floor:
+        if change.serves(base):
             return change.deltas_bytes
         return change.last_bytes if change.value_bytes is None else change.value_bytes
 
@@ -71,7 +71,7 @@ class Entries:
         if change.deleted:
             tombstone = Fragment(encode({"key": key, "offset": change.offset, "deleted": True}))
             return Entry(key, change.offset, tombstone, deleted=True)
-        if change.deltas and base >= change.floor and not values_only:
+        if not values_only and change.serves(base):
             fragment = self._delta(key, change, base)
             if self._is_worthwhile(fragment, key, change):
                 return Entry(key, change.offset, fragment)
@@ -123,7 +123,7 @@ class Entries:
     def _delta(self, key: str, change: Change, base: int) -> Fragment:
         if change.folded is not None and change.folded[0] == base:
             return change.folded[1]
-        run = [encoded for offset, encoded in change.deltas if offset > base]
+        run = change.deltas_after(base)
         delta = run[0] if len(run) == 1 else encode(fold(decode(encoded) for encoded in run))
         head = encode({"key": key, "offset": change.offset, "base": base})[:-1]
         fragment = Fragment(b'%b,"delta":%b}' % (head, delta), keeper=self._changes)

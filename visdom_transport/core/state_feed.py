@@ -43,18 +43,24 @@ class StateFeed:
 
     def set(self, key: str) -> None:
         """The value of ``key`` is new, or replaced as a whole."""
+        changes = self._changes
+        changes.offset += 1
         self._catch_up.forget_batches()
-        self._changes.set(key)
+        changes.set(key, changes.offset)
 
     def update(self, key: str, delta: Delta) -> None:
         """``delta`` has been applied to the value of ``key``."""
+        changes = self._changes
+        changes.offset = offset = changes.offset + 1
         self._catch_up.forget_batches()
-        self._changes.update(key, delta)
+        changes.update(key, offset, offset - 1, delta)
 
     def delete(self, key: str) -> int:
         """``key`` is gone. Returns how many older tombstones had to be given up for its own."""
+        changes = self._changes
+        changes.offset += 1
         self._catch_up.forget_batches()
-        return self._changes.delete(key)
+        return changes.delete(key, changes.offset)
 
     def shed(self) -> int:
         """Give up what is cheapest to lose: encoded batches, then what is kept for the key that has not changed for the longest
