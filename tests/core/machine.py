@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.core.world import STATE_FEEDS, Client, World
-from tests.support.replica import Outbox
+from tests.support.outbox import Outbox
 
 FEEDS = st.sampled_from(STATE_FEEDS)
 KEYS = st.sampled_from("abcd")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.core.machine import THOROUGH, EventOrder
-from tests.support.replica import EventReplica
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.feed import Allowance
+from visdom_transport.core.replica import EventReplica
 
 TestEventOrder = EventOrder.TestCase
 TestEventOrder.settings = THOROUGH

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from tests.support.replica import StateReplica
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.entries import PIECES
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
+from visdom_transport.core.replica import StateReplica
 
 FEED = "env/main"
 LIMITS = Limits(batch_bytes=1_000, in_flight_bytes=4_000)

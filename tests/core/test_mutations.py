@@ -12,17 +12,17 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.core.machine import THOROUGH, Convergence, EventOrder
 from tests.core.world import Client
-from tests.support.replica import NOTHING, EventReplica, StateReplica
 from visdom_transport.core import entries
 from visdom_transport.core.catch_up import CatchUp, StateBatch, StateCursor
 from visdom_transport.core.causes import Causes
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.event_feed import EventFeed
-from visdom_transport.core.feed import Allowance
+from visdom_transport.core.feed import NOTHING, Allowance
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link
 from visdom_transport.core.quota import SessionQuota
+from visdom_transport.core.replica import EventReplica, StateReplica
 from visdom_transport.core.session import Session, Subscription
 from visdom_transport.core.state_feed import StateFeed
 

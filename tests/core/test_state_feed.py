@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.world import DictSource
-from tests.support.replica import StateReplica
 from visdom_transport.core.catch_up import StateBatch, StateCursor
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.entries import Entries
 from visdom_transport.core.feed import NOTHING, Allowance
+from visdom_transport.core.replica import StateReplica
 from visdom_transport.core.state_feed import StateFeed
 
 BUDGET = 100_000

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support.peer import Message, Peer
-from tests.support.replica import StateReplica
 from visdom_transport.core.catch_up import StateBatch
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.conversation import Conversation
@@ -25,6 +24,7 @@ from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.packing import COMMA, Outgoing, as_zlib, raw
+from visdom_transport.core.replica import StateReplica
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
 from visdom_transport.core.state_feed import StateFeed
 

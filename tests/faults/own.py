@@ -14,11 +14,12 @@ from tests.faults.participant import Actor
 from tests.faults.schedule import OWN_PAGES, Member
 from tests.faults.stage import BACKOFF_S, SETTINGS, Stage
 from tests.faults.wire import Http, LinkLost, Refused, WebSocket
+from tests.support.outbox import Outbox
 from tests.support.own import SUBPROTOCOL
 from tests.support.peer import Message, Peer
-from tests.support.replica import EventReplica, Outbox, StateReplica
 from visdom_transport.client.backoff import Backoff
 from visdom_transport.core.errors import GapError
+from visdom_transport.core.replica import EventReplica, StateReplica
 
 WINDOW = 4
 POLL_INTERVAL_S = 0.05

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.replica import EventReplica, Outbox, StateReplica
+from tests.support.outbox import Outbox
+from visdom_transport.core.replica import EventReplica, StateReplica
 
 Message = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from visdom_transport.client.replica import EventReplica
 from visdom_transport.core.errors import CloseCode
+from visdom_transport.core.replica import EventReplica
 
 Message = dict[str, Any]
 

@@ -1,22 +1,47 @@
-"""The client's half of docs/protocol.md, sections 3 to 6, without I/O: replicas of feeds and the outbox of commands.
+"""The client's half of feeds (docs/protocol.md, sections 3 and 4): replicas.
 
-This is the reference that the core is tested against, written to be read beside the protocol's text.
+What a source of the Python client reads events with, and what a feed that follows another reads its values from. Written to be
+read beside the protocol's text.
 """
 
 from __future__ import annotations
 
-import copy
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from visdom_transport.client.replica import NOTHING, EventReplica
 from visdom_transport.core.delta import apply
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import GapError
+from visdom_transport.core.feed import NOTHING
 
-__all__ = ["NOTHING", "EventReplica", "Outbox", "StateReplica", "window_content_id"]
+
+class EventReplica:
+    """A reader of one event feed: every event at most once, every loss counted."""
+
+    def __init__(self) -> None:
+        self.epoch: str | None = None
+        self.offset = NOTHING
+
+    def position(self) -> dict[str, Any] | None:
+        """What to present when subscribing; None when nothing has been read."""
+        return None if self.epoch is None else {"epoch": self.epoch, "offset": self.offset}
+
+    def subscribed(self, verdict: Mapping[str, Any]) -> None:
+        """Take the server's verdict on the position that was presented."""
+        # A verdict on what was presented before, whose own was lost, is a recovered one to a reader that holds nothing.
+        if not verdict["recovered"] or verdict["epoch"] != self.epoch:
+            self.offset = verdict["offset"]
+        self.epoch = verdict["epoch"]
+
+    def apply(self, batch: Mapping[str, Any]) -> tuple[int, list[Any]]:
+        """Return how many events were lost before the new ones, and the new ones."""
+        if batch["epoch"] != self.epoch:
+            return 0, []
+        first = batch["from"] + batch["missed"] + 1
+        missed = max(0, first - 1 - self.offset)
+        events = batch["events"][max(0, self.offset + 1 - first) :]
+        self.offset = max(self.offset, batch["to"])
+        return missed, events
 
 
 def window_content_id(value: Any) -> str | None:
@@ -140,37 +165,3 @@ class StateReplica:
     def _forget_offsets(self) -> None:
         self.offset = NOTHING
         self._own.clear()
-
-
-@dataclass(slots=True)
-class Outbox:
-    """Commands that are kept until their reply arrives."""
-
-    session: str | None = None
-    last_id: int = 0
-    """The newest id used in this session; a client that comes back to a session must remember it."""
-    pending: deque[dict[str, Any]] = field(default_factory=deque)
-
-    def add(self, command: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep ``command`` and return the message that carries it."""
-        self.last_id += 1
-        message = {"type": "command", "id": self.last_id, "command": copy.deepcopy(dict(command))}
-        self.pending.append(message)
-        return message
-
-    def welcomed(self, session: str) -> list[dict[str, Any]]:
-        """A link is open: return the messages to send again. Another session counts from 1."""
-        if session != self.session:
-            self.session = session
-            for number, message in enumerate(self.pending, 1):
-                message["id"] = number
-            self.last_id = len(self.pending)
-        return list(self.pending)
-
-    def replied(self, command_id: int) -> dict[str, Any] | None:
-        """The command that is done, or None when it was already."""
-        for message in self.pending:
-            if message["id"] == command_id:
-                self.pending.remove(message)
-                return message
-        return None
