@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
 from tests.support.records import Records
+from tests.support.server import VisdomServer
+from tests.visdom.publishing.recorder import Recorder, same_state, without_content_ids
+from tests.visdom.publishing.scenarios import IMAGE, POINTS
 from visdom_transport.core.window_ids import window_id
 
 Serve = Callable[..., LocalServer]
@@ -78,3 +84,38 @@ def test_what_is_neither_text_nor_a_number_is_no_id(server: LocalServer, records
     answer = server.post(path, text(win, "a"))
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "win")
     assert window_id(win) == win
+
+
+def numbered(vis: Recorder, win: Any) -> list[object]:
+    """What a program does that keeps its windows under numbers, and what it is answered."""
+    answers = [
+        vis.line(X=[1], Y=[1], win=win, update="append", opts={"title": "loss"}),
+        vis.line(X=[2], Y=[4], win=win, update="append"),
+        vis.line(X=[2], Y=[4], win=win, name="b", update="append"),
+        vis.scatter(X=POINTS[:2], win=win, name="c", update="replace"),
+        vis.win_exists(win),
+        json.loads(vis.get_window_data(win=win))["content"],
+        vis.update_window_opts(win, opts={"title": "two"}),
+        vis.set_window_data(vis.get_window_data(win=win), win=win),
+        vis.line(X=[3], Y=[9], win=win, name="b", update="append"),
+        vis.line(X=None, Y=None, win=win, name="b", update="remove"),
+        vis.close(win),
+        vis.win_exists(win),
+        vis.text("made", win=win),
+        vis.text("and more", win=win, append=True),
+        vis.close(win),
+        vis.image(IMAGE, win=win, opts={"store_history": True}),
+        vis.image(IMAGE[::-1], win=win, opts={"store_history": True}),
+    ]
+    return [*answers, vis.update_image_slider(win, 0)] if NEW_VISDOM else answers
+
+
+@pytest.mark.parametrize("number", [2, 0, -1, 2.5])
+def test_a_number_does_what_its_text_does_with_visdom(stock: VisdomServer, ours: VisdomServer, number: float) -> None:
+    env = f"number_{uuid.uuid4().hex[:6]}"
+    by_text, by_number = Recorder(stock, env), Recorder(ours, env)
+    with warnings.catch_warnings(action="ignore"):
+        assert without_content_ids(numbered(by_number, number)) == without_content_ids(numbered(by_text, str(number)))
+    for each in (by_text, by_number):
+        each.session.close()
+    same_state(ours, stock, env)
