@@ -15,6 +15,7 @@ from tests.support.own import OwnSocket
 from tests.support.records import Records
 from tests.support.stock_peers import StockSocket
 from tests.support.wait import until
+from visdom_transport.visdom.state.comparison import Collector, Versions, without_content_id
 
 Serve = Callable[..., LocalServer]
 
@@ -73,7 +74,7 @@ def test_an_environment_made_later_joins(serve: Serve) -> None:
 
 
 def test_a_storm_of_changes_is_combined_seldom(server: LocalServer) -> None:
-    """A comparison costs as much as its environments hold, whatever has changed."""
+    """A comparison costs as much as its environments have windows, whatever has changed."""
     with OwnSocket(server, "compare/a+b") as client:
         client.until(lambda: bool(curves(client, "compare/a+b")), "both curves")
         before = client.batches
@@ -92,6 +93,59 @@ def test_windows_that_did_not_change_are_not_sent_again(server: LocalServer) -> 
         server.append("s", 1, 7, eid="b")
         batch = client.receive_type("batch")
         assert [entry["value"]["title"] for entry in batch["entries"]] == ["third"]
+
+
+def test_a_long_line_is_followed_whatever_its_length(server: LocalServer) -> None:
+    points = [float(n) for n in range(300)]
+    for win, eid in (("long", "a"), ("also", "b")):
+        trace = {"type": "scatter", "name": "1", "x": points, "y": points}
+        body = {"data": [trace], "layout": {}, "win": win, "eid": eid, "opts": {"title": "long", "max_points": 300}}
+        server.post("/events", body).raise_for_status()
+    with OwnSocket(server, "compare/a+b") as client:
+
+        def long_curves() -> list[list[float]]:
+            return [curve for curve in curves(client, "compare/a+b") if len(curve) > 10]
+
+        client.until(lambda: long_curves() == [points, points], "both curves")
+        server.append("long", 300, 7.5, eid="a")
+        client.until(lambda: long_curves() == [[*points[1:], 7.5], points], "the first moved")
+        server.plot("also", points[::-1], eid="b", title="long")
+        client.until(lambda: long_curves() == [[*points[1:], 7.5], points[::-1]], "the second is another")
+        server.text("x", "not shared", eid="a")
+        assert client.silent(0.6) == [], "what has not changed is not sent again"
+
+
+def mixed(server: LocalServer, eid: str) -> None:
+    """Windows of many kinds, some of them large."""
+    names = {"caption": "c" * 30_000, "src": "data:image/png;base64," + "A" * 30_000}
+    plots = [
+        {"type": "scatter", "name": "n" * 30_000, "x": list(range(500)), "y": [0.5] * 500, "text": ["t"] * 500},
+        {"type": "heatmap", "name": "z", "z": [[float(n)] * 200 for n in range(200)]},
+    ]
+    for win, title, body in (
+        ("p", "plot", {"data": plots, "layout": {"title": "plot", "shapes": [{"path": "M" * 30_000}]}}),
+        ("i", "image", {"data": [{"type": "image", "content": names}]}),
+        ("t", "text", {"data": [{"type": "text", "content": "<b>" + "t" * 30_000}]}),
+        (f"only_{eid}", eid, {"data": [{"type": "text", "content": "t" * 30_000}]}),
+        ("l", "l" * 30_000, {"data": plots[:1], "layout": {}}),
+    ):
+        server.post("/events", {**body, "win": win, "eid": eid, "opts": {"title": title}}).raise_for_status()
+
+
+@pytest.mark.parametrize("show_all", [False, True] if NEW_VISDOM else [False])
+def test_what_is_long_is_combined_as_visdom_does(serve: Serve, show_all: bool) -> None:
+    server = serve()
+    for eid in "ab":
+        mixed(server, eid)
+    transport = server.app.transport
+    state = {eid: {"jsons": server.windows(eid), "reload": {}} for eid in "ab"}
+    expected = Collector(Versions())
+    server.run(lambda: transport.storage.combine(state, ["a", "b"], expected, show_all=show_all))
+    combined = {m["id"]: without_content_id(m) for m in expected.messages if m["command"] == "window"}
+    comparison = server.run(lambda: transport.comparisons.get(f"compare/{'all:' if show_all else ''}a+b"))
+    assert len(combined) >= 3
+    shown = comparison.keys()
+    assert {win: without_content_id(comparison.value(win)) for win in shown} == combined
 
 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 shows only what is shared")

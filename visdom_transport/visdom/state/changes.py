@@ -55,13 +55,13 @@ class Changes:
         self._turns.window_changed(eid, win)
         self._hub.set(feed_names.environment(eid), win)
         self._journal.part_replaced(eid, "window", win)
-        self._comparisons.changed(eid)
+        self._comparisons.changed(eid, win)
 
     def window_removed(self, eid: str, win: str) -> None:
         self._turns.window_changed(eid, win)
         self._hub.delete(feed_names.environment(eid), win)
         self._journal.part_replaced(eid, "window", win)
-        self._comparisons.changed(eid)
+        self._comparisons.changed(eid, win)
 
     def member_set(self, eid: str, name: str) -> None:
         self._journal.part_replaced(eid, "member", name)
@@ -79,7 +79,7 @@ class Changes:
         self._turns.window_changed(eid, win)
         self._hub.update(feed_names.environment(eid), win, delta)
         self._journal.window_updated(eid, win, delta)
-        self._comparisons.changed(eid)
+        self._comparisons.changed(eid, win)
 
     def window_closed(self, eid: str, win: str, window: object) -> None:
         """A person or program closed the window: it can be brought back (0.3.0)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,23 +16,27 @@ from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.visdom.observed import creation_index
 from visdom_transport.visdom.state.environments import Environments
+from visdom_transport.visdom.state.outline import Outline
 
 logger = logging.getLogger("visdom_transport.compare")
 
 REFRESH_AFTER_S = 0.25
-"""A comparison is made again this long after a change, whatever their number: it costs as much as the environments hold."""
+"""A comparison is made again this long after a change, whatever their number."""
 
 
 class Comparison:
-    """The values of one ``compare/`` feed."""
+    """The values of one ``compare/`` feed. What is long in them is that of the state, and not copied."""
 
-    def __init__(self, environments: Environments, hub: Hub, name: str) -> None:
+    def __init__(self, environments: Environments, hub: Hub, name: str, versions: Versions) -> None:
         self.feed = name
         self.eids, self._show_all = feed_names.compared(feed_names.split(name)[1])
         self._environments = environments
         self._hub = hub
+        self._versions = versions
         self._reload: Any = {}
         self._windows: dict[str, Any] = {}
+        self._outlines: dict[str, Any] = {}
+        """The windows without what is long in them. They differ when that has changed, too."""
         self._combine()
 
     def keys(self) -> Collection[str]:
@@ -50,7 +55,7 @@ class Comparison:
 
     def refresh(self) -> None:
         """Combine again and mark what differs."""
-        before = self._windows
+        before, outlines = self._windows, self._outlines
         try:
             self._combine()
         except MessageError as error:
@@ -59,15 +64,15 @@ class Comparison:
         for win in before:
             if win not in self._windows:
                 self._hub.delete(self.feed, win)
-        for win, window in self._windows.items():
-            if win not in before or without_content_id(before[win]) != without_content_id(window):
+        for win, outline in self._outlines.items():
+            if win not in before or without_content_id(outlines[win]) != without_content_id(outline):
                 self._hub.set(self.feed, win)
             else:
                 # Visdom gives a combined window a new content id each time; one that means a change is worth more.
                 self._windows[win] = before[win]
 
     def _combine(self) -> None:
-        collector = Collector()
+        collector = Collector(self._versions)
         try:
             self._environments.combine(self.eids, collector, show_all=self._show_all)
         except MessageError:
@@ -75,12 +80,30 @@ class Comparison:
         except Exception as error:
             # Visdom relies on parts that a window need not have.
             raise MessageError("failed", f"Visdom cannot compare these: {type(error).__name__}: {error}", "feed") from error
-        self._windows = {}
+        self._windows, self._outlines = {}, {}
         for message in collector.messages:
             if message.get("command") == "reload":
-                self._reload = message["data"]
+                self._reload = collector.outline.filled(message["data"])
             elif message.get("command") == "window" and isinstance(message.get("id"), str):
-                self._windows[message["id"]] = message
+                self._outlines[message["id"]] = message
+                self._windows[message["id"]] = collector.outline.filled(message)
+
+
+class Versions:
+    """How often each window of the environments that are compared has changed."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str | None]] = Counter()
+
+    def changed(self, eid: str, win: str | None) -> None:
+        """A window has changed, or all have."""
+        self._counts[eid, win] += 1
+
+    def of(self, eid: str, win: str) -> tuple[int, int]:
+        return self._counts[eid, None], self._counts[eid, win]
+
+    def forget(self) -> None:
+        self._counts.clear()
 
 
 class Comparisons:
@@ -91,6 +114,7 @@ class Comparisons:
         self._hub = hub
         self._known: WeakValueDictionary[str, Comparison] = WeakValueDictionary()
         self._stale: set[str] = set()
+        self._versions = Versions()
 
     def get(self, feed: str) -> Comparison:
         """The comparison of a feed.
@@ -100,14 +124,18 @@ class Comparisons:
         """
         comparison = self._known.get(feed)
         if comparison is None:
-            comparison = self._known[feed] = Comparison(self._environments, self._hub, feed)
+            comparison = self._known[feed] = Comparison(self._environments, self._hub, feed, self._versions)
         return comparison
 
-    def changed(self, eid: str) -> None:
-        """Something in an environment has changed."""
+    def changed(self, eid: str, win: str | None = None) -> None:
+        """A window has changed, or it is not known what has."""
+        if not self._known:
+            self._versions.forget()
+            return
         stale = {comparison.feed for comparison in self._known.values() if eid in comparison.eids}
         if not stale:
             return
+        self._versions.changed(eid, win)
         if not self._stale:
             IOLoop.current().call_later(REFRESH_AFTER_S, self._refresh)
         self._stale |= stale
@@ -123,12 +151,21 @@ class Comparisons:
 class Collector:
     """Stands in for a socket and keeps what Visdom writes to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, versions: Versions) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.outline = Outline()
         self.eid: Any = None
+        self._versions = versions
+
+    def outlined(self, eid: str, environment: Any) -> dict[str, Any]:
+        """What Visdom is to combine of an environment."""
+        windows = environment["jsons"].items()
+        jsons = {win: self.outline.of(window, f"{eid} {win} {self._versions.of(eid, win)}") for win, window in windows}
+        return {"jsons": jsons, "reload": environment["reload"]}
 
     def write_message(self, message: Any) -> None:
-        self.messages.append(decode(message) if isinstance(message, str) else message)
+        # 0.2.4 writes what is no number as Python does.
+        self.messages.append(decode(message, parse_constant=None) if isinstance(message, str) else message)
 
 
 def without_content_id(window: dict[str, Any]) -> dict[str, Any]:

@@ -66,10 +66,12 @@ class Environments:
         windows[window["id"]] = window
 
     def combine(self, eids: list[str], socket: Any, *, show_all: bool) -> None:
-        """Have Visdom combine environments, as far as they can be shown, and write the result to ``socket``."""
+        """Have Visdom combine environments, as far as they can be shown, and write the result to ``socket``, which says what of
+        them is to be combined."""
         known = [eid for eid in eids if self.readable(eid) is not None]
         if known:
-            self._storage.combine(self.state, known, socket, show_all=show_all)
+            outlines = {eid: socket.outlined(eid, self.state[eid]) for eid in known}
+            self._storage.combine(outlines, known, socket, show_all=show_all)
 
 
 def escape_eid(eid: str) -> str:
