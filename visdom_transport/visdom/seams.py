@@ -26,12 +26,9 @@ def setting(key: str, why: str, **replacement: Any) -> Seam:
 #: Visdom's handlers that are left to do what is posted to them, and the Visdoms that have them.
 POSTED_TO: Final = {
     "CompareHandler": (),
-    "DataHandler": (),
     "DeleteEnvHandler": (),
     "EnvHandler": (),
-    "EnvStateHandler": (),
     "ExistsHandler": (),
-    "ExperimentLogHandler": ("0.3.0",),
     "HashHandler": ("0.2.4",),
     "IndexHandler": (),
 }
@@ -233,6 +230,25 @@ TABLE: Final = (
     ),
     Seam(
         WEB,
+        "DataHandler.post",
+        "large windows are parsed and encoded while nobody else is served; what cannot be carried out is half done",
+        wrapper="visdom_transport.visdom.publishing.window_data:exchanging",
+    ),
+    Seam(
+        WEB,
+        "EnvStateHandler.post",
+        "a large environment is encoded while nobody else is served; what cannot be carried out fails",
+        wrapper="visdom_transport.visdom.publishing.window_data:telling_state",
+    ),
+    Seam(
+        WEB,
+        "ExperimentLogHandler.post",
+        "a large environment is written while nobody else is served, once for each value",
+        wrapper="visdom_transport.visdom.publishing.stock_requests:logging_experiment",
+        versions=("0.3.0",),
+    ),
+    Seam(
+        WEB,
         "CompareHandler.get",
         "an environment whose file has appeared since the start is not found",
         wrapper="visdom_transport.visdom.publishing.stock_requests:finding",
@@ -255,8 +271,8 @@ TABLE: Final = (
     Seam(
         WEB,
         "UploadEnvHandler.post",
-        "an upload that is no environment is refused",
-        wrapper="visdom_transport.visdom.publishing.stock_requests:checked_upload",
+        "an upload that is no environment is taken; a large one is read and written while nobody else is served",
+        wrapper="visdom_transport.visdom.publishing.uploads:uploading",
         versions=("0.3.0",),
     ),
     # Telling subscribers

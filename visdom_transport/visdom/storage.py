@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from visdom.server import defaults
 from visdom.utils import server_utils
 
 from visdom_transport.visdom import flavour
@@ -35,8 +36,8 @@ class Storage:
         """Have Visdom save an environment."""
         server_utils.serialize_env(state, [eid], env_path=self._app.env_path)
 
-    def push_closed(self, eid: str, win: str, window: Any) -> None:
-        """Keep a closed window."""
+    def push_closed(self, eid: str, closed: Sequence[tuple[str, Any]]) -> None:
+        """Keep closed windows, the last one first to be brought back."""
 
     def pop_closed(self, eid: str) -> tuple[str, Any] | None:
         """Take out the window that was closed last, if there is one."""
@@ -67,7 +68,12 @@ class StoreStorage(Storage):
     def save(self, state: Any, eid: str) -> None:
         self._store.save_env(eid, state[eid])
 
-    def push_closed(self, eid: str, win: str, window: Any) -> None:
+    def push_closed(self, eid: str, closed: Sequence[tuple[str, Any]]) -> None:
+        # Of more than it keeps Visdom would write them all, each with those before it.
+        for win, window in closed[-defaults.DEFAULT_MAX_UNDO_HISTORY :]:
+            self._push_closed(eid, win, window)
+
+    def _push_closed(self, eid: str, win: str, window: Any) -> None:
         try:
             server_utils.push_deleted(self._store, eid, win, window)
         except OSError as error:

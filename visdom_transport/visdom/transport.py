@@ -77,7 +77,7 @@ class Transport:
         self.commands = Commands(
             app, self.environments, self.changes, self.hub, self.storage, self.journal, self.panes, show=self.stock_pages.follow
         )
-        self.saving_ahead = SavingAhead(app, self.environments, self.journal, self.commands)
+        self.saving_ahead = SavingAhead(app, self.environments, self.journal.saves, self.commands)
         self.long_polls = LongPollLinks(self.hub, self._converse_by_polls, self.before)
         self.journal.start()
         app.subs = Subscribers(self.hub, "browser", self.stock_pages)

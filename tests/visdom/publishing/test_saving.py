@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.raw import RawSocket
@@ -95,14 +97,27 @@ def by_save(server: LocalServer, command: dict[str, Any]) -> None:
     assert server.post("/save", {"data": [command["eid"]]}).json() == [command["eid"]]
 
 
+def by_experiment(server: LocalServer, command: dict[str, Any]) -> None:
+    body = {"eid": command["eid"], "action": "metrics", "metrics": {"a": 1, "b": 2}}
+    assert [each["key"] for each in server.post("/experiments/log", body).json()["metrics"]] == ["a", "b"]
+
+
 PAGES = [by_socket, by_polls, by_stock_socket, by_stock_polls]
-WAYS = [*((way, eid) for way in PAGES for eid in ("large", "copy")), (by_fork, "copy"), (by_save, "large")]
+COMMENT = {"cmd": "update_comment", "eid": "large", "win": "w", "data": "a comment"}
+EXPERIMENT = {"eid": "large"}
+WAYS: list[tuple[Callable[..., None], dict[str, Any]]] = [
+    *((way, save_command(eid)) for way in PAGES for eid in ("large", "copy")),
+    (by_fork, save_command("copy")),
+    (by_save, save_command("large")),
+]
+if NEW_VISDOM:
+    WAYS += [*((way, COMMENT) for way in PAGES), (by_experiment, EXPERIMENT)]
 
 
 @pytest.mark.parametrize("journal", ["all", "off"])
-@pytest.mark.parametrize(("way", "eid"), WAYS)
+@pytest.mark.parametrize(("way", "command"), WAYS)
 def test_nobody_waits_for_one_that_is_saved_in_any_way(
-    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, way: Callable[..., None], eid: str, journal: str
+    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, way: Callable[..., None], command: dict[str, Any], journal: str
 ) -> None:
     folder = tmp_path / "envs"
     folder.mkdir()
@@ -110,16 +125,21 @@ def test_nobody_waits_for_one_that_is_saved_in_any_way(
     put(server, "large", "x" * 100_000)
     slow = disk()
     with ThreadPoolExecutor(1) as pool:
-        saving = pool.submit(way, server, save_command(eid))
+        saving = pool.submit(way, server, command)
         assert slow.begun.acquire(timeout=10)
         assert server.post("/win_exists", {"win": "w", "eid": "large"}).text == "true"
         put(server, "large", "later")
         assert not saving.done()
         slow.go_on.set()
         saving.result(20)
+    eid = command["eid"]
     assert in_file(folder, eid) == "x" * 100_000
-    if way in PAGES:
-        assert json.loads((folder / f"{eid}.json").read_text())["reload"] == {"w": [1, {"x": 5}]}
+    saved = json.loads((folder / f"{eid}.json").read_text())
+    if way in PAGES and command is COMMENT:
+        assert saved["jsons"]["w"]["comment"] == "a comment"
+    elif way in PAGES:
+        assert saved["reload"] == {"w": [1, {"x": 5}]}
+    assert ("experiment" in saved) == (way is by_experiment)
     assert server.windows(eid)["w"]["content"] == ("later" if eid == "large" else "x" * 100_000)
 
 
@@ -259,3 +279,83 @@ def test_one_that_must_not_be_saved_keeps_the_others_from_it(serve: Serve, recor
     put(server, "taken", "x")
     assert server.post("/save", {"data": ["fine", "taken"]}).status_code == 400
     assert in_file(folder, "fine") is None
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 takes no uploads")
+def test_others_are_answered_while_an_upload_is_saved(serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path) -> None:
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder)
+    put(server, "large", "x")
+    content = json.dumps({"jsons": server.windows("large"), "reload": {"w": 1}, "more": 5})
+    slow = disk()
+    with ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(server.http.post, server.url("/upload_env"), files={"file": ("run.json", content)}, timeout=20)
+        assert slow.begun.acquire(timeout=10)
+        assert server.post("/win_exists", {"win": "w", "eid": "large"}).text == "true"
+        assert not uploading.done()
+        slow.go_on.set()
+        answer = uploading.result(20).json()
+    assert answer["success"], answer
+    assert answer["eid"].startswith("uploaded_run_")
+    assert in_file(folder, answer["eid"]) == "x"
+    assert server.windows(answer["eid"])["w"]["content"] == "x"
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 knows no experiments")
+@pytest.mark.parametrize("eid", ["known", "new"])
+def test_an_experiment_that_cannot_be_written_is_an_error(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, records: Records, tmp_path: Path, eid: str
+) -> None:
+    records.expect("/experiments/log failed: .*No space left")
+    records.expect("500 POST /experiments/log")
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder)
+    put(server, "known", "x")
+
+    def full(*_: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EnvironmentFile, "commit", full)
+        answer = server.post("/experiments/log", {"eid": eid, "name": "first"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "failed")
+    # What was to be written is not forgotten.
+    server.post("/experiments/log", {"eid": eid, "description": "more"}).raise_for_status()
+    experiment = json.loads((folder / f"{eid}.json").read_text())["experiment"]
+    assert (experiment["name"], experiment["description"]) == ("first", "more")
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 knows no experiments")
+def test_what_an_experiment_had_before_it_was_refused_is_written(serve: Serve, records: Records, tmp_path: Path) -> None:
+    records.ignore("400 POST /experiments/log")
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder, settings={"journal": "off"})
+    put(server, "known", "x")
+    body = {"eid": "known", "action": "metrics", "metrics": {"good": 1, "bad": "no number"}}
+    stock_takes_it = server.post("/experiments/log", body).status_code == 200
+    experiment = json.loads((folder / "known.json").read_text())["experiment"]
+    assert [each["key"] for each in experiment["metrics"]] == ["good", "bad"][: 2 if stock_takes_it else 1]
+
+
+def test_of_two_saves_at_the_same_time_none_is_done_again_on_the_loop(
+    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path
+) -> None:
+    """Whichever is in its place first: the one that was begun later counts."""
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    server = serve(folder)
+    put(server, "large", "x")
+    slow = disk()
+    with ThreadPoolExecutor(2) as pool:
+        saving = []
+        for _ in range(2):
+            saving.append(pool.submit(by_save, server, save_command("large")))
+            assert slow.begun.acquire(timeout=10)
+        slow.go_on.set()
+        for each in saving:
+            each.result(20)
+    assert not slow.begun.acquire(blocking=False), "a third file was written"
+    assert in_file(folder, "large") == "x"

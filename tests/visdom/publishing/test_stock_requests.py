@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import visdom.utils.server_utils as server_utils
 
 from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
@@ -172,3 +173,24 @@ def test_json_in_a_name_is_part_of_the_name_after_a_restart(serve: Serve, tmp_pa
     assert sorted(second.post("/env_state", {}).json()) == ["main", "x", "x.json", "y.json.z"]
     for eid in ("x", "x.json", "y.json.z"):
         assert second.windows(eid)["w"]["content"] == eid
+
+
+@pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 brings no closed windows back")
+def test_of_all_windows_that_are_closed_only_those_are_written_that_can_be_brought_back(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        server.text(f"w{number}", "x")
+    push, pushed = server_utils.push_deleted, []
+
+    def counted(store: Any, eid: str, win: str, window: Any) -> None:
+        pushed.append(win)
+        push(store, eid, win, window)
+
+    monkeypatch.setattr(server_utils, "push_deleted", counted)
+    server.post("/close", {"win": None, "eid": "main"}).raise_for_status()
+    assert pushed == ["w6", "w7", "w8", "w9"]
+    with OwnSocket(server) as page:
+        for number in range(1, 6):
+            assert page.command(number, cmd="undo", eid="main")["error"] is None
+    assert sorted(server.windows()) == pushed

@@ -29,6 +29,9 @@ READS = frozenset(
 )
 """What is posted and changes nothing, or only commands, which are refused one by one. What is not known is not let pass."""
 
+LARGEST_READ_BYTES = 1_000_000
+"""A larger body holds more than names: it is not parsed to find that out."""
+
 
 def is_refused(handler: Any) -> bool:
     """Whether a request changes something and must not. It is answered then."""
@@ -46,6 +49,8 @@ def _changes_something(app: Any, request: Any) -> bool:
         return False
     path = request.path.removeprefix(app.base_url).strip("/")
     kind = path.partition("/")[0]
+    if (kind == "env" or path == "win_data") and len(request.body) > LARGEST_READ_BYTES:
+        return True
     if kind == "env":
         eid = _body(request).get("eid")
         # Visdom's client asks for its environment at its start; a page asks to be shown one.

@@ -181,9 +181,9 @@ class Folding:
                 await self._writer.flush()
                 if not is_the_same():
                     return False
-            if not await in_thread(self._commit, eid, file, asked):
-                return False
-        self._committed(eid, tracked, stamp.number, file)
+            # Otherwise what was begun later is there, which is no older.
+            if await in_thread(self._commit, eid, file, asked):
+                self._committed(eid, tracked, stamp.number, file)
         return True
 
     def fold_now(self, eid: str) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 from visdom_transport.core.delta import Delta
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.ending import End
-from visdom_transport.visdom.durability.environments import STAMP, Environments, environments_of
+from visdom_transport.visdom.durability.environments import Environments, environments_of
 from visdom_transport.visdom.durability.files import FOLDER, JournalFiles
 from visdom_transport.visdom.durability.folding import Folding
 from visdom_transport.visdom.durability.history import History
@@ -24,10 +24,11 @@ from visdom_transport.visdom.durability.origin import Origin, origin_of
 from visdom_transport.visdom.durability.pace import Pace
 from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.durability.recovery import recover
+from visdom_transport.visdom.durability.saves import Saves, take_over
 from visdom_transport.visdom.durability.threads import in_thread
-from visdom_transport.visdom.durability.tracking import Tracked, Tracking, Watch
+from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import Writer
-from visdom_transport.visdom.observed import is_lazy, is_unread
+from visdom_transport.visdom.observed import is_lazy
 from visdom_transport.writing import unwritable
 
 logger = logging.getLogger("visdom_transport.durability")
@@ -67,8 +68,6 @@ class Journal:
         self._closed = False
         self._asked = False
         """Somebody wants everything saved as it is at the end."""
-        self._written_ahead: set[str] = set()
-        """Environments that are being saved, and are in their files by now."""
         self.error: str | None = None
         """Why nothing can be written now."""
         self._has_folder = app.env_path is not None  # without one, nothing of this is used
@@ -81,6 +80,14 @@ class Journal:
         pace = Pace(settings.journal_bytes_per_s, self._interval_s)
         self._writer = Writer(self._files, self._tracking, publishers, pace)
         self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self._closed)
+        self.saves = Saves(
+            app,
+            self._tracking,
+            self._folding,
+            is_open=lambda: self._has_folder and not self._closed,
+            can_write=self._can_write,
+            save_now=self.save,
+        )
 
     @property
     def on(self) -> bool:
@@ -271,11 +278,11 @@ class Journal:
         Raises:
             OSError: it cannot be written. Its old file is as it was.
         """
-        if eid in self._written_ahead:
+        content = environment._raw_dict if is_lazy(environment) else environment
+        if self.saves.takes(eid, content):
             return
         if self._closed and self._mode != "off":
             return  # saved already, and nothing can have changed since
-        content = environment._raw_dict if is_lazy(environment) else environment
         if self._closed:
             # Visdom 0.3.0 saves everything at its end.
             self._environments.save_somewhere(eid, content, asked=self._asked)
@@ -283,54 +290,11 @@ class Journal:
         if eid not in self._tracking.tracked or not self._can_write():
             self._save_plainly(eid, content)
             return
-        live = self._app.state[eid]
-        if environment is not live:
-            # Visdom 0.3.0 saves copies, and what it has read from disk with something added.
-            for name in content.keys() - {"jsons", "reload", STAMP}:
-                if live.get(name) != content[name]:
-                    live[name] = content[name]
+        take_over(self._app.state[eid], environment)
         if self._loop is not None and self._loop.is_running() and not self._on_loop():
             asyncio.run_coroutine_threadsafe(self._folding.fold_environment(eid, asked=True), self._loop).result(SAVE_TIMEOUT_S)
         else:
             self._save_now(eid)
-
-    async def save_ahead(self, eids: Iterable[str], save: Callable[[], None]) -> None:
-        """Have environments that are to be saved written while others have their turn; then call ``save``, which saves them all.
-
-        What could not be written, or was replaced meanwhile, is left to ``save``.
-        """
-        written = {eid for eid in eids if await self.write_ahead(eid)}
-        with self.written_ahead(written):
-            save()
-
-    async def write_ahead(self, eid: str) -> bool:
-        """Write an environment that is about to be saved, while others have their turn. Returns whether that was done."""
-        content = self._app.state.get(eid) if self._has_folder else None
-        if content is None or is_unread(content) or self._closed:
-            return False
-        self._tracking.begin_if_wanted(eid)
-        try:
-            if eid not in self._tracking.tracked:
-                return await self._folding.save_untracked(eid)
-            return self._can_write() and await self._folding.fold_environment(eid, asked=True)
-        except OSError:
-            pass  # whatever saves it meets the same, and tells
-        except Exception:
-            logger.exception("writing environment %.200r ahead failed", eid)
-        return False
-
-    @contextlib.contextmanager
-    def written_ahead(self, eids: set[str]) -> Iterator[None]:
-        """What saves these environments inside finds that done."""
-        self._written_ahead = eids
-        try:
-            yield
-        finally:
-            self._written_ahead = set()
-
-    def watch(self, eid: str, win: str) -> contextlib.AbstractContextManager[Watch]:
-        """Notice whether a window changes while it is read in steps."""
-        return self._tracking.watch((eid, "window", win))
 
     def _on_loop(self) -> bool:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from visdom_transport.core.encoding import encode
@@ -39,46 +40,58 @@ async def taken(steps: Generator[Any, None, T]) -> T:
             began = time.monotonic()
 
 
-def encoding(value: Any) -> Generator[None, None, list[bytes]]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How JSON is written."""
+
+    encode: Callable[[Any], bytes]
+    comma: bytes = b","
+    colon: bytes = b":"
+
+
+COMPACT = Form(encode)
+
+
+def encoding(value: Any, form: Form = COMPACT) -> Generator[None, None, list[bytes]]:
     """Encode ``value``: the pieces make its JSON. None of them ends inside of a character.
 
     Raises:
         TypeError: as `encode`.
     """
     pieces: list[bytes] = []
-    for piece in _pieces(value, 0):
+    for piece in _pieces(value, 0, form):
         pieces.append(piece)
         yield
     return pieces
 
 
-def _pieces(value: Any, depth: int) -> Iterator[bytes]:
+def _pieces(value: Any, depth: int, form: Form) -> Iterator[bytes]:
     size = estimated_bytes(value)
     if size <= STEP_BYTES or depth > DEEPEST or not value:
-        yield encode(value)
+        yield form.encode(value)
     elif type(value) is list:
-        yield from _array_pieces(value, size, depth)
+        yield from _array_pieces(value, size, depth, form)
     elif isinstance(value, dict) and all(type(name) is str for name in value):
         mark = b"{"
         for name, item in list(value.items()):
-            yield b"%b%b:" % (mark, encode(name))
-            yield from _pieces(item, depth + 1)
-            mark = b","
+            yield b"%b%b%b" % (mark, form.encode(name), form.colon)
+            yield from _pieces(item, depth + 1, form)
+            mark = form.comma
         yield b"}"
     else:
-        yield encode(value)
+        yield form.encode(value)
 
 
-def _array_pieces(value: list[Any], size: int, depth: int) -> Iterator[bytes]:
+def _array_pieces(value: list[Any], size: int, depth: int, form: Form) -> Iterator[bytes]:
     mark, count = b"[", max(1, len(value) * STEP_BYTES // size)
     for start in range(0, len(value), count):
         items = value[start : start + count]
         yield mark
         if count == 1:
-            yield from _pieces(items[0], depth + 1)
+            yield from _pieces(items[0], depth + 1, form)
         else:
-            yield encode(items)[1:-1]
-        mark = b","
+            yield form.encode(items)[1:-1]
+        mark = form.comma
     yield b"]"
 
 

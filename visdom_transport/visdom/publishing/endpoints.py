@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tornado.escape import json_decode, to_basestring
 from visdom.server.handlers import web_handlers
 from visdom.utils import server_utils
 
@@ -21,6 +20,7 @@ from visdom_transport.core.window_ids import window_id
 from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
 from visdom_transport.visdom.serving.broadcasts import transport_of
+from visdom_transport.visdom.serving.prepare import LARGE_BODY_BYTES, json_of
 from visdom_transport.visdom.updates import (
     UnknownUpdate,
     UpdateRefused,
@@ -66,16 +66,16 @@ def parsed_body(handler: Any) -> dict[str, Any]:
         UpdateRefused: it carries something else.
     """
     try:
-        # As Visdom does: its client sends NaN.
-        args = json_decode(to_basestring(handler.request.body))
+        args = json_of(handler)
     except (ValueError, RecursionError) as error:
         refuse("body", f"not JSON: {error}")
     if not isinstance(args, dict):
         refuse("body", "must be a JSON object")
     if isinstance(args.get("win"), int | float):
         args["win"] = window_id(args["win"])
-        # Visdom's own handlers read it again.
-        handler.request.body = json.dumps(args).encode()
+        if len(handler.request.body) <= LARGE_BODY_BYTES:
+            # Visdom's own handlers read it again. What they are left is small.
+            handler.request.body = json.dumps(args).encode()
     return args
 
 
@@ -210,10 +210,10 @@ def close(transport: Transport, args: dict[str, Any]) -> str:
     if environment is None:
         return ""
     windows = environment["jsons"]
-    for each in list(windows) if win is None else [win]:
-        window = windows.pop(each, None)
-        if window is not None:
-            transport.changes.window_closed(eid, each, window)
+    popped = [(each, windows.pop(each, None)) for each in (list(windows) if win is None else [win])]
+    closed = [(each, window) for each, window in popped if window is not None]
+    if closed:
+        transport.changes.windows_closed(eid, closed)
     return ""
 
 

@@ -6,7 +6,6 @@ A request that cannot be carried out is answered with 400 and JSON that names th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -40,10 +39,10 @@ def checked(post: Callable[..., None]) -> Callable[..., None]:
 
     def checked_post(handler: Any, *path: str) -> None:
         kind = type(handler).__name__
-        if _must_log_in(handler) and kind != "IndexHandler":
+        if must_log_in(handler) and kind != "IndexHandler":
             post(handler, *path)
             return
-        with _Answering(handler):
+        with Answering(handler):
             CHECKS[kind](transport_of(handler), parsed_body(handler))
             post(handler, *path)
 
@@ -55,9 +54,9 @@ def saving(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
 
     async def save(handler: Any, transport: Transport, args: dict[str, Any]) -> None:
         _save(transport, args)
-        await transport.journal.save_ahead(map(escape_eid, args["data"]), lambda: post(handler))
+        await transport.journal.saves.before(map(escape_eid, args["data"]), lambda: post(handler))
 
-    return _in_turns(post, save)
+    return in_turns(post, save)
 
 
 def forking(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
@@ -70,30 +69,41 @@ def forking(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
             transport.commands.fork(previous, eid)
         handler.write(eid)
 
-    return _in_turns(post, fork)
+    return in_turns(post, fork)
 
 
-def _in_turns(
+def logging_experiment(post: Callable[..., None]) -> Callable[..., Awaitable[None]]:
+    """Wrap ExperimentLogHandler.post of 0.3.0: the environment that it saves for each value is written once, while others have
+    their turn."""
+
+    async def log(handler: Any, transport: Transport, args: dict[str, Any]) -> None:
+        transport.environments.get(environment_id(args))
+        await transport.journal.saves.after(lambda: post(handler))
+
+    return in_turns(post, log)
+
+
+def in_turns(
     post: Callable[..., None], act: Callable[[Any, Transport, dict[str, Any]], Awaitable[None]]
 ) -> Callable[..., Awaitable[None]]:
     """A ``post`` that acts while others have their turn, once it is known who asks."""
 
     async def checked_post(handler: Any) -> None:
-        if _must_log_in(handler):
+        if must_log_in(handler):
             post(handler)
             return
-        with _Answering(handler):
+        with Answering(handler):
             await act(handler, transport_of(handler), parsed_body(handler))
 
     return checked_post
 
 
-def _must_log_in(handler: Any) -> bool:
+def must_log_in(handler: Any) -> bool:
     """Whether Visdom answers that a login is needed."""
     return bool(handler.login_enabled and not handler.current_user)
 
 
-class _Answering:
+class Answering:
     """Answers with what is wrong, if something is."""
 
     def __init__(self, handler: Any) -> None:
@@ -116,6 +126,7 @@ class _Answering:
             case OSError():
                 unwritable.log(error, "%s failed: %s", handler.request.path)
                 message = f"could not be written: {unwritable.cause(error)}"
+                handler.clear()  # Visdom may have answered what was to be written after it
                 answer_error(handler, 500, MessageError("failed", message))
             case _:
                 return False
@@ -138,34 +149,6 @@ def finding(get: Callable[..., None]) -> Callable[..., None]:
     return find_and_get
 
 
-def checked_upload(post: Callable[..., None]) -> Callable[..., None]:
-    """Wrap 0.3.0's UploadEnvHandler.post, which checks that there are windows, but not what they are, nor the file's name."""
-
-    def checked_post(handler: Any) -> None:
-        authorised = not handler.login_enabled or handler.current_user
-        reason = _upload_problem(handler) if authorised and "file" in handler.request.files else None
-        if reason is None:
-            post(handler)
-        else:
-            handler.set_status(400)
-            handler.write({"success": False, "error": reason})
-
-    return checked_post
-
-
-def _upload_problem(handler: Any) -> str | None:
-    file = handler.request.files["file"][0]
-    try:
-        content = json.loads(file["body"])
-    except (ValueError, RecursionError):
-        return "Invalid JSON file"
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("jsons", "reload")):
-        return "This is not a valid Visdom JSON"
-    if transport_of(handler).journal.refusal(f"uploaded_{escape_eid(file['filename'])}") is not None:
-        return "The file's name cannot be that of an environment"
-    return None
-
-
 def _not_found(handler: Any, message: str) -> None:
     _say(handler, NOT_FOUND, message)
 
@@ -180,13 +163,13 @@ def _say(handler: Any, status: int, message: str) -> None:
 # --- what requests name ---
 
 
-def _window(args: dict[str, Any]) -> str | None:
+def window_or_none(args: dict[str, Any]) -> str | None:
     if "win" not in args:
         refuse("win", "must be a window id, or null")
     return None if args["win"] is None else require_id("win", args["win"], "window id, or null")
 
 
-def _text(args: dict[str, Any], field: str) -> str:
+def require_text(args: dict[str, Any], field: str) -> str:
     value = args.get(field)
     if not isinstance(value, str):
         refuse(field, "must be a string")
@@ -203,7 +186,7 @@ def _page(args: dict[str, Any], *, required: bool) -> None:
         refuse("sid", "must be the id of a page")
 
 
-def _environment(transport: Transport, eid: str) -> Any:
+def require_environment(transport: Transport, eid: str) -> Any:
     environment = transport.environments.get(eid)
     if environment is None:
         refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
@@ -220,29 +203,13 @@ def _savable(transport: Transport, eid: str, field: str) -> None:
 
 
 def _win_exists(transport: Transport, args: dict[str, Any]) -> None:
-    _window(args)
+    window_or_none(args)
     transport.environments.get(environment_id(args))
 
 
 def _win_hash(transport: Transport, args: dict[str, Any]) -> None:
-    _window(args)
-    _environment(transport, environment_id(args))
-
-
-def _win_data(transport: Transport, args: dict[str, Any]) -> None:
-    eid, win = environment_id(args), _window(args)
-    if "data" not in args:
-        windows = _environment(transport, eid)["jsons"]
-        if win is not None and win not in windows:
-            refuse("win", f"no window {win[:100]!r} in environment {eid[:100]!r}", NOT_FOUND)
-        return
-    try:
-        data = json.loads(_text(args, "data"))
-    except (ValueError, RecursionError) as error:
-        refuse("data", f"not JSON: {error}")
-    if win is None and not isinstance(data, dict):
-        refuse("data", "must be an object of windows")
-    transport.environments.begin(eid)
+    window_or_none(args)
+    require_environment(transport, environment_id(args))
 
 
 def _save(transport: Transport, args: dict[str, Any]) -> None:
@@ -257,18 +224,12 @@ def _save(transport: Transport, args: dict[str, Any]) -> None:
 
 def _fork_env(transport: Transport, args: dict[str, Any]) -> None:
     eid = _name(args, "eid")
-    _environment(transport, _name(args, "prev_eid"))
+    require_environment(transport, _name(args, "prev_eid"))
     _savable(transport, eid, "eid")
 
 
 def _delete_env(transport: Transport, args: dict[str, Any]) -> None:
     environment_id(args)
-
-
-def _env_state(transport: Transport, args: dict[str, Any]) -> None:
-    """Visdoms either take no notice of what is asked for, or take everything for a name."""
-    if transport.storage.makes_environments and args.get("eid") is not None:
-        transport.environments.get(escape_eid(str(args["eid"])))
 
 
 def _env(transport: Transport, args: dict[str, Any]) -> None:
@@ -285,21 +246,14 @@ def _login(transport: Transport, args: dict[str, Any]) -> None:
     if not transport.app.login_enabled:
         refuse("body", "nothing can be posted to this address, and this server has no login", NOT_FOUND)
     for field in ("username", "password"):
-        _text(args, field)
-
-
-def _experiment(transport: Transport, args: dict[str, Any]) -> None:
-    transport.environments.get(environment_id(args))
+        require_text(args, field)
 
 
 CHECKS: dict[str, Check] = {
     "CompareHandler": _compare,
-    "DataHandler": _win_data,
     "DeleteEnvHandler": _delete_env,
     "EnvHandler": _env,
-    "EnvStateHandler": _env_state,
     "ExistsHandler": _win_exists,
-    "ExperimentLogHandler": _experiment,
     "HashHandler": _win_hash,
     "IndexHandler": _login,
 }

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import unquote
 
+from tornado.escape import json_decode, to_basestring
+
 from visdom_transport.visdom.access import readonly
+from visdom_transport.visdom.durability.stepwise import decode_stepwise
+from visdom_transport.visdom.durability.threads import in_thread
+
+LARGE_BODY_BYTES = 4_000_000
+"""A smaller body is parsed when it is needed: that takes some ten milliseconds."""
+
+MEANING_MAIN = frozenset({"close", "embedding", "events", "experiments", "update", "win_data", "win_exists", "win_hash"})
+"""Where a request that names no environment means this one."""
 
 
-def prepare(handler: Any) -> Awaitable[None] | None:
+def prepare(handler: Any) -> Awaitable[Any] | None:
     """In the place of RequestHandler.prepare of all of Visdom's handlers. Returns what Tornado waits for, if anything."""
-    app = handler.application
+    app, request = handler.application, handler.request
     if readonly.is_refused(handler) or (app.login_enabled and not handler.current_user):
         return None
-    waiting: Awaitable[None] | None = app.transport.read_ahead.before(handler.request.body, _addressed(app, handler.request.path))
-    return waiting
+    reading: Awaitable[None] | None = app.transport.read_ahead.before(request.body, _addressed(app, request))
+    if len(request.body) <= LARGE_BODY_BYTES or request.files:
+        return reading
+    parsing = _parse(handler)
+    return parsing if reading is None else asyncio.gather(reading, parsing)
 
 
-def _addressed(app: Any, path: str) -> list[str]:
-    """The environments that the address of a page names."""
-    kind, _, rest = path.removeprefix(app.base_url).strip("/").partition("/")
+def json_of(handler: Any) -> Any:
+    """What the body of a request holds, of a large one as it was parsed before.
+
+    Raises:
+        ValueError: it is not JSON. Or RecursionError, of a small one.
+    """
+    parsed = handler.__dict__.pop("parsed_body", None)
+    if isinstance(parsed, ValueError):
+        raise parsed
+    # As Visdom does: its client sends NaN.
+    return json_decode(to_basestring(handler.request.body)) if parsed is None else parsed
+
+
+async def _parse(handler: Any) -> None:
+    try:
+        handler.parsed_body = await in_thread(decode_stepwise, handler.request.body)
+    except ValueError as error:
+        handler.parsed_body = error
+
+
+def _addressed(app: Any, request: Any) -> list[str]:
+    """The environments that an address names, or that a request means which names none."""
+    kind, _, rest = request.path.removeprefix(app.base_url).strip("/").partition("/")
     if kind == "env":
         return [unquote(rest)]
-    return unquote(rest).split("+") if kind == "compare" else []
+    if kind == "compare":
+        return unquote(rest).split("+")
+    means_main = kind in MEANING_MAIN and request.method == "POST" and b'"eid"' not in request.body
+    return ["main"] if means_main else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from visdom_transport import feed_names
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.hub import Hub
@@ -81,9 +83,9 @@ class Changes:
         self._journal.window_updated(eid, win, delta)
         self._comparisons.changed(eid, win)
 
-    def window_closed(self, eid: str, win: str, window: object) -> None:
-        """A person or program closed the window: it can be brought back (0.3.0)."""
-        self._closed.push(eid, win, window)
+    def windows_closed(self, eid: str, closed: Sequence[tuple[str, object]]) -> None:
+        """A person or program closed these windows, in this order: they can be brought back (0.3.0)."""
+        self._closed.push(eid, closed)
 
     def closed_windows_changed(self, eid: str) -> None:
         """The number of closed windows that can be brought back may be another."""

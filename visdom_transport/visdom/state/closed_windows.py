@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from visdom_transport import feed_names
@@ -20,9 +21,9 @@ class ClosedWindows:
         self._state = state
         self._storage = storage
 
-    def push(self, eid: str, win: str, window: Any) -> None:
-        """A person or program closed the window."""
-        self._storage.push_closed(eid, win, window)
+    def push(self, eid: str, closed: Sequence[tuple[str, Any]]) -> None:
+        """A person or program closed these windows."""
+        self._storage.push_closed(eid, closed)
         self.changed(eid)
 
     def changed(self, eid: str) -> None:

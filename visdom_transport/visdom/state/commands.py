@@ -53,8 +53,8 @@ class Commands:
         self._journal = journal
         self._panes = panes
         self._show = show
-        self.copied: str | None = None
-        """The environment that was copied before the command that has it copied."""
+        self.changed: str | None = None
+        """The environment in which what the command that is carried out changes was changed before it."""
         self._actions: dict[str, Action] = {
             "close": self._close,
             "save": self._save,
@@ -96,6 +96,10 @@ class Commands:
             logger.exception("command %s failed", name)
             raise MessageError("failed", f"{type(error).__name__}: {error}") from error
 
+    def knows(self, name: str) -> bool:
+        """Whether there is such a command in this Visdom."""
+        return name in self._actions
+
     # --- what commands name ---
 
     def _environment(self, eid: Any, field: str = "eid") -> Any:
@@ -134,7 +138,7 @@ class Commands:
         del windows[win]
         event = {"event_type": "close", "target": win, "eid": eid}
         self._hub.publish(feed_names.EVENTS, event, pane_data)
-        self._changes.window_closed(eid, win, window)
+        self._changes.windows_closed(eid, [(win, window)])
 
     def _undo(self, session: Session, command: dict[str, Any]) -> None:
         eid = command.get("eid")
@@ -181,6 +185,19 @@ class Commands:
         self._changes.window_changed(str(command.get("eid")), str(command.get("win")))
 
     def _update_comment(self, session: Session, command: dict[str, Any]) -> None:
+        eid = self.changed or self.comment(command)
+        # Visdom saves a copy from another thread. By the time that is written it may be older than what is on disk already.
+        try:
+            self._save_environment(eid)
+        except OSError as error:
+            unwritable.log(error, "environment %.200r could not be saved: %s", eid)
+
+    def comment(self, command: dict[str, Any]) -> str:
+        """Change the comment of a window. Returns its environment, which is to be saved then.
+
+        Raises:
+            MessageError: it cannot be carried out.
+        """
         eid, win, comment = command.get("eid"), command.get("win"), command.get("data")
         if not isinstance(comment, str):
             raise MessageError("bad_field", "data must be a string", "data")
@@ -189,18 +206,14 @@ class Commands:
         window["version"] = window.get("version", 1) + 1
         window["contentID"] = str(uuid.uuid4())
         self._changes.window_changed(str(eid), str(win))
-        # Visdom saves a copy from another thread. By the time that is written it may be older than what is on disk already.
-        try:
-            self._save_environment(str(eid))
-        except OSError as error:
-            unwritable.log(error, "environment %.200r could not be saved: %s", str(eid))
+        return str(eid)
 
     # --- environments ---
 
     def _save(self, session: Session, command: dict[str, Any]) -> None:
         positions, previous, eid = self.checked_save(command)
         state = self._environments.state
-        if eid != previous and eid != self.copied:
+        if eid not in (previous, self.changed):
             state[eid] = copy.deepcopy(self._environment(previous))
         if state[eid]["reload"] != positions:
             state[eid]["reload"] = positions
@@ -215,7 +228,7 @@ class Commands:
             OSError: it could not be written.
         """
         state = self._environments.state
-        if eid not in (previous, self.copied):
+        if eid not in (previous, self.changed):
             state[eid] = copy.deepcopy(self._environment(previous))
         self._save_environment(eid)
 
