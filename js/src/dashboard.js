@@ -5,7 +5,7 @@ import { Indicator } from "./badge/indicator.js";
 import { followViewport } from "./badge/placement.js";
 import { TEXTS } from "./badge/texts.js";
 import { Bundle } from "./bundle/adapter.js";
-import { afterDraw } from "./drawing/after-draw.js";
+import { afterDraw, whileVisible } from "./drawing/after-draw.js";
 import { browserPage } from "./page.js";
 import { Plots } from "./plots/plots.js";
 import { Sampler } from "./sampling/sampler.js";
@@ -54,6 +54,7 @@ export function openDashboard({ root, startWithPolling }) {
   const painted = afterDraw({ page, time: browserTime });
   const bundle = new Bundle({
     session,
+    soon: whileVisible({ page, time: browserTime }),
     // What is out of view holds up nothing.
     afterDraw: (callback) => painted(() => plots.afterView(callback)),
     isNear: (contentID) => plots.isNear(contentID),

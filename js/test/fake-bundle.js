@@ -77,8 +77,9 @@ export class BundlePage {
   frame() {
     for (const run of this.#frames.splice(0)) run();
   }
-  /** What was delivered is on the screen. */
+  /** What was delivered is on the screen, with the next frame if need be. */
   drawn() {
+    if (!this.#draws.length) this.frame();
     for (const callback of this.#draws.splice(0)) callback();
   }
   /** Frames until nothing more is delivered. */
@@ -86,7 +87,7 @@ export class BundlePage {
     do {
       this.drawn();
       this.frame();
-    } while (this.#draws.length);
+    } while (this.#draws.length || this.#frames.length);
   }
   #process = () => {
     this.processed += 1;

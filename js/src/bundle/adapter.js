@@ -17,6 +17,7 @@ import { ViewPanes } from "./view-panes.js";
  * @typedef {object} BundleOptions
  * @property {import("../session.js").PageSession} session
  * @property {(run: () => void) => void} [requestFrame]
+ * @property {(run: () => void) => void} [soon] runs something in a task of its own, while the page is visible
  * @property {import("../drawing/after-draw.js").Drawn} [afterDraw]
  * @property {(contentID: string) => boolean} [isNear] whether a pane that was drawn with this content id is in view, or nearly
  * @property {import("../time.js").Time} [time]
@@ -47,6 +48,7 @@ export class Bundle {
   constructor({
     session,
     requestFrame = (run) => void requestAnimationFrame(run),
+    soon = requestFrame,
     afterDraw = (callback) => callback(),
     isNear = () => true,
     time = browserTime,
@@ -62,7 +64,7 @@ export class Bundle {
     const deliver = (message) => this.#socket?.deliver(message);
     this.#session = session;
     this.#time = time;
-    this.#frames = new Frames({ requestFrame, afterDraw, flush: () => this.#flush(), process: () => batch.process() });
+    this.#frames = new Frames({ soon, requestFrame, afterDraw, flush: () => this.#flush(), process: () => batch.process() });
     this.#picture = new LastPicture({ time, onchange: onkept });
     this.#shared = new Shared({
       session,

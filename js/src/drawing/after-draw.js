@@ -44,3 +44,23 @@ export function afterDraw({ page, time, requestAnimationFrame = (callback) => vo
     request();
   };
 }
+
+/**
+ * In a task of its own. In a hidden page with its next frame, so once it is visible.
+ *
+ * @param {object} options
+ * @param {Pick<import("../page.js").Page, "hidden">} options.page
+ * @param {import("../time.js").Time} options.time
+ * @param {(callback: () => void) => void} [options.requestAnimationFrame]
+ * @returns {(run: () => void) => void}
+ */
+export function whileVisible({
+  page,
+  time,
+  requestAnimationFrame = (callback) => void globalThis.requestAnimationFrame(callback),
+}) {
+  return (run) => {
+    if (page.hidden) requestAnimationFrame(run);
+    else time.setTimeout(run, 0);
+  };
+}
