@@ -153,8 +153,8 @@ def update(transport: Transport, args: dict[str, Any]) -> str:
 
 def update_over_http(transport: Transport, args: dict[str, Any]) -> str:
     """The same. Without its environment Visdom fails (0.2.4), and to its client a sentence would be the window's id."""
-    answer, eid = update(transport, args), environment_id(args)
-    if answer == NO_WINDOW and eid not in transport.app.state:
+    answer = update(transport, args)
+    if answer == NO_WINDOW and (eid := environment_id(args)) not in transport.app.state:
         refuse("eid", f"no environment {eid[:100]!r}", NOT_FOUND)
     return answer
 

@@ -25,24 +25,32 @@ class Refusals(OutputTransform):
     """Takes the text out of refusals that go to Visdom's client: it names no type of its body, and wants none in particular."""
 
     def __init__(self, request: HTTPServerRequest) -> None:
-        names_type = "Content-Type" in request.headers or "json" in request.headers.get("Accept", "")
-        found = _LOOKED_AT.search(request.path) if request.method == "POST" and not names_type else None
-        self._endpoint = found[1] if found else None
+        self._request = request
 
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
-        if self._endpoint is None or status_code < 400 or not chunk or not finishing:
+        if status_code < 400 or not chunk or not finishing:
+            return status_code, headers, chunk
+        endpoint = _endpoint_of(self._request)
+        if endpoint is None:
             return status_code, headers, chunk
         error = _error(headers, chunk)
         headers[REFUSAL_HEADER] = json.dumps(error)[:_MOST_CHARACTERS]
         chunk = b""
-        if self._endpoint == "env_state":
+        if endpoint == "env_state":
             # Visdom 0.3.0's client reads this one, and finds an error in it.
             chunk = json.dumps({"error": error}).encode()
             headers["Content-Type"] = "application/json"
         headers["Content-Length"] = str(len(chunk))
         return status_code, headers, chunk
+
+
+def _endpoint_of(request: HTTPServerRequest) -> str | None:
+    """What Visdom's client asked for; None if somebody else did, or nobody looks at the reply."""
+    names_type = "Content-Type" in request.headers or "json" in request.headers.get("Accept", "")
+    found = _LOOKED_AT.search(request.path) if request.method == "POST" and not names_type else None
+    return found[1] if found else None
 
 
 def _error(headers: HTTPHeaders, chunk: bytes) -> Any:

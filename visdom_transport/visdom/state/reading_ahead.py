@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from visdom_transport import feed_names
@@ -39,12 +39,22 @@ class ReadAhead:
         data = request.encode(errors="surrogatepass") if isinstance(request, str) else request
         if len(data) > 2 * LOOKED_THROUGH_BYTES:
             data = data[:LOOKED_THROUGH_BYTES] + data[-LOOKED_THROUGH_BYTES:]
-        named = {eid for mark, name in _names(data) for eid in _environments(mark, name)}
-        return self.of(named.union(eids))
+        named = set(eids)
+        for mark, pattern in _NAMES:
+            # A single byte is looked for much faster, and arrays of numbers have none of these.
+            at = data.find(mark) if mark[-1] in data else -1
+            while at >= 0:
+                found = pattern.match(data, at)
+                if found is not None:
+                    named.update(_environments(mark, found[1]))
+                at = data.find(mark, at + len(mark))
+        return self.of(named)
 
     def of(self, eids: Iterable[str]) -> Awaitable[None] | None:
         """The same, for environments whose names are known."""
         missing = [eid for eid in eids if not self._is_there(eid)]
+        if not missing:
+            return None
         reading = [self._begin(eid) for eid in {*missing, *map(escape_eid, missing)} if self._is_large(eid)]
         return asyncio.gather(*reading, return_exceptions=True) if reading else None  # type: ignore[return-value]
 
@@ -78,18 +88,6 @@ class ReadAhead:
             self._state.take_up(eid, environment)
         elif known is not None and is_unread(known):
             known.adopt(content, file)
-
-
-def _names(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """What stands behind each mark, as JSON has it."""
-    for mark, pattern in _NAMES:
-        # A single byte is looked for much faster, and arrays of numbers have none of these.
-        at = data.find(mark) if mark[-1] in data else -1
-        while at >= 0:
-            found = pattern.match(data, at)
-            if found is not None:
-                yield mark, found[1]
-            at = data.find(mark, at + len(mark))
 
 
 def _environments(mark: bytes, encoded: bytes) -> list[str]:

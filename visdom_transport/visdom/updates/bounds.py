@@ -29,6 +29,8 @@ class WindowBounds:
 
 BOUNDS = tuple(field.name for field in fields(WindowBounds) if field.name != "keep")
 
+_NAMES = frozenset(BOUNDS)
+
 
 def read_bounds(opts: object) -> dict[str, int]:
     """Return the bounds among a request's ``opts``; null is as good as absent.
@@ -36,7 +38,7 @@ def read_bounds(opts: object) -> dict[str, int]:
     Raises:
         UpdateRefused: a bound is not a positive integer.
     """
-    if not isinstance(opts, Mapping):
+    if not isinstance(opts, Mapping) or _NAMES.isdisjoint(opts):
         return {}
     bounds = {}
     for name in BOUNDS:

@@ -51,4 +51,4 @@ def carry_out(window: dict[str, Any], operations: list[Operation]) -> None:
 
     The window gets copies of their values: operations are kept for slow clients, while the window goes on changing.
     """
-    apply(window, clone(operations))
+    apply(window, [[name, path, *map(clone, values)] for name, path, *values in operations])
