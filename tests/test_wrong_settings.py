@@ -78,7 +78,7 @@ def test_a_plain_visdom_does_not_mind() -> None:
 
 
 def test_one_line_says_what_is_on_and_where(tmp_path: Path) -> None:
-    with VisdomServer(tmp_path, base_url="/vis") as server:
+    with VisdomServer(tmp_path, base_url="/vis", settings={"loop": "asyncio"}) as server:
         expected = re.compile(
             rf"visdom-transport {re.escape(__version__)} is on: Visdom {flavour.recognise()}, WebSocket or polling, "
             rf"journal all in {re.escape(str(server.env_path))}/, http://localhost:{server.port}/vis/$",

@@ -70,6 +70,9 @@ class Settings(Limits):
     flush_interval_ms: int = 10
     """Changes are collected for this long before they are sent."""
 
+    loop: Literal["auto", "asyncio"] = "auto"
+    """The event loop of `python -m visdom.server`: uvloop if it is installed, or always that of Python."""
+
     max_message_bytes: int = 10_485_760
     """A larger message from a client is refused."""
 

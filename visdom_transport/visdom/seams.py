@@ -45,8 +45,9 @@ TABLE: Final = (
     Seam(
         RUN,
         "argparse",
-        "a base URL that ends with a slash, or begins without one, keeps the server from starting",
-        wrapper="visdom_transport.visdom.serving.options:with_any_base_url",
+        "a base URL that ends with a slash, or begins without one, keeps the server from starting; "
+        "and its loop is chosen once its options are read",
+        wrapper="visdom_transport.visdom.serving.options:of_command_line",
     ),
     Seam(
         SHARED,

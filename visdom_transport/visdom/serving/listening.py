@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -50,7 +51,8 @@ def _begin(transport: Any, origin: str) -> None:
     app, journal = transport.app, transport.journal.status()["journal"]
     ways = "polling" if app.wrap_socket else "WebSocket or polling"
     where = f" in {app.env_path}" if journal != "off" else ""
+    loop = ", uvloop" if type(asyncio.get_running_loop()).__module__ == "uvloop" else ""
     logger.info(
-        "visdom-transport %s is on: Visdom %s, %s, journal %s%s, %s%s/",
-        *(__version__, flavour.recognise(), ways, journal, where, origin, app.base_url),
+        "visdom-transport %s is on: Visdom %s, %s, journal %s%s%s, %s%s/",
+        *(__version__, flavour.recognise(), ways, journal, where, loop, origin, app.base_url),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from visdom_transport.visdom.serving import event_loop
+
 
 def base_url(given: str) -> str:
     """The base URL as Visdom's routes need it: empty, or with a slash at its beginning and none at its end."""
@@ -12,14 +14,18 @@ def base_url(given: str) -> str:
     return f"/{way}" if way else ""
 
 
-def with_any_base_url(argparse: ModuleType) -> Any:
-    """Make the argparse of Visdom's command line, which takes a base URL however its slashes are written."""
+def of_command_line(argparse: ModuleType) -> Any:
+    """Make the argparse of Visdom's command line, which takes a base URL however its slashes are written.
+
+    The server starts when it has parsed them, and chooses its loop before.
+    """
 
     class ArgumentParser(argparse.ArgumentParser):  # type: ignore[misc, name-defined]
         def parse_args(self, *args: Any, **kwargs: Any) -> Any:
             options = super().parse_args(*args, **kwargs)
             # Of the root Visdom's own default is a slash.
             options.base_url = base_url(options.base_url) or "/"
+            event_loop.choose()
             return options
 
     return SimpleNamespace(**{**vars(argparse), "ArgumentParser": ArgumentParser})
