@@ -142,6 +142,7 @@ def test_windows_read_in_steps_are_each_as_they_are_at_one_moment(serve: Serve, 
     """And one that is closed meanwhile is not among them."""
     monkeypatch.setattr(steps, "STEP_BYTES", 2_000)
     monkeypatch.setattr(steps, "TURN_S", 0)
+    monkeypatch.setattr(steps, "REST_S", 0)
     monkeypatch.setattr(window_data, "LARGE_BYTES", 1_000)
     server = serve()
     server.plot("w", [0.5] * 5_000)

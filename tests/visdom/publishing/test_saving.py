@@ -193,6 +193,7 @@ def test_a_window_that_changes_while_it_is_written_is_written_as_it_was_at_one_m
     """Whether it is encoded or copied: x and y are of one length, whatever is appended between two steps."""
     for module in (folding, steps):
         monkeypatch.setattr(module, "STEP_BYTES", 2_000)
+        monkeypatch.setattr(module, "REST_S", 0)
     monkeypatch.setattr(steps, "TURN_S", 0)
     folder = tmp_path / "envs"
     folder.mkdir()

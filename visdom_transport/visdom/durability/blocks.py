@@ -35,13 +35,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record on its way: an array in JSON without its end, and what is to stand last in it, encoded.
-
-    Of an update these are the deltas, which are folded when the record is written.
-    """
+    """A record on its way: an array in JSON without its end, and what is to stand last in it, encoded in pieces."""
 
     start: bytes
     last: tuple[bytes, ...] = ()
+    are_deltas: bool = False
+    """These are an update's deltas instead, which are folded when the record is written."""
 
     @property
     def size_bytes(self) -> int:
@@ -49,7 +48,7 @@ class Record:
 
     def chunks(self) -> tuple[bytes, ...]:
         """The record in pieces, of which no large one is copied."""
-        last = self.last if len(self.last) < 2 else (encode(fold(map(decode, self.last))),)
+        last = self.last if len(self.last) < 2 or not self.are_deltas else (encode(fold(map(decode, self.last))),)
         return (self.start, *last, b"]")
 
 

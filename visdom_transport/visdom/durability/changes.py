@@ -183,8 +183,8 @@ class Changes:
 
     # --- making records ---
 
-    def seal(self, part: Part, value: bytes | None = None) -> None:
-        """Make a record of what has changed in the part, if anything. ``value`` is that of the part now, if it is known."""
+    def seal(self, part: Part, value: list[bytes] | None = None) -> None:
+        """Make a record of what has changed in the part, if anything. ``value`` is that of the part now in pieces, if known."""
         eid, kind, name = part
         unsealed = self._unsealed.get(eid)
         if unsealed is None:
@@ -197,11 +197,13 @@ class Changes:
         if not exists:
             return
         if deltas is not None:
-            self._seal(eid, Record(b'["update",%b,%b,' % (encode(eid), encode(name)), tuple(deltas.encoded)))
+            self._seal(eid, Record(b'["update",%b,%b,' % (encode(eid), encode(name)), tuple(deltas.encoded), are_deltas=True))
             return
-        value = self.encoded(part) if value is None else value
+        if value is None:
+            encoded = self.encoded(part)
+            value = None if encoded is None else [encoded]
         if value is not None:
-            self._seal(eid, Record(b"[%b,%b,%b," % (encode(kind), encode(eid), encode(name)), (value,)))
+            self._seal(eid, Record(b"[%b,%b,%b," % (encode(kind), encode(eid), encode(name)), tuple(value)))
         elif kind == "window":
             self._seal(eid, Record(encode(["closed", eid, name])[:-1]))
 

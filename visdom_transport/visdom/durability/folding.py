@@ -14,7 +14,7 @@ from visdom_transport.visdom.durability.environments import STAMP, EnvironmentFi
 from visdom_transport.visdom.durability.files import JournalFiles
 from visdom_transport.visdom.durability.history import Stamp
 from visdom_transport.visdom.durability.many import write_all
-from visdom_transport.visdom.durability.steps import taken
+from visdom_transport.visdom.durability.steps import REST_S, taken
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracked, Tracking
 from visdom_transport.visdom.durability.writer import STEP_BYTES, Writer
@@ -173,6 +173,8 @@ class Folding:
                 await self._add(file, part, stamp)
                 if file.waiting_bytes > STEP_BYTES:
                     await in_thread(file.write)
+                    if not self._ends():
+                        await asyncio.sleep(REST_S)
                 if not is_the_same():
                     return False
             if tracked is not None:

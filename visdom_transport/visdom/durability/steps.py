@@ -20,6 +20,10 @@ STEP_BYTES = 250_000
 TURN_S = 0.005
 """Others have their turn when steps have taken so long."""
 
+REST_S = 0.005
+"""And the thread rests for so long: on a busy machine one that computes without a break waits for all other programs, for a
+quarter of a second and more, and with it everybody whom the event loop serves."""
+
 DEEPEST = 20
 """What is nested more deeply is one step."""
 
@@ -36,7 +40,7 @@ async def taken(steps: Generator[Any, None, T]) -> T:
             result: T = end.value
             return result
         if time.monotonic() - began > TURN_S:
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_S)
             began = time.monotonic()
 
 
