@@ -42,6 +42,29 @@ def test_a_first_visit_loads_a_third_of_what_the_files_hold(dash: Dashboard) -> 
     assert encoded < (2_500_000 if NEW_VISDOM else 2_000_000)
 
 
+MODULES = """
+const name = (url) => url.slice(url.indexOf("/transport/~"));
+const tags = [...document.querySelectorAll("link[rel=modulepreload], script[src*=transport]")];
+const loaded = performance.getEntriesByType("resource").filter((file) => file.name.includes("/transport/~"));
+return {
+  loaded: loaded.map((file) => name(file.name)).sort(),
+  wanted: tags.map((tag) => name(tag.href || tag.src)).sort(),
+  asked: loaded.filter((file) => file.transferSize > 0).length,
+};
+"""
+
+
+def test_a_page_names_all_modules_that_it_needs_and_asks_for_none_again(dash: Dashboard) -> None:
+    dash.vis.text("something", win="pane")
+    tab = dash.watch()
+    first = tab.js(MODULES)
+    assert first["loaded"] == first["wanted"]
+    tab.refresh()
+    dash.assert_current(tab)
+    again = tab.js(MODULES)
+    assert (again["loaded"], again["asked"]) == (first["loaded"], 0)
+
+
 def test_what_is_large_travels_compressed(dash: Dashboard) -> None:
     dash.vis.text("small", win="pane")
     tab = dash.watch()

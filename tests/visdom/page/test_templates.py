@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urljoin
 
 import pytest
 import tornado.escape
@@ -15,11 +17,11 @@ import tornado.testing
 import tornado.web
 from tornado.httpclient import HTTPResponse
 
-from visdom_transport.visdom.page import browser_files, static_files
+from visdom_transport.visdom.page import browser_files, runtime, static_files
 from visdom_transport.visdom.page import templates as page
 from visdom_transport.visdom.page.browser_files.packages import PACKAGES
 from visdom_transport.visdom.page.static_files import StaticFiles
-from visdom_transport.visdom.page.templates import Loader, Script
+from visdom_transport.visdom.page.templates import Loader
 
 BASE = "/some/base"
 VISDOM = static_files.visdom()
@@ -73,9 +75,9 @@ class StaticFilesTest(Site):
     def test_files_come_from_three_places(self) -> None:
         assert self.get("css/network.css").body == (self.own / "css" / "network.css").read_bytes()
         assert self.get("js/jquery.min.js").body == b"/* js/jquery.min.js */"
-        runtime = self.get("transport/main.js")
-        assert runtime.body == (static_files.runtime_dir() / "main.js").read_bytes()
-        assert runtime.headers["Content-Type"].startswith("text/javascript")
+        ours = self.get("transport/main.js")
+        assert ours.body == (runtime.directory() / "main.js").read_bytes()
+        assert ours.headers["Content-Type"].startswith("text/javascript")
         assert self.get("js/none.js").code == self.get("transport/none.js").code == 404
 
     def test_visdoms_own_files_come_first(self) -> None:
@@ -84,7 +86,14 @@ class StaticFilesTest(Site):
 
     def test_nothing_outside_of_the_three_places_is_served(self) -> None:
         name = self.outside.name
-        for path in (f"../../{name}", f"js/../../../{name}", "transport/../hook.py", "transport/../../pyproject.toml", "/"):
+        for path in (
+            f"../../{name}",
+            f"js/../../../{name}",
+            "transport/../hook.py",
+            "transport/../../pyproject.toml",
+            "transport/~1/../../hook.py",
+            "/",
+        ):
             with self.subTest(path):
                 assert self.get(f"{BASE}/static/{path}").code in (403, 404)
         (self.files / "js" / "link.js").symlink_to(self.outside)
@@ -134,13 +143,38 @@ class PageTest(Site):
         scripts = re.findall(r"<script\b[^>]*\bsrc=[^>]*>", self.page())
         bundle = next(index for index, tag in enumerate(scripts) if "/static/js/main.js" in tag)
         assert re.fullmatch(
-            r'<script type="module" src="/some/base/static/transport/main\.js\?v=[0-9a-f]{32}">', scripts[bundle - 1]
+            r'<script type="module" src="/some/base/static/transport/~[0-9a-f]{32}/main\.js">', scripts[bundle - 1]
         )
         assert "transport" not in self.page("login")
 
     def test_stand_ins_for_refused_storage_come_before_every_other_script(self) -> None:
         first = re.findall(r"<script[^>]*>", self.page())[0]
-        assert re.fullmatch(r'<script src="/some/base/static/transport/stand-ins\.js\?v=[0-9a-f]{32}">', first)
+        assert re.fullmatch(r'<script src="/some/base/static/transport/~[0-9a-f]{32}/stand-ins\.js">', first)
+
+    def test_the_page_asks_for_every_module_that_it_will_need_and_for_no_other(self) -> None:
+        preloads = re.findall(r'<link rel="modulepreload" href="([^"]+)">', self.page())
+        files = {path.name: path for path in runtime.directory().rglob("*.js")}
+        assert len(preloads) == len(set(preloads)) == len(files) - 4, "main.js itself, index.js, stand-ins.js, and receiver.js"
+        for url in preloads:
+            imports = re.findall(r'from "(\.[^"]+)";', self.get(url).body.decode())
+            assert {urljoin(url, name) for name in imports} <= set(preloads)
+
+    def test_modules_are_kept_until_one_of_them_is_another(self) -> None:
+        folder = self.outside.parent / "runtime"
+        shutil.copytree(runtime.directory(), folder)
+        self.monkeypatch.setattr(runtime, "directory", lambda: folder)
+        (url,) = re.findall(r'<script type="module" src="([^"]+)">', self.page())
+        other = urljoin(url, "badge/badge.js")
+        for each in (url, other):
+            assert self.get(each).headers["Cache-Control"] == "max-age=31536000, immutable"
+        # The package is updated while the server runs, and a page from before asks for what it knows.
+        (folder / "badge" / "badge.js").write_text("export const another = 1;")
+        outdated = self.get(other)
+        assert (outdated.body, outdated.headers["Cache-Control"]) == (b"export const another = 1;", "no-cache")
+        (new,) = re.findall(r'<script type="module" src="([^"]+)">', self.page())
+        assert new != url
+        assert self.get(urljoin(new, "badge/badge.js")).headers["Cache-Control"] == "max-age=31536000, immutable"
+        assert self.get(url.replace("~", "~0")).headers["Cache-Control"] == "no-cache"
 
     def test_the_rest_of_the_page_is_visdoms(self) -> None:
         values = {"user": "u", "items": ["<b>"], "active_item": "", "wrap_socket": True, "base_url": BASE}
@@ -150,10 +184,13 @@ class PageTest(Site):
 
         ours = rendered(Loader(str(self.own), autoescape=None))
         theirs = rendered(tornado.template.Loader(str(self.own), autoescape=None))
-        for added in (
-            ["<script", 'src="transport/stand-ins.js"></script>'],
-            ["<script", 'type="module"', 'src="transport/main.js"></script>'],
-        ):
+        modules = runtime.current()
+        tags = [
+            f'<script src="{modules.address("stand-ins.js")}"></script>',
+            *(f'<link rel="modulepreload" href="{modules.address(path)}">' for path in modules.imported_by("main.js")),
+            f'<script type="module" src="{modules.address("main.js")}"></script>',
+        ]
+        for added in map(str.split, tags):
             end = ours.index(added[-1]) + 1
             start = end - len(added)
             assert ours[start:end] == added
@@ -222,7 +259,7 @@ class PageTest(Site):
     def test_a_module_comes_before_the_bundle_and_any_other_script_before_all(self) -> None:
         bundle = """<script defer src='{{static_url( "js/main.js" )}}'></script>"""
         for other in ("", "<script>var MathJax;</script>"):
-            text = page.with_scripts(other + bundle, (Script("main.js"), Script("early.js", is_module=False)))
+            text = page.with_scripts(other + bundle)
             assert [tag.partition(" src=")[0] for tag in re.findall(r"<script[^>]*>", text)] == [
                 "<script",
                 *["<script>"] * bool(other),
@@ -239,7 +276,7 @@ class PageTest(Site):
 
         def scripts() -> list[bytes]:
             rendered = Loader(str(tree), autoescape=None).load("index.html").generate(static_url=lambda path: path)
-            return re.findall(rb'src="transport/(.*?)"', rendered)
+            return re.findall(rb'src="transport/~[0-9a-f]{32}/(.*?)"', rendered)
 
         assert scripts() == [b"stand-ins.js", b"main.js"]
         provider = Path(__file__).parents[3] / "js" / "ApiProvider.js"

@@ -11,24 +11,12 @@ from urllib.parse import urljoin
 
 from tornado.web import StaticFileHandler
 
-import visdom_transport
 from visdom_transport.links.codings import may_be_coded
 from visdom_transport.visdom.flavour import recognise
-from visdom_transport.visdom.page import browser_files
+from visdom_transport.visdom.page import browser_files, runtime
 from visdom_transport.visdom.page.compressed import Compressed, CompressedFiles, digest
 
-#: Where our runtime appears below Visdom's `static`.
-RUNTIME_PREFIX = "transport"
-
 YEAR_S = 31_536_000
-
-_PACKAGE = Path(visdom_transport.__file__).resolve().parent
-
-
-def runtime_dir() -> Path:
-    """The browser runtime: part of the installed package, or `js/src` of a source tree."""
-    installed = _PACKAGE / "static"
-    return installed if installed.is_dir() else _PACKAGE.parent / "js" / "src"
 
 
 def visdom() -> str:
@@ -38,9 +26,9 @@ def visdom() -> str:
 
 def find(root: str | os.PathLike[str], path: str) -> Path:
     """The file for a path below `static`; it need not exist. `root` is Visdom's own static folder."""
-    first, _, rest = path.replace(os.sep, "/").partition("/")
-    if first == RUNTIME_PREFIX:
-        return runtime_dir() / rest
+    ours = runtime.find(path.replace(os.sep, "/"))
+    if ours is not None:
+        return ours
     own = Path(root, path)
     fetched = browser_files.static_dir(visdom()) / path
     return fetched if not own.is_file() and fetched.is_file() else own
@@ -79,7 +67,7 @@ class StaticFiles(StaticFileHandler):
         return os.path.abspath(find(root, path))
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        for folder in (root, browser_files.static_dir(visdom()), runtime_dir()):
+        for folder in (root, browser_files.static_dir(visdom()), runtime.directory()):
             if Path(absolute_path).is_relative_to(os.path.abspath(folder)):
                 return super().validate_absolute_path(str(folder), absolute_path)
         return super().validate_absolute_path(root, absolute_path)
@@ -95,6 +83,8 @@ class StaticFiles(StaticFileHandler):
 
     @classmethod
     def get_version(cls, settings: dict[str, Any], path: str) -> str | None:
+        if runtime.is_version_of(path):  # its address says so already
+            return None
         return _version(cls.get_absolute_path(settings["static_path"], path))
 
     def compute_etag(self) -> str | None:
@@ -112,6 +102,8 @@ class StaticFiles(StaticFileHandler):
 
     def get_cache_time(self, path: str, modified: Any, mime_type: str) -> int:
         # A page from before an update asks for the version that it knows, and gets what there is now.
+        if runtime.is_version_of(path):
+            return YEAR_S
         version = _version(self.absolute_path) if self.absolute_path else None
         return YEAR_S if version is not None and self.get_query_argument("v", None) == version else 0
 
@@ -119,7 +111,7 @@ class StaticFiles(StaticFileHandler):
         if "Expires" in self._headers:
             self.set_header("Cache-Control", f"max-age={YEAR_S}, immutable")
         else:
-            # Modules and fonts are named without a version; a browser must not mix old ones with new.
+            # Fonts are named without a version; a browser must not mix old files with new.
             self.set_header("Cache-Control", "no-cache")
         if self._found is not None:
             self.set_header("Vary", "Accept-Encoding")

@@ -5,33 +5,20 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tornado import template
 
 from visdom_transport.source_tree.description import PROVIDER_MARK
-from visdom_transport.visdom.page import browser_files, static_files
+from visdom_transport.visdom.page import browser_files, runtime, static_files
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script of our runtime. A module runs after the document is parsed and before the bundle connects; any other one runs
-    before all scripts of the page."""
-
-    path: str
-    is_module: bool = True
-
-    def tag(self) -> str:
-        kind = 'type="module" ' if self.is_module else ""
-        return f"""<script {kind}src="{{{{ static_url('{static_files.RUNTIME_PREFIX}/{self.path}') }}}}"></script>\n    """
-
-
-STAND_INS = Script("stand-ins.js", is_module=False)
-RUNTIME = Script("main.js")
+STAND_INS = "stand-ins.js"
+"""Runs before all scripts of the page."""
+RUNTIME = "main.js"
+"""A module, which runs after the document is parsed and before the bundle connects."""
 
 _PAGES = ("index.html", "login.html")
 _BUNDLE_PAGE = "index.html"
@@ -60,7 +47,7 @@ class Loader(template.Loader):
         if missing:
             return _missing_page(missing)
         if name == _BUNDLE_PAGE:
-            source = with_scripts(source, (STAND_INS,) if self._has_provider() else (STAND_INS, RUNTIME))
+            source = with_scripts(source, has_provider=self._has_provider())
         return template.Template(source, name=name, loader=self)
 
     def _has_provider(self) -> bool:
@@ -77,17 +64,30 @@ def with_quoted_names(source: str) -> str:
     return _NAME_IN_SCRIPT.sub(r"""{{json_encode(\1).replace("<", "\\\\u003c")}}""", source)
 
 
-def with_scripts(source: str, scripts: Sequence[Script] = (STAND_INS, RUNTIME)) -> str:
-    """The page's source with our scripts in it; without a bundle as it was, with one warning."""
+def with_scripts(source: str, *, has_provider: bool = False) -> str:
+    """The page's source with our scripts in it; without a bundle as it was, with one warning.
+
+    A bundle with our provider brings the runtime along.
+    """
     bundle = _BUNDLE_TAG.search(source)
     if bundle is None:
         _warn_no_bundle()
         return source
-    early, late = ("".join(script.tag() for script in scripts if script.is_module == module) for module in (False, True))
+    modules = runtime.current()
+
+    def url(path: str) -> str:
+        return f"""{{{{ static_url('{modules.address(path)}') }}}}"""
+
+    early, late = [f'<script src="{url(STAND_INS)}"></script>'], []
+    if not has_provider:
+        # The browser would ask for each module when it has read the one that imports it. The page's own scripts go before.
+        late = [f'<link rel="modulepreload" href="{url(path)}">' for path in modules.imported_by(RUNTIME)]
+        late += [f'<script type="module" src="{url(RUNTIME)}"></script>']
     # Visdom ships no favicon.png; its link is a request that fails for each page, with a traceback in 0.3.0's log.
     head = source[: bundle.start()].replace('href="favicon.png"', 'href="data:,"')
     first = head.find("<script") if "<script" in head else len(head)
-    return head[:first] + early + head[first:] + late + source[bundle.start() :]
+    ours = ("".join(f"{tag}\n    " for tag in tags) for tags in (early, late))
+    return head[:first] + next(ours) + head[first:] + next(ours) + source[bundle.start() :]
 
 
 def missing_files(root: str, source: str) -> list[str]:
