@@ -36,6 +36,8 @@ class Conversation:
         can_compress: its connection has a way to carry compressed messages.
     """
 
+    __slots__ = ("__weakref__", "_can_compress", "_commander", "_dialect", "_facts", "_hub", "_login", "link")
+
     def __init__(
         self,
         hub: Hub,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,14 +67,14 @@ class Session:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     link: Link | None = None
-    subscriptions: OrderedDict[str, Subscription] = field(default_factory=OrderedDict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
     detached_at: float = 0.0
     seen_at: float = 0.0
     resumes: int = 0
     problems: dict[str, int] = field(default_factory=dict)
     """How often each cause came up."""
     last_command: int = 0
-    replies: OrderedDict[int, Any] = field(default_factory=OrderedDict, repr=False)
+    replies: dict[int, Any] = field(default_factory=dict, repr=False)
     commands: Rate = field(default_factory=lambda: Rate(Limits().max_commands_per_s, 0.0), repr=False)
     messages: Rate = field(default_factory=lambda: Rate(Limits().max_messages_per_s, 0.0), repr=False)
     _turn: int = 0
@@ -144,4 +143,4 @@ class Session:
         self.last_command = command_id
         self.replies[command_id] = reply
         while len(self.replies) > REMEMBERED_REPLIES:
-            self.replies.popitem(last=False)
+            del self.replies[next(iter(self.replies))]

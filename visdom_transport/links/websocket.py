@@ -51,6 +51,11 @@ class SocketLink:
         ping: asks the peer for a sign of life, where a message does not.
     """
 
+    __slots__ = (
+        *("_acknowledges", "_closing", "_handler", "_held", "_hub", "_max_message_bytes", "_packer", "_peer"),
+        *("_unwritten_bytes", "_unwritten_messages", "__weakref__"),
+    )
+
     def __init__(
         self,
         hub: Hub,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any
@@ -26,11 +25,13 @@ class Line:
         stock: the page speaks stock's dialect, in which everything is a command.
     """
 
+    __slots__ = ("_act", "_before", "_moving", "_stock", "_waiting")
+
     def __init__(self, before: Callable[[Any], Turn | None], act: Callable[[str | bytes], None], *, stock: bool) -> None:
         self._before = before
         self._act = act
         self._stock = stock
-        self._waiting: deque[str | bytes] = deque()
+        self._waiting: list[str | bytes] = []
         self._moving: asyncio.Task[None] | None = None
 
     def take(self, message: str | bytes) -> Awaitable[None] | None:
@@ -59,7 +60,7 @@ class Line:
             while self._waiting:
                 context = await turn if turn is not None else None
                 with context or nullcontext():
-                    self._act(self._waiting.popleft())
+                    self._act(self._waiting.pop(0))
                 turn = self._before(self._waiting[0]) if self._waiting else None
         finally:
             self._moving = None
