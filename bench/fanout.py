@@ -91,6 +91,12 @@ def run(bench: Bench) -> Result:
                 )
                 for name in OURS
             ),
+            Target(
+                f"update to {largest} clients, paced, ours, own protocol, against bare tornado",
+                samples.median("paced", "ours, own protocol") / samples.median("paced", "bare tornado"),
+                1.7,
+                "x",
+            ),
             *(
                 Target(
                     f"connecting {largest} clients, {name}: cost of each of the last half against the first quarter",

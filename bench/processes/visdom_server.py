@@ -1,5 +1,7 @@
 """Runs the installed Visdom's Application on a free port of 127.0.0.1: stock with VISDOM_TRANSPORT=0, ours without.
 
+Ours runs on uvloop where that is installed, as `python -m visdom.server` does then.
+
 The Application is made directly, because `start_server` would first fetch browser files. Prints one line of JSON when it listens.
 
 Stock Visdom serves no page with a current tornado, nor without a CDN. So that pages can be measured, its static files are also
@@ -8,6 +10,8 @@ looked for in `--page-files`, and the one address that tornado refuses is made b
 
 import argparse
 import json
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +55,8 @@ arguments.add_argument("--page-files", type=Path)
 options = arguments.parse_args()
 if options.page_files is not None:
     visdom_app.tornado_settings["static_handler_class"] = PageFiles
+if "visdom_transport.visdom.seams" in sys.modules:
+    import_module("visdom_transport.visdom.serving.event_loop").choose()
 sockets = bind_sockets(options.port, "127.0.0.1")
 port = sockets[0].getsockname()[1]
 app = Application(port=port, env_path=options.env_path)

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from .result import Result, Table, Target, number
@@ -56,7 +57,8 @@ def target_table(targets: Sequence[Target]) -> Table:
 
 def machine() -> list[str]:
     """What the numbers were measured with."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("visdom", "tornado", "orjson"))
+    names = ["visdom", "tornado", "orjson", *(["uvloop"] if find_spec("uvloop") is not None else [])]
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     return [
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, {packages}.",
         f"Load average at the start {', '.join(f'{load:.1f}' for load in os.getloadavg())}.",
