@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from tests.fuzz.values import VALUES, examples
 from visdom_transport.core.encoding import encode
 from visdom_transport.visdom.durability import steps
+from visdom_transport.visdom.durability.stepwise import decode_stepwise
 
 
 def ended(generator: Generator[Any, None, Any]) -> tuple[Any, int]:
@@ -58,3 +60,13 @@ def test_no_step_is_much_larger_than_it_should_be(work: Any) -> None:
     assert count > 8_000_000 / steps.STEP_BYTES
     if work is steps.encoding:
         assert max(map(len, pieces)) < 2 * steps.STEP_BYTES
+
+
+@pytest.mark.parametrize("make", [lambda value: ended(steps.copying(value))[0], lambda value: decode_stepwise(encode(value))])
+def test_a_collection_of_garbage_has_little_to_look_at_after_large_values(make: Callable[[Any], Any]) -> None:
+    """It goes through all items of what is new."""
+    window = {"x": [0.5] * 200_000, "y": [0.5] * 200_000}
+    made = [make(window) for _ in range(20)]
+    new = [each for each in gc.get_objects(generation=0) + gc.get_objects(generation=1) if isinstance(each, list)]
+    assert sum(map(len, new)) < 500_000
+    assert made == [window] * 20

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from visdom_transport.core.encoding import encode
+from visdom_transport.visdom.durability.settling import settle
 from visdom_transport.visdom.durability.sizes import estimated_bytes
 
 T = TypeVar("T")
@@ -112,6 +113,7 @@ def copying(value: Any, depth: int = 0) -> Generator[None, None, Any]:
             part = value[start : start + count]
             items += copied(part) if count > 1 else [(yield from copying(part[0], depth + 1))]
             yield
+        settle()
         return items
     if type(value) is dict:
         members = {}

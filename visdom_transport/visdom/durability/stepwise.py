@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from visdom_transport.core.encoding import decode
+from visdom_transport.visdom.durability.settling import settle
 
 STEP_BYTES = 250_000
 """About so much is parsed at once."""
@@ -84,10 +85,12 @@ class _Parser:
                 item, cut = self.value(at)
                 items.append(item)
                 cut, is_end = self._separator(cut, b"]")
+            if is_end:
+                if not is_first:
+                    settle()
+                return items, cut + 1
             is_first = False
             at = cut + 1
-            if is_end:
-                return items, at
 
     def _object(self, at: int) -> tuple[dict[str, Any], int]:
         members: dict[str, Any] = {}
