@@ -11,6 +11,7 @@ import pytest
 from visdom_transport.core.entries import Values
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
+from visdom_transport.links import flusher
 from visdom_transport.links.flusher import Flusher
 
 TIMEOUT_S = 5.0
@@ -36,3 +37,32 @@ def test_the_reaper_goes_on_when_the_wall_clock_jumps(monkeypatch: pytest.Monkey
                 await ticks.get()
 
     asyncio.run(jump())
+
+
+@pytest.mark.parametrize(("named", "factor"), [({}, 3.0), ({"rest_factor": 1.0}, 1.0)])
+def test_it_rests_in_proportion_to_what_a_flush_took(
+    monkeypatch: pytest.MonkeyPatch, named: dict[str, float], factor: float
+) -> None:
+    now = 100.0
+    delays: list[float] = []
+    hub = Hub(Limits(), no_values)
+
+    def flush() -> None:
+        nonlocal now
+        now += 0.5
+
+    class Loop:
+        """Remembers what it is to call, and when."""
+
+        def call_later(self, delay_s: float, callback: Any) -> None:
+            delays.append(delay_s)
+            callback()
+
+    monkeypatch.setattr(flusher, "clock", lambda: now)
+    monkeypatch.setattr(hub, "flush", flush)
+    driver = Flusher(hub, 0.01, **named)
+    monkeypatch.setattr(driver, "_loop", Loop())
+    driver._flush()
+    driver._flush_timer = None
+    driver.schedule()
+    assert delays == [factor * 0.5]
