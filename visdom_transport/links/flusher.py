@@ -50,6 +50,11 @@ class Flusher:
             delay_s = max(0.0, self._next_flush_at - clock())
             self._flush_timer = self._loop.call_later(delay_s, self._flush)
 
+    def answer_at(self, when: float) -> None:
+        """A subscription waits for a feed that is behind it, until ``when`` by the links' clock at most."""
+        if self._loop is not None:
+            self._loop.call_later(max(0.0, when - clock()), lambda: self._hub.answer_late(clock()))
+
     def _flush(self) -> None:
         self._flush_timer = None
         began = clock()
