@@ -9,13 +9,17 @@ about two that are looked at, and for three that are sent.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby, pairwise
+from itertools import islice
+from operator import le
 from typing import Any, Final
 
 LEAST_BOUND: Final = 8
 """A smaller bound makes no stretch of x: the first point and the newest stay."""
+
+_NUMBERS: Final = frozenset({int, float})
 
 
 def survivors(x: Sequence[Any], y: Sequence[Any], bound: int) -> list[int]:
@@ -36,21 +40,23 @@ def survivors(x: Sequence[Any], y: Sequence[Any], bound: int) -> list[int]:
 
 
 def _thinned(places: Sequence[float], y: Sequence[Any], stretches: int) -> list[int]:
-    """The first point, and at most three of each stretch. What lies at the last place belongs to the last stretch."""
+    """The first point, and at most three of each stretch."""
     kept = {0}
     first, last = places[0], places[-1]
-    per_place = stretches / (last - first)
-
-    def stretch_of(index: int) -> int:
-        return min(int((places[index] - first) * per_place), stretches - 1)
-
-    for _, indices in groupby(range(len(places)), stretch_of):
-        kept |= _told_by(list(indices), y)
+    begin = 0
+    for number in range(1, stretches + 1):
+        end = bisect_left(places, first + (last - first) * number / stretches, begin) if number < stretches else len(places)
+        if end > begin:
+            kept |= _told_by(range(begin, end), y)
+        begin = end
     return sorted(kept)
 
 
-def _told_by(indices: Sequence[int], y: Sequence[Any]) -> set[int]:
+def _told_by(indices: range, y: Sequence[Any]) -> set[int]:
     """Those of a stretch that make the same picture of it: its extremes, and that a line is interrupted."""
+    values = y[indices.start : indices.stop]
+    if _are_numbers(values):
+        return {indices.start + values.index(min(values)), indices.start + values.index(max(values))}
     numbers = [index for index in indices if _is_number(y[index])]
     if not numbers:
         return {indices[0]}
@@ -60,12 +66,22 @@ def _told_by(indices: Sequence[int], y: Sequence[Any]) -> set[int]:
 
 def _places(x: Sequence[Any]) -> Sequence[float]:
     """Where the points are, in order and not all at one place."""
-    try:
-        places = [float(value) if _is_number(value) else datetime.fromisoformat(value).timestamp() for value in x]
-    except (TypeError, ValueError, OverflowError):
-        return range(len(x))
-    is_ordered = all(one <= other for one, other in pairwise(places)) and places[0] < places[-1]
+    places = x
+    if not _are_numbers(x):
+        try:
+            places = [float(value) if _is_number(value) else datetime.fromisoformat(value).timestamp() for value in x]
+        except (TypeError, ValueError, OverflowError):
+            return range(len(x))
+    is_ordered = all(map(le, places, islice(places, 1, None))) and places[0] < places[-1]
     return places if is_ordered and math.isfinite(places[-1] - places[0]) else range(len(x))
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all of them are numbers. False also when that cannot be told at once."""
+    try:
+        return _NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(values))
+    except OverflowError:  # integers without a bound
+        return False
 
 
 def _is_number(value: Any) -> bool:
