@@ -12,7 +12,7 @@ from visdom_transport.visdom.durability.changes import Part
 from visdom_transport.visdom.durability.files import JournalFiles, PendingBlock
 from visdom_transport.visdom.durability.pace import SMALL_BYTES, Pace
 from visdom_transport.visdom.durability.publishers import Publishers
-from visdom_transport.visdom.durability.steps import REST_S, taken
+from visdom_transport.visdom.durability.steps import taken
 from visdom_transport.visdom.durability.threads import in_thread
 from visdom_transport.visdom.durability.tracking import Tracking
 
@@ -89,7 +89,7 @@ class Writer:
             else:
                 await self._seal_part(part)
             if step.is_over(self._changes.sealed_bytes):
-                await asyncio.sleep(0 if everything else REST_S)
+                await asyncio.sleep(0)
         return waiting
 
     async def _seal(self, parts: Iterable[Part]) -> None:
@@ -97,7 +97,7 @@ class Writer:
         for part in parts:
             await self._seal_part(part)
             if step.is_over(self._changes.sealed_bytes):
-                await asyncio.sleep(REST_S)
+                await asyncio.sleep(0)
 
     async def _seal_part(self, part: Part) -> None:
         """Make a record of a part, of a large value in steps unless it changes meanwhile."""
