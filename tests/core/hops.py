@@ -132,6 +132,20 @@ class Hops(RuleBasedStateMachine):
         self.readers[which].hop(self.servers[server], kind, noticed=True)
         self.read(which, rounds)
 
+    @rule(which=RELAYS, reader=READERS, key=KEYS, times=st.integers(2, 4), seen=st.integers(1, 3), kind=KINDS)
+    def hop_into_a_fold(self, which: int, reader: int, key: str, times: int, seen: int, kind: str) -> None:
+        """A reader has seen a part of what a relay is given as one change."""
+        client = self.readers[reader]
+        self.set("env/a", key, 120)
+        client.hop(self.origin, "websocket", noticed=True)
+        self.pass_on()
+        for number in range(times):
+            self.extend("env/a", key, 1)
+            if number < seen:
+                self.read(reader, 1)
+        self.follow(which, 2)
+        self.hop_and_read(reader, which, kind, 2)
+
     @rule(which=READERS, rounds=st.integers(1, 3))
     def read(self, which: int, rounds: int) -> None:
         for _ in range(rounds):
