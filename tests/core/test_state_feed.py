@@ -396,38 +396,6 @@ def test_readers_at_one_offset_share_the_very_same_bytes() -> None:
     assert sorted(board.source.reads) == ["a", "a", "b"], "at another offset, too, a version is read once"
 
 
-def test_a_batch_with_something_beyond_its_end_is_for_one_reader() -> None:
-    """Who was sent it as another's was moved to its end alone, and sent what it had once more."""
-    board = Board(a=1_500, b=0)
-    board.feed = StateFeed("env/main", board.source, large_bytes=1_000)
-    first, second = board.reader(), board.reader()
-    for reader in (first, second):
-        while not reader.current:
-            reader.collect()
-    board.set("a", 1_500)
-    assert board.feed.collect(first.cursor, Allowance(BUDGET, pieces=False)) is None
-    board.set("a", 10)
-    board.append("b", 1)
-    assert [reader.collect()["to"] for reader in (first, second)] == [1, 3]
-    board.append("b", 2)
-    for reader in (first, second):
-        while not reader.current:
-            reader.collect()
-
-
-def test_what_was_deleted_since_the_end_of_a_snapshot_is_told_with_its_offset() -> None:
-    board = Board(a=500, b=500)
-    reader = board.reader()
-    reader.collect(600)
-    board.append("b", 1)
-    board.delete("a")
-    batch = reader.collect(800)
-    assert (batch["to"], batch["keys"], kinds(batch)) == (0, ["b"], {"b": "value", "a": "deleted"})
-    position = reader.replica.position()
-    assert position is not None
-    assert position["ahead"] == {"a": 2, "b": 1}
-
-
 def collect(board: Board, reader: Reader) -> StateBatch:
     batch = board.feed.collect(reader.cursor, Allowance(BUDGET))
     assert batch is not None
