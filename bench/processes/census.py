@@ -28,7 +28,8 @@ def process() -> dict[str, int]:
         "files": len(os.listdir("/proc/self/fd")) - 1,  # but for the one that lists them
         "threads": threading.active_count(),
         "tasks": len(asyncio.all_tasks(loop)),
-        "timers": sum(not timer.cancelled() for timer in loop._scheduled),
+        # uvloop does not tell.
+        "timers": sum(not timer.cancelled() for timer in getattr(loop, "_scheduled", ())),
     }
 
 

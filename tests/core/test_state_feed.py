@@ -396,6 +396,25 @@ def test_readers_at_one_offset_share_the_very_same_bytes() -> None:
     assert sorted(board.source.reads) == ["a", "a", "b"], "at another offset, too, a version is read once"
 
 
+def test_a_batch_with_something_beyond_its_end_is_for_one_reader() -> None:
+    """Who was sent it as another's was moved to its end alone, and sent what it had once more."""
+    board = Board(a=1_500, b=0)
+    board.feed = StateFeed("env/main", board.source, large_bytes=1_000)
+    first, second = board.reader(), board.reader()
+    for reader in (first, second):
+        while not reader.current:
+            reader.collect()
+    board.set("a", 1_500)
+    assert board.feed.collect(first.cursor, Allowance(BUDGET, pieces=False)) is None
+    board.set("a", 10)
+    board.append("b", 1)
+    assert [reader.collect()["to"] for reader in (first, second)] == [1, 3]
+    board.append("b", 2)
+    for reader in (first, second):
+        while not reader.current:
+            reader.collect()
+
+
 def collect(board: Board, reader: Reader) -> StateBatch:
     batch = board.feed.collect(reader.cursor, Allowance(BUDGET))
     assert batch is not None

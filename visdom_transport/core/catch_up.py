@@ -299,7 +299,8 @@ class CatchUp:
         batch = StateBatch(self._name, self._epoch, start, end, part.complete, part.entries, keys, conflated, part.piece_bytes)
         if part.complete:
             cursor.move(end)
-            if shared is not None and not part.piece_bytes:
+            # Who is sent it is moved by its end alone, so there must be nothing in it beyond that.
+            if shared is not None and not part.piece_bytes and not cursor.ahead:
                 if len(self._batches) >= CACHED_BATCHES:
                     self.forget_batches()
                 self._batches[shared] = batch

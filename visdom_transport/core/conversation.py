@@ -120,7 +120,7 @@ class Conversation:
             began = None
             if subscription is not None:
                 if subscription.presents(position):
-                    subscription.began = None
+                    subscription.hear()
                     continue
                 if position is None and subscription.began is not None and isinstance(subscription.feed, EventFeed):
                     # The reply with the verdict was lost: what happened since the subscription began is still owed.

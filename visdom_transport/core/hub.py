@@ -283,9 +283,8 @@ class Hub:
         if began is not None:
             cursor.offset = began
             verdict = replace(verdict, offset=began)
-        session.subscriptions[name] = Subscription(
-            feed, cursor if link is not None else None, verdict.offset if position is None else None
-        )
+        first, unheard = (verdict.offset, 0) if position is None else (None, position.get("part", 0))
+        session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, first, unheard)
         self._readers.setdefault(name, {})[session] = None
         if link is not None:
             link.control.extend(link.dialect.subscribed(name, verdict))

@@ -29,6 +29,10 @@ class Subscription:
     began: int | None = None
     """The offset that it began at without a position; None once the client has presented one, and so has heard the verdict."""
 
+    unheard: int = 0
+    """The `part` of the position that it began at, until the client has presented another: one that has not heard the verdict
+    presents the same again, when as many entries may have been sent, and lost with the verdict."""
+
     @property
     def behind(self) -> int:
         return self.feed.behind(self.cursor) if self.cursor is not None else 0
@@ -47,7 +51,12 @@ class Subscription:
         if isinstance(cursor, EventCursor):
             return True
         assert isinstance(cursor, StateCursor)
-        return bool(position.get("part", 0) == cursor.sent)
+        part = position.get("part", 0)
+        return bool(part == cursor.sent and (not part or part != self.unheard))
+
+    def hear(self) -> None:
+        """The client stands where it was sent to: it has heard the verdict."""
+        self.began, self.unheard = None, 0
 
 
 @dataclass(slots=True, eq=False)
