@@ -1,7 +1,7 @@
 """The client's half of feeds (docs/protocol.md, sections 3 and 4): replicas.
 
-What a source of the Python client reads events with, and what a feed that follows another reads its values from. Written to be
-read beside the protocol's text.
+A source of the Python client reads events with one, and the core is tested against both. Written to be read beside the
+protocol's text.
 """
 
 from __future__ import annotations

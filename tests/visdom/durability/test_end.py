@@ -24,7 +24,7 @@ import os, threading, time
 sync, lock = os.fsync, threading.Lock()
 def fsync(descriptor):
     with lock:  # a disk does one thing at a time
-        time.sleep({seconds})
+        time.sleep({seconds})  # the pace of the disk itself
     sync(descriptor)
 os.fsync = fsync
 """

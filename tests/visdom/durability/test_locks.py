@@ -105,7 +105,7 @@ import sys, time
 from pathlib import Path
 from visdom_transport.visdom.durability.lease import Lease
 print(Lease(Path(sys.argv[1])).acquire(), flush=True)
-time.sleep(60)
+time.sleep(60)  # until it is killed
 """
     with subprocess.Popen([sys.executable, "-c", program, tmp_path / "lease"], stdout=subprocess.PIPE) as process:
         try:

@@ -222,7 +222,7 @@ def test_every_fetched_file_is_what_it_is_called() -> None:
 def test_a_downloader_that_hangs_is_stopped(shop: Shop, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(downloader, "STALLED_AFTER_S", 0.5)
-    monkeypatch.setattr(downloader, "_CODE", "import time; time.sleep(60)")
+    monkeypatch.setattr(downloader, "_CODE", "import time; time.sleep(60)")  # until it is stopped
     assert len(browser_files.ensure("toys", into, say=lambda _: None)) == 3
     assert contents(into) == {}
 

@@ -53,6 +53,14 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SlowDisk]]:
         each.go_on.set()
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a server keeps its environments."""
+    folder = tmp_path / "envs"
+    folder.mkdir()
+    return folder
+
+
 def put(server: LocalServer, eid: str, content: str) -> None:
     server.post("/events", {"data": [{"type": "text", "content": content}], "win": "w", "eid": eid}).raise_for_status()
 
@@ -117,10 +125,8 @@ if NEW_VISDOM:
 @pytest.mark.parametrize("journal", ["all", "off"])
 @pytest.mark.parametrize(("way", "command"), WAYS)
 def test_nobody_waits_for_one_that_is_saved_in_any_way(
-    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, way: Callable[..., None], command: dict[str, Any], journal: str
+    serve: Serve, disk: Callable[[], SlowDisk], folder: Path, way: Callable[..., None], command: dict[str, Any], journal: str
 ) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder, settings={"journal": journal})
     put(server, "large", "x" * 100_000)
     slow = disk()
@@ -145,10 +151,8 @@ def test_nobody_waits_for_one_that_is_saved_in_any_way(
 
 @pytest.mark.parametrize("journal", ["all", "off"])
 def test_one_that_was_read_and_has_not_changed_is_written_while_others_are_answered(
-    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path, journal: str
+    serve: Serve, disk: Callable[[], SlowDisk], folder: Path, journal: str
 ) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
     (folder / "large.json").write_text(json.dumps({"jsons": {"w": {"type": "text", "content": "x", "id": "w"}}, "reload": {}}))
     server = serve(folder, settings={"journal": journal})
     assert server.windows("large")["w"]["content"] == "x"
@@ -164,10 +168,8 @@ def test_one_that_was_read_and_has_not_changed_is_written_while_others_are_answe
 
 
 def test_a_page_is_answered_while_it_saves_and_its_next_command_waits(
-    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path
+    serve: Serve, disk: Callable[[], SlowDisk], folder: Path
 ) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder)
     put(server, "large", "x")
     slow = disk()
@@ -188,15 +190,13 @@ def test_a_page_is_answered_while_it_saves_and_its_next_command_waits(
 
 
 def test_a_window_that_changes_while_it_is_written_is_written_as_it_was_at_one_moment(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     """Whether it is encoded or copied: x and y are of one length, whatever is appended between two steps."""
     for module in (folding, steps):
         monkeypatch.setattr(module, "STEP_BYTES", 2_000)
         monkeypatch.setattr(module, "REST_S", 0)
     monkeypatch.setattr(steps, "TURN_S", 0)
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder)
     server.plot("w", [0.5] * 5_000, "large")
     done = threading.Event()
@@ -234,9 +234,7 @@ def in_file(folder: Path, eid: str) -> object:
     return json.loads(path.read_text())["jsons"]["w"]["content"] if path.exists() else None
 
 
-def test_others_are_answered_while_it_is_saved(serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
+def test_others_are_answered_while_it_is_saved(serve: Serve, disk: Callable[[], SlowDisk], folder: Path) -> None:
     server = serve(folder)
     put(server, "large", "x" * 100_000)
     slow = disk()
@@ -254,9 +252,7 @@ def test_others_are_answered_while_it_is_saved(serve: Serve, disk: Callable[[], 
     assert in_file(folder, "large") == "later"
 
 
-def test_one_that_is_deleted_while_it_is_saved_is_gone(serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
+def test_one_that_is_deleted_while_it_is_saved_is_gone(serve: Serve, disk: Callable[[], SlowDisk], folder: Path) -> None:
     server = serve(folder)
     put(server, "large", "x")
     slow = disk()
@@ -269,11 +265,9 @@ def test_one_that_is_deleted_while_it_is_saved_is_gone(serve: Serve, disk: Calla
     assert in_file(folder, "large") is None
 
 
-def test_one_that_must_not_be_saved_keeps_the_others_from_it(serve: Serve, records: Records, tmp_path: Path) -> None:
+def test_one_that_must_not_be_saved_keeps_the_others_from_it(serve: Serve, records: Records, folder: Path) -> None:
     for pattern in ("taken.json is not JSON", "'taken' has no file", "400 POST /save"):
         records.expect(pattern)
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder)
     (folder / "taken.json").write_text("no environment")
     put(server, "fine", "x")
@@ -283,9 +277,7 @@ def test_one_that_must_not_be_saved_keeps_the_others_from_it(serve: Serve, recor
 
 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 takes no uploads")
-def test_others_are_answered_while_an_upload_is_saved(serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path) -> None:
-    folder = tmp_path / "envs"
-    folder.mkdir()
+def test_others_are_answered_while_an_upload_is_saved(serve: Serve, disk: Callable[[], SlowDisk], folder: Path) -> None:
     server = serve(folder)
     put(server, "large", "x")
     content = json.dumps({"jsons": server.windows("large"), "reload": {"w": 1}, "more": 5})
@@ -306,12 +298,10 @@ def test_others_are_answered_while_an_upload_is_saved(serve: Serve, disk: Callab
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 knows no experiments")
 @pytest.mark.parametrize("eid", ["known", "new"])
 def test_an_experiment_that_cannot_be_written_is_an_error(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, records: Records, tmp_path: Path, eid: str
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, records: Records, folder: Path, eid: str
 ) -> None:
     records.expect("/experiments/log failed: .*No space left")
     records.expect("500 POST /experiments/log")
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder)
     put(server, "known", "x")
 
@@ -329,10 +319,8 @@ def test_an_experiment_that_cannot_be_written_is_an_error(
 
 
 @pytest.mark.skipif(not NEW_VISDOM, reason="0.2.4 knows no experiments")
-def test_what_an_experiment_had_before_it_was_refused_is_written(serve: Serve, records: Records, tmp_path: Path) -> None:
+def test_what_an_experiment_had_before_it_was_refused_is_written(serve: Serve, records: Records, folder: Path) -> None:
     records.ignore("400 POST /experiments/log")
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder, settings={"journal": "off"})
     put(server, "known", "x")
     body = {"eid": "known", "action": "metrics", "metrics": {"good": 1, "bad": "no number"}}
@@ -342,11 +330,9 @@ def test_what_an_experiment_had_before_it_was_refused_is_written(serve: Serve, r
 
 
 def test_of_two_saves_at_the_same_time_none_is_done_again_on_the_loop(
-    serve: Serve, disk: Callable[[], SlowDisk], tmp_path: Path
+    serve: Serve, disk: Callable[[], SlowDisk], folder: Path
 ) -> None:
     """Whichever is in its place first: the one that was begun later counts."""
-    folder = tmp_path / "envs"
-    folder.mkdir()
     server = serve(folder)
     put(server, "large", "x")
     slow = disk()

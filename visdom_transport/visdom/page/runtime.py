@@ -7,7 +7,6 @@ has them asks for none again.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import visdom_transport
+from visdom_transport.visdom.page.compressed import digest
 
 PREFIX: Final = "transport"
 """Where it appears below Visdom's `static`."""
@@ -95,13 +95,13 @@ _known: dict[str, Runtime] = {}
 
 @functools.lru_cache(maxsize=4)
 def _runtime_of(root: str, files: tuple[_Stat, ...]) -> Runtime:
-    digest, imports = hashlib.sha256(), {}
+    contents, imports = [], {}
     for path, _, size in files:
         content = Path(root, path).read_bytes()
-        digest.update(f"{path}\0{size}\0".encode() + content)
+        contents += [f"{path}\0{size}\0".encode(), content]
         folder = os.path.dirname(path)
         imports[path] = [os.path.normpath(os.path.join(folder, name)) for name in _IMPORT.findall(content.decode())]
-    version = digest.hexdigest()[:32]
+    version = digest(b"".join(contents))
     _known[version] = Runtime(version, frozenset(files), imports)
     return _known[version]
 

@@ -124,13 +124,14 @@ class Comparisons:
         """
         comparison = self._known.get(feed)
         if comparison is None:
+            if not self._known:
+                self._versions.forget()
             comparison = self._known[feed] = Comparison(self._environments, self._hub, feed, self._versions)
         return comparison
 
     def changed(self, eid: str, win: str | None = None) -> None:
         """A window has changed, or it is not known what has."""
         if not self._known:
-            self._versions.forget()
             return
         stale = {comparison.feed for comparison in self._known.values() if eid in comparison.eids}
         if not stale:
