@@ -56,6 +56,19 @@ class Scene:
         else:
             self.settle()
 
+    def reconnect(self, kind: str, *, lost: bool = False) -> None:
+        """Go on where the replica stands, over another link. The reply to a poll's hello may be lost."""
+        self.conversation = Conversation(self.hub, kind, 0.0, lambda session, command: None, {})
+        self.conversation.link.on_news = lambda: None
+        position = self.replica.position()
+        self.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: position}}), 0.0)
+        self.drawn = 0
+        self.undrawn.clear()
+        if kind == "poll":
+            verdict = self.begin()
+            if not lost:
+                self.replica.subscribed(verdict)
+
     def write(self, *keys: str) -> None:
         for key in keys:
             self.version += 1
@@ -232,6 +245,30 @@ def test_a_poll_whose_reply_was_lost_gets_everything_again() -> None:
         scene.poll()
 
 
+def test_a_poll_that_begins_again_in_the_middle_of_a_value_gets_on() -> None:
+    """It has as much of the catch-up after the first reply as it had before the verdict."""
+    scene = Scene("poll")
+    scene.write("huge")
+    scene.poll()
+    assert (scene.replica.position() or {})["part"] == PIECES
+    scene.reconnect("poll")
+    for _ in range(HUGE_BATCHES + 3):
+        scene.poll()
+    assert scene.replica.values == dict(scene.values)
+
+
+def test_a_poll_that_has_not_heard_the_verdict_loses_nothing() -> None:
+    """As many entries as it had before could have gone with the verdict, and been lost with it."""
+    scene = Scene("poll")
+    scene.write("huge")
+    scene.poll()
+    scene.reconnect("poll", lost=True)
+    assert scene.poll() == [True], "the verdict again"
+    for _ in range(HUGE_BATCHES + 3):
+        scene.poll()
+    assert scene.replica.values == dict(scene.values)
+
+
 def test_a_page_that_is_cut_while_something_is_left_resumes_there() -> None:
     scene = Scene()
     scene.write("huge", *SMALL)
@@ -240,11 +277,7 @@ def test_a_page_that_is_cut_while_something_is_left_resumes_there() -> None:
         scene.draw()
         scene.write("huge", *SMALL)
     scene.receive()
-    position = scene.replica.position()
-    scene.conversation = Conversation(scene.hub, "websocket", 0.0, lambda session, command: None, {})
-    scene.conversation.receive(encode({"type": "hello", "role": "browser", "feeds": {FEED: position}}), 0.0)
-    scene.drawn = 0
-    scene.undrawn.clear()
+    scene.reconnect("websocket")
     scene.settle()
 
 

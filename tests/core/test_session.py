@@ -10,7 +10,6 @@ from tests.core.world import DictSource
 from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.event_feed import EventFeed
-from visdom_transport.core.feed import Allowance
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session, Subscription
@@ -163,22 +162,6 @@ def test_a_poll_in_the_middle_of_a_catch_up_says_how_much_of_it_has_arrived() ->
     subscription = bench.session.subscriptions["a"]
     assert subscription.presents({"epoch": bench.feeds["a"].epoch, "offset": 0, "part": 1})
     assert not subscription.presents({"epoch": bench.feeds["a"].epoch, "offset": 0})
-
-
-def test_a_poll_that_has_not_heard_the_verdict_is_answered_again() -> None:
-    """As many entries as it had before were sent with the verdict, and lost with it."""
-    bench = Bench(Limits(window_batches=1, batch_bytes=500))
-    for key in "123":
-        bench.set("a", key, 400)
-    position = {"epoch": bench.feeds["a"].epoch, "offset": 0, "part": 1, "ahead": {"2": 2}}
-    cursor, _ = bench.feeds["a"].begin(position)
-    subscription = bench.session.subscriptions["a"] = Subscription(bench.feeds["a"], cursor, unheard=1)
-    bench.feeds["a"].collect(cursor, Allowance(300))
-    assert subscription.cursor.sent == 1
-    assert not subscription.presents(position)
-    # Once it is known that the client has heard, the same number is as good as any other.
-    subscription.hear()
-    assert subscription.presents(position)
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", None, 5, "\ud800", b"bytes"])

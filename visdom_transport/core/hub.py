@@ -283,7 +283,8 @@ class Hub:
         if began is not None:
             cursor.offset = began
             verdict = replace(verdict, offset=began)
-        first, unheard = (verdict.offset, 0) if position is None else (None, position.get("part", 0))
+        first = verdict.offset if position is None else None
+        unheard = link is not None and link.kind == "poll" and bool(position and position.get("part"))
         session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, first, unheard)
         self._readers.setdefault(name, {})[session] = None
         if link is not None:

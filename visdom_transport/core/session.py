@@ -29,9 +29,9 @@ class Subscription:
     began: int | None = None
     """The offset that it began at without a position; None once the client has presented one, and so has heard the verdict."""
 
-    unheard: int = 0
-    """The `part` of the position that it began at, until the client has presented another: one that has not heard the verdict
-    presents the same again, when as many entries may have been sent, and lost with the verdict."""
+    unheard: bool = False
+    """The verdict goes alone, until a poll shows that the client has heard it. A position says how many entries have arrived of a
+    catch-up: if some went with a verdict that is lost, their number could be the one before, and they would count as arrived."""
 
     @property
     def behind(self) -> int:
@@ -39,7 +39,7 @@ class Subscription:
 
     @property
     def has_news(self) -> bool:
-        return self.cursor is not None and self.feed.has_news(self.cursor)
+        return self.cursor is not None and not self.unheard and self.feed.has_news(self.cursor)
 
     def presents(self, position: Any) -> bool:
         """Whether ``position`` is exactly where the cursor stands: everything that was sent has arrived."""
@@ -51,12 +51,11 @@ class Subscription:
         if isinstance(cursor, EventCursor):
             return True
         assert isinstance(cursor, StateCursor)
-        part = position.get("part", 0)
-        return bool(part == cursor.sent and (not part or part != self.unheard))
+        return bool(position.get("part", 0) == cursor.sent)
 
     def hear(self) -> None:
         """The client stands where it was sent to: it has heard the verdict."""
-        self.began, self.unheard = None, 0
+        self.began, self.unheard = None, False
 
 
 @dataclass(slots=True, eq=False)
