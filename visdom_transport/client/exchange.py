@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -31,6 +32,8 @@ QUESTION_TIMEOUT_S = 5.0
 SLOWEST_BYTES_PER_S: Final = 20_000
 """What is large has more time, so much that this pace is enough."""
 MAX_TOLD: Final = 100
+MAX_READS: Final = 10
+"""Of environment variables that change while they are read."""
 ACCEPTED: Final = "application/json, */*"
 
 _PIECE_BYTES: Final = 65_536
@@ -164,10 +167,25 @@ class Exchange:
             return kept
         # Who asks for JSON is told in it why something is refused.
         request = session.prepare_request(requests.Request("POST", url, headers={"Accept": ACCEPTED}))
-        around = dict(session.merge_environment_settings(url, {}, True, None, None))
+        around = environment_settings(session, url)
         if keep:
             self._kept[url] = request, around
         return request, around
+
+
+def environment_settings(session: requests.Session, url: str) -> dict[str, Any]:
+    """What the session and the environment say about proxies and certificates.
+
+    `requests` goes through all environment variables. The program may set or delete one meanwhile, in another thread; then they
+    are read again.
+
+    Raises:
+        Away: they change with every read.
+    """
+    for _ in range(MAX_READS):
+        with contextlib.suppress(KeyError, RuntimeError):
+            return dict(session.merge_environment_settings(url, {}, True, None, None))
+    raise Away("the environment variables change all the time")
 
 
 def new_session(address: Address) -> requests.Session:

@@ -18,7 +18,7 @@ from requests.cookies import get_cookie_header
 from visdom_transport.client.address import Address
 from visdom_transport.client.answers import Answer
 from visdom_transport.client.errors import Away, LoginRefused
-from visdom_transport.client.exchange import Exchange, copy_of
+from visdom_transport.client.exchange import Exchange, copy_of, environment_settings
 from visdom_transport.client.posting import exchange_of
 from visdom_transport.client.proof import JSON, stranger
 from visdom_transport.client.redirects import MAX_MOVES, moved_base, moves_too_often, redirects
@@ -112,7 +112,7 @@ class Access:
         verify = getattr(self._vis, "ssl_verify", True)
         if verify is True:
             # What the environment says (REQUESTS_CA_BUNDLE) holds here too, where it holds for Visdom's requests.
-            verify = self._vis.session.merge_environment_settings(base, {}, None, None, None)["verify"]
+            verify = environment_settings(self._vis.session, base)["verify"]
         if isinstance(verify, str):
             place = "ca_cert_path" if os.path.isdir(verify) else "ca_certs"
             return {"cert_reqs": ssl.CERT_REQUIRED, place: verify}
