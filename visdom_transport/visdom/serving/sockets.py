@@ -95,6 +95,13 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             self._line = Line(lambda message: transport.before(peer.session, message), self._socket.receive, stock=not own)
         if not own:
             peer.greet()
+        self._forget_headers()
+
+    def _forget_headers(self) -> None:
+        """Both sides have read them. Kept with each of many connections, they take more than a session."""
+        self.request.headers.clear()
+        for name in list(self._headers):
+            self.clear_header(name)
 
     def _ping(self) -> None:
         if self.ws_connection is not None and not self.ws_connection.is_closing():
