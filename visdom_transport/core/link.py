@@ -125,11 +125,12 @@ class Link:
         """
         messages: list[Outgoing] = list(self.control)
         self.control.clear()
-        while self.has_credit:
-            batch = self.reader.next_batch(self._allowance()) if self.reader is not None else None
+        reader = self.reader
+        while reader is not None and reader.has_news:
+            batch = reader.next_batch(self._allowance()) if self.has_credit else None
             if batch is None:
-                # News that is not collected is a value larger than what is left of the in-flight bound.
-                self.held_back = bool(self.in_flight) and self.reader is not None and self.reader.has_news
+                # There is no credit, or news is a value larger than what is left of the in-flight bound.
+                self.held_back = bool(self.in_flight)
                 break
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
@@ -138,7 +139,7 @@ class Link:
             self.in_flight_bytes += size
             messages += encoded
         else:
-            self.held_back = True
+            self.held_back = False
         return messages
 
     def _allowance(self) -> Allowance:
