@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visdom_transport.core.encoding import encode
-from visdom_transport.visdom.durability.blocks import Block, Damage, read_blocks, write_block
+from visdom_transport.visdom.durability.blocks import Block, read_blocks, write_block
+from visdom_transport.writing.framing import Damage
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

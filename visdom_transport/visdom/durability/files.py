@@ -17,10 +17,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from visdom_transport.visdom.durability.blocks import Block, Damage, Record, read_blocks, write_block
+from visdom_transport.visdom.durability.blocks import Block, Record, read_blocks, write_block
 from visdom_transport.visdom.durability.history import is_sound
 from visdom_transport.visdom.durability.locks import FolderLock
 from visdom_transport.writing import sync_file, sync_folder
+from visdom_transport.writing.framing import Damage
 
 logger = logging.getLogger("visdom_transport.durability")
 
