@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from visdom_transport.core.encoding import decode, encode
+from visdom_transport.process_identity import lives_here, this_process
 
 logger = logging.getLogger("visdom_transport.durability")
 
@@ -82,7 +81,7 @@ class Lease:
         if seen is None:
             return False
         owner = _parse(seen)
-        lives = _lives_here(owner)
+        lives = lives_here(owner)
         if lives is False or (lives and owner.get("folder") == self._folder()):  # else it is a copy of the owner's folder
             return lives
         logger.warning("%s is there: waiting up to %g s to see whether its server lives", self._path, EXPIRES_S)
@@ -113,7 +112,7 @@ class Lease:
 
     def _write(self) -> None:
         self._beat += 1
-        content = encode({"token": self._token, "beat": self._beat, "folder": self._folder(), **_me()}).ljust(SIZE_BYTES)
+        content = encode({"token": self._token, "beat": self._beat, "folder": self._folder(), **this_process()}).ljust(SIZE_BYTES)
         # Always as long, over what is there: nobody finds it empty.
         with self._path.open("r+b" if self._path.exists() else "wb", buffering=0) as file:
             file.write(content)
@@ -140,25 +139,3 @@ def _parse(data: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), **_process(os.getpid())}
-
-
-def _process(pid: int) -> dict[str, Any]:
-    """What tells a process from all others there ever were; nothing where that is not known."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        return {"boot": boot, "pids": os.readlink("/proc/self/ns/pid"), "started": started}
-    except OSError:
-        return {}
-
-
-def _lives_here(owner: dict[str, Any]) -> bool | None:
-    """Whether the owner is a process of this machine that lives; None when it belongs elsewhere, or that is not known."""
-    here, pid = _process(os.getpid()), owner.get("pid")
-    if not here or not isinstance(pid, int) or (owner.get("boot"), owner.get("pids")) != (here["boot"], here["pids"]):
-        return None
-    return _process(pid).get("started") == owner.get("started")

@@ -1,0 +1,31 @@
+"""What tells a process from all others there ever were, and whether one lives. Nothing where the system does not say."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def this_process() -> dict[str, Any]:
+    """What another process needs to find out whether this one lives."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), **_process(os.getpid())}
+
+
+def lives_here(process: Mapping[str, Any]) -> bool | None:
+    """Whether it is a process of this machine that lives; None when it belongs elsewhere, or that is not known."""
+    here, pid = _process(os.getpid()), process.get("pid")
+    if not here or not isinstance(pid, int) or (process.get("boot"), process.get("pids")) != (here["boot"], here["pids"]):
+        return None
+    return _process(pid).get("started") == process.get("started")
+
+
+def _process(pid: int) -> dict[str, Any]:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return {"boot": boot, "pids": os.readlink("/proc/self/ns/pid"), "started": started}
+    except OSError:
+        return {}
