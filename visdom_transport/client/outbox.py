@@ -7,7 +7,7 @@ good. `docs/protocol.md`, section 9, is the authority for numbers and replies.
 from __future__ import annotations
 
 import uuid
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, TypeAlias
@@ -16,6 +16,7 @@ from visdom_transport.client.calls import Message, Window, capture
 from visdom_transport.client.counters import Counters
 from visdom_transport.client.request import Item, Receipt, Request
 from visdom_transport.client.spill import Spill
+from visdom_transport.client.waiting import Waiting
 from visdom_transport.core.encoding import decode
 
 OnFull: TypeAlias = Literal["drop_if_away", "drop", "wait", "spill"]
@@ -26,9 +27,6 @@ the server cannot be reached, otherwise as `wait`. `spill`: it goes to a file, a
 """
 
 REFILL_BYTES = 256_000
-
-_LOST_FIRST = frozenset({"update", "embedding"})
-"""Endpoints of what changes a window. Without what makes one, all that comes after it is lost too."""
 
 
 def new_publisher_id() -> str:
@@ -63,14 +61,10 @@ class Outbox:
         self._on_full = on_full
         self._spill = spill if on_full == "spill" and spill is not None else None
         self._name = name
-        self._bytes = 0
         self._sequence = 0
-        self._waiting: OrderedDict[int, Message] = OrderedDict()
-        self._updates: OrderedDict[int, None] = OrderedDict()
-        """Those of them that are lost first, the oldest first."""
-        self._recent: dict[Window, list[int]] = {}
-        """Waiting messages of each window that later ones may join or replace, the oldest first."""
+        self._waiting = Waiting(self.counters)
         self._numbered: deque[Item] = deque()
+        self._numbered_bytes = 0
         self._publisher_id = name()
         self._confirmed = 0
         """The number before that of the first item of `_numbered`."""
@@ -103,7 +97,7 @@ class Outbox:
             while not self._has_room(message):
                 if not ((may_lose or not keeps) and self._release()) and not (may_lose and self._make_room(is_away)):
                     return False
-            self._add(message, self._sequence + 1)
+            self._waiting.put(message, self._sequence + 1)
         self._sequence += 1
         self.counters.calls += message.calls
         return True
@@ -115,7 +109,8 @@ class Outbox:
 
     def settled(self, mark: int, *, durable: bool = False) -> bool:
         """Whether everything up to ``mark`` is applied, or even kept for good, by the server."""
-        if self._waiting and next(iter(self._waiting)) <= mark:
+        waiting = self._waiting.first_sequence
+        if waiting is not None and waiting <= mark:
             return False
         spilled = self._spill.first_sequence if self._spill is not None else None
         if spilled is not None and spilled <= mark:
@@ -147,12 +142,12 @@ class Outbox:
             items.append(item)
         else:
             while self._waiting:
-                sequence, message = next(iter(self._waiting.items()))
-                if items and (items[0].tries or size + message.size_bytes > self.batch_bytes):
+                if items and (items[0].tries or size + self._waiting.first.size_bytes > self.batch_bytes):
                     break
-                self._take_out(sequence, message)
+                sequence, message = self._waiting.take()
                 item = Item(message, sequence)
                 self._numbered.append(item)
+                self._numbered_bytes += message.size_bytes
                 items.append(item)
                 size += message.size_bytes
         for item in items:
@@ -193,10 +188,10 @@ class Outbox:
             creations: for windows that the server does not have. Those whose next message makes them anyway are left out.
         """
         first: dict[Window, str] = {}
-        for message in [*(item.message for item in self._numbered), *self._waiting.values()]:
+        for message in [*(item.message for item in self._numbered), *self._waiting.messages]:
             first.setdefault(message.window, message.endpoint)
         again = [Item(creation, 0) for creation in creations if first.get(creation.window) != "events"]
-        self._bytes += sum(item.message.size_bytes for item in again)
+        self._numbered_bytes += sum(item.message.size_bytes for item in again)
         self._numbered.extendleft(reversed(again))
         self._publisher_id = self._name()
         self._confirmed = self._applied = 0
@@ -223,7 +218,7 @@ class Outbox:
     @property
     def unsent_calls(self) -> int:
         """At least how many calls would be lost if nothing more could be sent."""
-        return sum(message.calls for message in [*self._waiting.values(), *(item.message for item in self._unapplied())])
+        return sum(message.calls for message in [*self._waiting.messages, *(item.message for item in self._unapplied())])
 
     def close(self) -> None:
         """Let go of the file."""
@@ -232,72 +227,13 @@ class Outbox:
 
     # --- waiting ---
 
+    @property
+    def _bytes(self) -> int:
+        return self._waiting.size_bytes + self._numbered_bytes
+
     def _has_room(self, message: Message) -> bool:
-        growth = message.size_bytes
-        recent = self._companions(message)
-        tail = self._waiting[recent[-1]] if recent else None
-        folded = tail.growth_bytes(message) if tail is not None else None
-        if folded is not None:
-            growth = folded
-        elif message.replaces:
-            growth -= sum(self._waiting[sequence].size_bytes for sequence in recent)
+        growth = self._waiting.growth_bytes(message)
         return growth <= 0 or self._bytes == 0 or self._bytes + growth <= self._max_bytes
-
-    def _companions(self, message: Message) -> list[int]:
-        """The waiting messages that this one may join or replace."""
-        recent = self._recent.get(message.window, [])
-        if recent and (message.alone or self._waiting[recent[-1]].eid != message.eid):
-            return []
-        return recent
-
-    def _add(self, message: Message, sequence: int) -> None:
-        if message.alone or message.window[1] is None:
-            self._separate(message.window)
-        recent = self._companions(message)
-        if not recent:
-            self._recent.pop(message.window, None)
-        tail = self._waiting[recent[-1]] if recent else None
-        growth = tail.growth_bytes(message) if tail is not None else None
-        if tail is not None and growth is not None:
-            tail.fold(message)
-            self._bytes += growth
-            self.counters.coalesced += message.calls
-            return
-        if message.replaces and recent:
-            # Where the window would have been made is where it has to be made: its place among the others shows that.
-            sequence = next((each for each in recent if self._waiting[each].creates), sequence)
-            for each in recent:
-                outdated = self._waiting[each]
-                self._bytes -= outdated.size_bytes
-                self.counters.coalesced += 1  # what it had taken in is counted already
-                self._updates.pop(each, None)
-                if each != sequence:
-                    del self._waiting[each]
-            recent.clear()
-        self._waiting[sequence] = message
-        if message.endpoint in _LOST_FIRST:
-            self._updates[sequence] = None
-        self._bytes += message.size_bytes
-        if not message.alone:
-            self._recent.setdefault(message.window, []).append(sequence)
-
-    def _separate(self, window: Window) -> None:
-        """Nothing that comes later joins or replaces what waits for this window, or for all of the environment."""
-        if window[1] is not None:
-            self._recent.pop(window, None)
-        else:
-            for each in [each for each in self._recent if each[0] == window[0]]:
-                del self._recent[each]
-
-    def _take_out(self, sequence: int, message: Message) -> None:
-        """Remove a waiting message. What it takes in memory stays counted."""
-        del self._waiting[sequence]
-        self._updates.pop(sequence, None)
-        recent = self._recent.get(message.window)
-        if recent is not None and sequence in recent:
-            recent.remove(sequence)
-            if not recent:
-                del self._recent[message.window]
 
     def _release(self) -> bool:
         """Not keep the oldest of what the server has applied: it is lost only if the server loses it too."""
@@ -312,12 +248,7 @@ class Outbox:
         """Lose the oldest update, or else the oldest message. Returns False if there is none to lose."""
         if not self._waiting:
             return is_away and self._lose_sent()
-        sequence = next(iter(self._updates or self._waiting))
-        message = self._waiting[sequence]
-        self._take_out(sequence, message)
-        self._bytes -= message.size_bytes
-        self.counters.coalesced -= message.calls - 1
-        self._lose(message.calls)
+        self._lose(self._waiting.lose().calls)
         return True
 
     def _lose_sent(self) -> bool:
@@ -341,12 +272,12 @@ class Outbox:
             sequence, endpoint, body, alone = self._spill.take()
             message = capture(endpoint, decode(body))
             message.alone |= alone
-            self._add(message, sequence)
+            self._waiting.put(message, sequence)
 
     # --- numbered ---
 
     def _empty(self, item: Item) -> None:
-        self._bytes -= item.message.size_bytes
+        self._numbered_bytes -= item.message.size_bytes
         item.message = Message(item.message.endpoint, {})
         item.message.size_bytes = 0  # so that a large message that is alone has room
         item.given_up = True
@@ -358,7 +289,7 @@ class Outbox:
         confirmed = []
         while self._confirmed < number:
             item = self._numbered.popleft()
-            self._bytes -= item.message.size_bytes
+            self._numbered_bytes -= item.message.size_bytes
             self._confirmed += 1
             confirmed.append(item)
         return confirmed

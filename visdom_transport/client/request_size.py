@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from visdom_transport.client.outbox import Outbox
+from typing import Protocol
+
 from visdom_transport.client.request import Item
 
 TOO_LARGE_TIMES = 3
@@ -11,10 +12,16 @@ LARGER_AFTER_REQUESTS = 50
 """Requests taken before larger ones are tried again: the limit may be gone."""
 
 
+class Batches(Protocol):
+    """What makes requests."""
+
+    batch_bytes: int
+
+
 class RequestSize:
     """Finds out what the server takes, and has the outbox make requests of that size."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Batches) -> None:
         self._outbox = outbox
         self._full_bytes = outbox.batch_bytes
         self._taken = 0
