@@ -11,14 +11,14 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 import visdom
 
-_visdom: Any = visdom
+from visdom_transport.client.calls import OTHERWISE
 
-OTHERWISE: Final = "otherwise"
+_visdom: Any = visdom
 
 OtherForm: TypeAlias = "Callable[[str, Mapping[str, Any]], dict[str, Any] | None]"
 """Given an endpoint and a body: the members in which the other form differs from it, or None if that is not known."""

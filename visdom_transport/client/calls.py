@@ -7,16 +7,18 @@ Two messages may become one only if the state afterwards is the same for every s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 
-from visdom_transport.client.appends import OTHERWISE
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.window_ids import window_id
 
 Window: TypeAlias = tuple[str, str | None]
 """Environment and window id; None stands for all windows of the environment."""
+
+OTHERWISE: Final = "otherwise"
+"""The member that says how a message differs if the window is not as its sender believes: see `appends`."""
 
 ENDPOINTS = frozenset({"events", "update", "close", "embedding"})
 """What only publishes. Everything else has to know an answer."""
