@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from visdom_transport.settings import Settings, SettingsError, problems, unknown_variables, variable
+from visdom_transport.settings import PublisherSettings, Settings, SettingsError, problems, unknown_variables, variable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,8 +112,9 @@ def printed(default: object) -> str:
     return f"{default:,}" if isinstance(default, int | float) else str(default)
 
 
-def test_the_operations_page_lists_every_setting_with_its_default() -> None:
-    rows = [line for line in (ROOT / "docs" / "operations.md").read_text().splitlines() if line.startswith("| `")]
-    listed = {row.split("|")[1].strip(" `"): row.split("|")[2].strip() for row in rows}
-    expected = {variable(s.name): printed(s.default) for s in fields(Settings)}
+@pytest.mark.parametrize(("page", "kind"), [("operations", Settings), ("publisher", PublisherSettings)])
+def test_a_page_lists_every_setting_with_its_default(page: str, kind: Any) -> None:
+    rows = [line for line in (ROOT / "docs" / f"{page}.md").read_text().splitlines() if line.startswith("| `VISDOM")]
+    listed = {row.split("|")[1].split("(")[0].strip(" `"): row.split("|")[2].strip() for row in rows}
+    expected = {variable(s.name): printed(s.default) for s in fields(kind)}
     assert {name: default for name, default in listed.items() if name.startswith(variable(""))} == expected

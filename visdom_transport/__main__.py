@@ -20,6 +20,13 @@ _EPILOG = """\
 Settings are environment variables, see docs/operations.md. VISDOM_TRANSPORT=0 switches everything off."""
 
 
+_WITH_THEIR_OWN_HELP = {
+    "send": "send what publishers left on disk",
+    "demo": "start a server and a live demo",
+    "patch": "let a Visdom source tree use this package",
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status. A reader of the output that has seen enough, like `head`, may go."""
     try:
@@ -50,6 +57,10 @@ def run(arguments: Sequence[str] | None) -> int:
         from visdom_transport.source_tree import main as patch
 
         return patch(rest)
+    if options.command == "send":
+        from visdom_transport.client.disk.command import main as send
+
+        return send(rest)
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
@@ -89,16 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     fetch_parser.add_argument(
         "--dir", type=Path, help="make a complete directory that can be copied (default: complete the user's cache)"
     )
-    commands.add_parser(
-        "demo",
-        add_help=False,
-        help="start a server and a live demo; `demo --help` lists its options",
-    )
-    commands.add_parser(
-        "patch",
-        add_help=False,
-        help="let a Visdom source tree use this package; `patch --help` lists its options",
-    )
+    for name, purpose in _WITH_THEIR_OWN_HELP.items():
+        commands.add_parser(name, add_help=False, help=f"{purpose}; `{name} --help` lists its options")
     return parser
 
 

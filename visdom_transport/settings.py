@@ -1,4 +1,4 @@
-"""Every setting of the server side, in one place.
+"""Every setting, in one place: those of servers, and those of publishers.
 
 A setting is named with its unit, and is read from the environment variable `VISDOM_TRANSPORT_<NAME>`: `heartbeat_s`
 from `VISDOM_TRANSPORT_HEARTBEAT_S`. `docs/operations.md` explains each to the people who run a server.
@@ -39,6 +39,7 @@ _KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
     int: (_whole, "a whole number above 0"),
     int | None: (_whole, "a whole number above 0"),
     tuple[str, ...]: (_words, "names separated by commas"),
+    float | None: (float, "a number of seconds above 0"),
     Path | None: (lambda text: Path(text).expanduser(), "a directory"),
 }
 """By the type of a setting: how its variable is read, and what is expected there."""
@@ -122,11 +123,7 @@ class Settings(Limits):
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            # The comparison is also false for NaN.
-            if isinstance(value, int | float) and not 0 < value < float("inf"):
-                raise SettingsError(f"{variable(setting.name)} must be {_kind(setting.name)[1]}, not {value!r}")
+        _require_numbers(self)
         self._require_names()
         self._require_order("heartbeat_s", "dead_after_s")
         self._require_order("poll_wait_s", "dead_after_s")
@@ -156,17 +153,7 @@ class Settings(Limits):
             SettingsError: naming the environment variable that cannot be used.
         """
         environ = os.environ if environ is None else environ
-        values = {}
-        for setting in fields(cls):
-            text = environ.get(variable(setting.name), "").strip()
-            if not text:
-                continue
-            parse, expected = _kind(setting.name)
-            try:
-                values[setting.name] = parse(text)
-            except (ValueError, RuntimeError):  # the latter for ~ of a user without a home directory
-                raise SettingsError(f"{variable(setting.name)} must be {expected}, not {text!r}") from None
-        return cls(**values)
+        return cls(**_values(cls, environ))
 
     @classmethod
     def of_server(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -181,9 +168,67 @@ class Settings(Limits):
         return cls.from_env(environ)
 
 
+@dataclass(frozen=True, slots=True)
+class PublisherSettings:
+    """What publishers take from the environment, so that programs need no change. `docs/publisher.md` explains each.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    outbox_dir: Path | None = None
+    """Where publishers keep on disk what was not sent yet. Not set: in memory only."""
+
+    outbox_max_bytes: int = 10_000_000_000
+    """How much of each publisher is kept there."""
+
+    outbox_max_age_s: float | None = None
+    """What was kept for longer is not sent any more. Not set: everything is."""
+
+    outbox_full: Literal["hold", "drop_oldest"] = "hold"
+    """What happens when there is no room: new messages are held in memory, or the oldest are lost."""
+
+    def __post_init__(self) -> None:
+        _require_numbers(self)
+
+    @classmethod
+    def given(cls, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Those that the environment has.
+
+        Raises:
+            SettingsError: naming the environment variable that cannot be used.
+        """
+        values = _values(cls, os.environ if environ is None else environ)
+        cls(**values)
+        return values
+
+
+def _values(kind: Any, environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for setting in fields(kind):
+        text = environ.get(variable(setting.name), "").strip()
+        if not text:
+            continue
+        parse, expected = _kind(kind, setting.name)
+        try:
+            values[setting.name] = parse(text)
+        except (ValueError, RuntimeError):  # the latter for ~ of a user without a home directory
+            raise SettingsError(f"{variable(setting.name)} must be {expected}, not {text!r}") from None
+    return values
+
+
+def _require_numbers(settings: Any) -> None:
+    kind: Any = type(settings)
+    for setting in fields(settings):
+        value = getattr(settings, setting.name)
+        # The comparison is also false for NaN.
+        if isinstance(value, int | float) and not 0 < value < float("inf"):
+            raise SettingsError(f"{variable(setting.name)} must be {_kind(kind, setting.name)[1]}, not {value!r}")
+
+
 @cache
-def _kind(name: str) -> tuple[Callable[[str], Any], str]:
-    hint = get_type_hints(Settings)[name]
+def _kind(kind: Any, name: str) -> tuple[Callable[[str], Any], str]:
+    hint = get_type_hints(kind)[name]
     return _choice(get_args(hint)) if get_origin(hint) is Literal else _KINDS[hint]
 
 
@@ -199,7 +244,7 @@ _KUBERNETES: re.Pattern[str] = re.compile(rf"{SWITCH}_(SERVICE_HOST|SERVICE_PORT
 def unknown_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables that look like ours but name no setting, with the nearest that does: a spelling mistake would pass unnoticed."""
     environ = os.environ if environ is None else environ
-    known = [SWITCH, BACKGROUND, *(variable(setting.name) for setting in fields(Settings))]
+    known = [SWITCH, BACKGROUND, *(variable(setting.name) for kind in (Settings, PublisherSettings) for setting in fields(kind))]
     strange = (name for name in environ if name.upper().startswith(SWITCH) and name not in known)
     return {name: _nearest(name, known[1:]) for name in sorted(strange) if not _KUBERNETES.fullmatch(name)}
 
@@ -219,8 +264,9 @@ def problems(environ: Mapping[str, str] | None = None) -> list[str]:
         value = environ.get(switch, "").strip()
         if value and value.lower() not in (*ON, *OFF):
             found.append(f"{switch} must be one of {', '.join((*ON, *OFF))}, not {value!r}")
-    try:
-        Settings.from_env(environ)
-    except SettingsError as error:
-        found.append(str(error))
+    for read in (Settings.from_env, PublisherSettings.given):
+        try:
+            read(environ)
+        except SettingsError as error:
+            found.append(str(error))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +57,10 @@ class Connection:
             if not stock.is_certain:
                 self._stock = None
             return reply
+
+    def expect_any(self, publisher_id: str) -> None:
+        """Another process has sent messages of this publisher, nobody knows how many."""
+        self._sent = (publisher_id, sys.maxsize)
 
     def exists(self, window: Window, within_s: float = QUESTION_TIMEOUT_S) -> bool:
         """Ask whether a window is there.

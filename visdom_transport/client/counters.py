@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """What became of the calls so far. All but the last three only grow."""
+    """What became of the calls so far. All but the last four only grow."""
 
     calls: int = 0
     """Calls that only publish."""
@@ -27,3 +27,5 @@ class Counters:
     """What is held in the file."""
     unconfirmed: int = 0
     """Messages that are sent but not yet kept by the server."""
+    outbox_bytes: int = 0
+    """What is in the outbox on disk."""

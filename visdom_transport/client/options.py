@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 from visdom_transport.client.outbox import OnFull
+from visdom_transport.settings import PublisherSettings, SettingsError
+
+OutboxFull: TypeAlias = Literal["hold", "drop_oldest"]
 
 FORMER_NAME: Final = "when_full"
 """What `on_full` was called at first, and still may be."""
@@ -30,16 +33,35 @@ class Options:
     """Where the file of `spill` is; the system's directory for temporary files by default."""
     exit_timeout_s: float = 10.0
     """How long the end of the process waits until the server has everything for good."""
+    outbox_dir: Path | None = None
+    """Where everything that was not sent yet is kept on disk, to be sent even when the process is killed. None: nowhere."""
+    outbox_max_bytes: int = 10_000_000_000
+    """At most this much of this publisher is kept there."""
+    outbox_max_age_s: float | None = None
+    """What was kept for longer is not sent any more. None: everything is."""
+    outbox_full: OutboxFull = "hold"
+    """What happens when there is no room: new messages are held in memory (`hold`), or the oldest are lost (`drop_oldest`)."""
 
     def __post_init__(self) -> None:
+        if self.outbox_dir is not None:
+            object.__setattr__(self, "outbox_dir", Path(self.outbox_dir).expanduser().absolute())
+        if self.outbox_full not in get_args(OutboxFull):
+            raise ValueError(f"outbox_full must be one of {', '.join(get_args(OutboxFull))}, not {self.outbox_full!r}")
+        self._check_bytes("outbox_max_bytes")
+        self._check_bytes("max_bytes")
+        if self.outbox_max_age_s is not None and not self.outbox_max_age_s > 0:
+            raise ValueError(f"outbox_max_age_s must be a number of seconds above 0, not {self.outbox_max_age_s!r}")
         if self.on_full not in get_args(OnFull):
             raise ValueError(
                 f"on_full (also called {FORMER_NAME}) must be one of {', '.join(get_args(OnFull))}, not {self.on_full!r}"
             )
-        if isinstance(self.max_bytes, bool) or not isinstance(self.max_bytes, int) or self.max_bytes < 1:
-            raise ValueError(f"max_bytes must be a whole number above 0, not {self.max_bytes!r}")
         if not self.exit_timeout_s >= 0:
             raise ValueError(f"exit_timeout_s must be a number of seconds, not {self.exit_timeout_s!r}")
+
+    def _check_bytes(self, name: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -57,6 +79,14 @@ class Options:
             return cls(**renamed(given))
         except TypeError as error:
             raise ValueError(f"{error}; options are {', '.join(sorted(cls.names()))}") from None
+
+
+def from_environment() -> dict[str, Any]:
+    """The options that the environment asks for. Of one that cannot be used, the log has been told: a training goes on."""
+    try:
+        return PublisherSettings.given()
+    except SettingsError:
+        return {}
 
 
 def renamed(given: Mapping[str, Any]) -> dict[str, Any]:

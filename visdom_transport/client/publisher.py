@@ -29,7 +29,7 @@ from visdom_transport.client.appends import image_in_both_forms, scatter_in_both
 from visdom_transport.client.calls import ENDPOINTS, capture, window_of
 from visdom_transport.client.counters import Counters
 from visdom_transport.client.existence import exists_for_append, exists_for_caller
-from visdom_transport.client.options import Options, renamed
+from visdom_transport.client.options import Options, from_environment, renamed
 from visdom_transport.client.posting import handle_post, session
 from visdom_transport.client.sender import Sender
 from visdom_transport.core.window_ids import window_id
@@ -54,8 +54,8 @@ class Publisher(_Visdom):  # type: ignore[misc]
     (`win_exists`, `get_window_data`, `save` ...) first waits until what was published before has arrived, and then does what
     Visdom's client does. Any thread may call any method.
 
-    Takes every argument of `visdom.Visdom`, and the members of `Options`: ``max_bytes``, ``on_full``, ``spill_dir`` and
-    ``exit_timeout_s``.
+    Takes every argument of `visdom.Visdom`, and the members of `Options`, such as ``max_bytes``, ``on_full``, ``exit_timeout_s``
+    and ``outbox_dir``.
 
     Raises:
         ValueError: an option cannot be used.
@@ -71,7 +71,7 @@ class Publisher(_Visdom):  # type: ignore[misc]
         own = renamed(Publisher.defaults) | renamed({name: arguments.pop(name) for name in Options.names() & arguments.keys()})
         self._made_of = (args, dict(arguments), own)
         self._sender: Sender | None = None
-        self._options = Options(**own)
+        self._options = Options(**from_environment() | own)
         # What Visdom's constructor sends comes before the sender can know where to.
         self._early: list[str] = []
         super().__init__(*args, **arguments)

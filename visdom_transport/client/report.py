@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from visdom_transport.client.errors import Away
@@ -21,11 +22,14 @@ class Report:
 
     Args:
         server: its address, as it may be shown.
+        max_bytes: what may be held in memory.
+        outbox_dir: where what is published is kept on disk, if it is.
     """
 
-    def __init__(self, server: str, max_bytes: int) -> None:
+    def __init__(self, server: str, max_bytes: int, outbox_dir: Path | None = None) -> None:
         self._server = server
         self._max_bytes = max_bytes
+        self._outbox_dir = outbox_dir
         self._full: set[str] = set()
         self._causes: set[tuple[str, ...]] = set()
 
@@ -43,10 +47,10 @@ class Report:
 
     def away(self, why: Away) -> None:
         """The server cannot be reached."""
-        logger.warning(
-            "the Visdom server at %s cannot be reached (%s). Nothing is lost yet: up to %d bytes are held until it is back.",
-            *(self._server, why, self._max_bytes),
-        )
+        held = f"up to {self._max_bytes} bytes are held until it is back"
+        if self._outbox_dir is not None:
+            held = f"what is published is kept in {self._outbox_dir} until it is back"
+        logger.warning("the Visdom server at %s cannot be reached (%s). Nothing is lost yet: %s.", self._server, why, held)
 
     def back(self, seconds: float) -> None:
         """The server can be reached again."""
@@ -65,6 +69,14 @@ class Report:
         logger.warning(
             "the process ends, and %d calls (or more) have not reached the Visdom server at %s within %g s: they are lost.",
             *(lost, self._server, within_s),
+        )
+
+    def left(self, outbox_dir: Path) -> None:
+        """The process ends, and what the server does not have is on disk."""
+        logger.warning(
+            "the process ends, and the Visdom server at %s does not have everything. The rest is in %s: the next publisher with "
+            "that outbox_dir sends it, or python -m visdom_transport send.",
+            *(self._server, outbox_dir),
         )
 
     def refused(self, item: Item, error: dict[str, Any]) -> None:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from visdom_transport.client import processes
 from visdom_transport.client.address import Address
 from visdom_transport.client.calls import Message, Window
 from visdom_transport.client.connection import Connection
 from visdom_transport.client.counters import Counters
+from visdom_transport.client.errands import Errands
 from visdom_transport.client.errors import Away, TooLarge
-from visdom_transport.client.exchange import REPLY_TIMEOUT_S
+from visdom_transport.client.holding import hold
 from visdom_transport.client.known_windows import Windows, creation_of
 from visdom_transport.client.options import Options
 from visdom_transport.client.outage import Outage
-from visdom_transport.client.outbox import Outbox
+from visdom_transport.client.patience import Patience
 from visdom_transport.client.questions import Questions
 from visdom_transport.client.report import LOSES, WAITS, Report
 from visdom_transport.client.request import Item
 from visdom_transport.client.request_size import RequestSize
-from visdom_transport.client.spill import Spill
-
-T = TypeVar("T")
 
 INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""
@@ -34,6 +32,8 @@ ANSWER_TIMEOUT_S = 10.0
 """How long a call that must know an answer waits for what was published before it."""
 MOMENT_S = 1.0
 """A server that will be asked again sooner, after a first failure, is not away: most often only a connection is gone."""
+WRITTEN_TIMEOUT_S = 5.0
+"""How long the end of a process waits at least for its own disk."""
 DURABLE_TIMEOUT_S = 40.0
 """How long a call waits for room while the server writes nothing of what it has applied: its disk may be full."""
 
@@ -53,14 +53,9 @@ class Sender:
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
-        options = self.options
-        self._outbox = Outbox(max_bytes=options.max_bytes, on_full=options.on_full, spill=Spill(options.spill_dir))
-        self._environments: dict[str, None] = {}
-        """Those still to be made."""
-        self._made: dict[str, None] = {}
-        self._saves: dict[str, int] = {}
-        """Environments that are still to be saved, and the mark of what has to be in them."""
         self._connection = Connection(self.address)
+        self._outbox, self._holding = hold(self.options, self._connection, self._changed)
+        self._errands = Errands(self._connection, self._changed)
         self._questions = Questions(self.address)
         self._thread: threading.Thread | None = None
         self._idle = False
@@ -70,10 +65,8 @@ class Sender:
         self._size = RequestSize(self._outbox)
         self._is_silent = False
         self._exchanges_begun = self._exchanges_done = self._exchanges_wanted = 0
-        self._answered_at = self._confirmed_at = time.monotonic()
-        self._keeps = True
-        """Whether what the server has applied is kept until it is durable, even if there is no room left."""
-        self._report = Report(self.address.shown, options.max_bytes)
+        self._patience = Patience(time.monotonic())
+        self._report = Report(self.address.shown, self.options.max_bytes, self.options.outbox_dir)
 
     # --- for callers ---
 
@@ -105,7 +98,8 @@ class Sender:
     def make_environment(self, eid: str) -> None:
         """Make an environment if there is none of this name, before anything that is sent later."""
         with self._changed:
-            self._environments[eid] = None
+            self._errands.make(eid)
+            self._holding.note({eid: None}, {})
             self._wake()
 
     def save(self, eids: list[str]) -> str | None:
@@ -115,7 +109,9 @@ class Sender:
     def save_later(self, eids: Iterable[str]) -> None:
         """Save environments as soon as the server has everything put so far."""
         with self._changed:
-            self._saves |= dict.fromkeys(eids, self._outbox.mark)
+            saves = dict.fromkeys(eids)
+            self._errands.save(saves, self._outbox.mark)
+            self._holding.note({}, saves)
             self._wake()
 
     def flush(self, timeout_s: float | None = None, *, durable: bool = False) -> bool:
@@ -171,18 +167,30 @@ class Sender:
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread() and settled:
             thread.join(timeout_s)
+        if settled:
+            self._holding.finish()
         self._questions.close()
         return settled
 
     def finish_at_exit(self, began: float) -> None:
         """Flush as long as the options allow since ``began``, and say what is lost then."""
-        if self.finish(max(0.0, began + self.options.exit_timeout_s - time.monotonic())):
+        until = began + self.options.exit_timeout_s
+        with self._changed:
+            is_kept = self._holding.wait_until_written(max(WRITTEN_TIMEOUT_S, until - time.monotonic()))
+            if is_kept and self._holding.path is not None:
+                # Nobody waits for a server that is away if nothing is lost.
+                mark, left = self._outbox.mark, max(0.0, until - time.monotonic())
+                self._wait_until(lambda: self.is_away or self._is_settled(mark, durable=True), left)
+                until = 0.0
+        if self.finish(max(0.0, until - time.monotonic())):
             return
         with self._changed:
             lost = self._outbox.unsent_calls
             self._outbox.counters.dropped += lost
         if lost:
             self._report.ended(lost, self.options.exit_timeout_s)
+        elif self._holding.path is not None:
+            self._report.left(self._holding.path.parent)
 
     def leave(self) -> None:
         """End the thread as soon as everything is sent; nobody is waiting for it."""
@@ -195,6 +203,7 @@ class Sender:
         self._connection.forget()
         self._questions.forget()
         self._outbox.close()
+        self._holding.forked()
         self._begin()
 
     # --- under the lock ---
@@ -209,27 +218,25 @@ class Sender:
             self._hurry -= 1
 
     def _is_settled(self, mark: int, *, durable: bool = False) -> bool:
-        return not self._environments and not self._saves and self._outbox.settled(mark, durable=durable)
+        return not self._errands and not self._holding.is_behind and self._outbox.settled(mark, durable=durable)
 
     def _wait_for_room(self, began: float) -> None:
         """Wait for news. Note if there were none for so long that the program has to go on."""
+        self._holding.look()
         if self.options.on_full != "drop_if_away":
-            self._changed.wait()
+            self._changed.wait(MOMENT_S)
             return
-        answer_by = max(began, self._answered_at) + ANSWER_TIMEOUT_S
-        durable_by = max(began, self._confirmed_at) + DURABLE_TIMEOUT_S
-        now = time.monotonic()
-        if now >= answer_by:
+        wait_s = self._patience.wait_s(began, time.monotonic(), ANSWER_TIMEOUT_S, DURABLE_TIMEOUT_S)
+        if wait_s is None:
             self._is_silent = True
-        elif now >= durable_by and self._keeps:
-            self._keeps = False
-        else:
-            self._changed.wait((min(answer_by, durable_by) if self._keeps else answer_by) - now)
+            self._changed.wait(MOMENT_S)  # for the disk
+        elif wait_s > 0:
+            self._changed.wait(wait_s)
 
     def _offer(self, message: Message) -> bool:
         try:
             is_sure = self.windows.is_sure(message.window)
-            taken = self._outbox.offer(message, window_exists=is_sure, is_away=self.is_away, keeps=self._keeps)
+            taken = self._outbox.offer(message, window_exists=is_sure, is_away=self.is_away, keeps=self._patience.keeps)
             for item in self._outbox.released():
                 self.windows.confirmed(item.message, creation_of(item.message))
         except OSError as error:
@@ -260,6 +267,7 @@ class Sender:
             processes.hook_into_end()
         elif self._idle:
             self._changed.notify_all()
+        self._holding.wake()
 
     def _wait(self, seconds: float | None, *, until_news: bool = False) -> None:
         self._idle = until_news
@@ -268,7 +276,7 @@ class Sender:
 
     @property
     def _has_work(self) -> bool:
-        waits = bool(self._environments or self._saves) or self._outbox.has_news
+        waits = bool(self._errands) or self._outbox.has_news or self._holding.is_due
         return waits or self._exchanges_wanted > self._exchanges_done
 
     # --- the thread ---
@@ -287,17 +295,13 @@ class Sender:
                 if left > 0 and not (self._has_work and (self._hurry or self._ending)):
                     self._wait(left, until_news=not self._has_work)
                     continue
-                environments = list(self._environments)
             last = time.monotonic()
             try:
-                for eid in environments:
-                    self._connection.make_environment(eid)
-                    with self._changed:
-                        self._environments.pop(eid, None)
-                        self._made[eid] = None
-                        self._changed.notify_all()
-                self._exchange()
-                self._save_what_arrived()
+                wait_s = self._holding.earlier()
+                if wait_s is None:
+                    self._errands.make_environments()
+                    self._exchange()
+                    self._errands.save_what_arrived(self._outbox.settled)
             except Away as away:
                 self._unreachable(away)
             except Exception:
@@ -306,9 +310,14 @@ class Sender:
                 self._unreachable(Away("see the error before"))
             else:
                 self._reachable()
+                if wait_s:
+                    with self._changed:
+                        self._wait(wait_s)
+        self._holding.finish()
         self._connection.close()
 
     def _exchange(self) -> None:
+        self._holding.prepare()
         with self._changed:
             self._exchanges_begun += 1
             number = self._exchanges_begun
@@ -318,16 +327,14 @@ class Sender:
         except TooLarge:
             self._make_smaller(request.items)
             return
-        if not self._saves:
+        if not self._errands.has_saves:
             # Whoever waits for this reply finds the outage over.
             self._reachable()
         with self._changed:
             self._size.taken()
             receipt = self._outbox.receive(reply)
             self._changed.notify_all()
-            self._answered_at = time.monotonic()
-            if receipt.confirmed:
-                self._confirmed_at, self._keeps = self._answered_at, True
+            self._patience.answered(time.monotonic(), confirmed=bool(receipt.confirmed))
             if not self._outbox.has_news:
                 self._room_again()
         for item in receipt.confirmed:
@@ -339,18 +346,10 @@ class Sender:
             self._refused(item, error)
         if not receipt.known:
             self._make_again()
+        self._holding.settle()
         with self._changed:
             self._exchanges_done = number
             self._changed.notify_all()
-
-    def _save_what_arrived(self) -> None:
-        with self._changed:
-            due = {eid: mark for eid, mark in self._saves.items() if self._outbox.settled(mark)}
-        if due:
-            self._connection.save(list(due), REPLY_TIMEOUT_S)
-            with self._changed:
-                self._saves = {eid: mark for eid, mark in self._saves.items() if due.get(eid) != mark}
-                self._changed.notify_all()
 
     def _make_smaller(self, items: list[Item]) -> None:
         with self._changed:
@@ -368,7 +367,7 @@ class Sender:
         missing = [each for each in creations if not self._connection.exists(each.window)]
         with self._changed:
             count = self._outbox.begin_again([each.if_missing() for each in missing])
-            self._environments |= self._made
+            self._errands.make_again()
         if count:
             self._report.restarted(count)
 
