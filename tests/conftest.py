@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.fixtures import records, serve, server
+from tests.support.shares import is_elsewhere
 
 __all__ = ["records", "serve", "server"]
 
@@ -35,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="run the servers of the browser tests from this patched source tree of Visdom, without our hook",
     )
+    parser.addoption(
+        "--share",
+        action="store_true",
+        help="leave out what another environment of tox.ini runs in the same run: see tests/support/shares.py",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,8 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes longest begins first. What is another environment's is left out."""
+    if config.getoption("share"):
+        elsewhere = {item for item in items if is_elsewhere(item.path, item.name)}
+        config.hook.pytest_deselected(items=list(elsewhere))
+        items[:] = [item for item in items if item not in elsewhere]
     items.sort(key=lambda item: HERE / "browser" not in item.path.parents)
 
 
