@@ -198,6 +198,9 @@ class CatchUp:
             return None
         if cursor.offset < self._changes.tombstone_floor:
             cursor.whole = True
+            if cursor.boundary is not None and cursor.boundary < self._changes.tombstone_floor:
+                # What was deleted since that boundary is not known one by one, and must not seem to be gone before it is.
+                cursor.boundary = self._changes.offset
         shared = self._shared(cursor, allowance)
         batch = self._batches.get(shared)
         if batch is not None:
