@@ -387,6 +387,45 @@ test("a server restart: another epoch, only what differs is sent", async () => {
   });
 });
 
+test("a verdict that nobody has asked for: another epoch on the same link, only what differs is sent", async () => {
+  await tab.live();
+  await tab.socket.say(
+    subscribed(FEED, { epoch: "e2", offset: 3, reason: "epoch" }),
+    batch(FEED, { epoch: "e2", to: 3, entries: [value("b", 2, pane("b2"))], keys: ["a", "b"] }),
+    batch(FEED, { epoch: "e2", from: 3, to: 4, entries: [delta("a", 3, 4, ["extend", ["x"], [2]])] }),
+  );
+  const { values, epoch, offset } = tab.session.replica(FEED);
+  assert.deepEqual([values.get("a").x, values.get("b").contentID], [[1, 2], "b2"]);
+  assert.deepEqual([epoch, offset], ["e2", 4]);
+  assert.equal(tab.heard[0].reason, "epoch");
+  assert.equal(tab.state.phase, "live");
+  assert.deepEqual(tab.errors, []);
+});
+
+test("a verdict that nobody has asked for, in the answer to a poll: the next one presents the new epoch", async () => {
+  tab = await new Tab({ startWithPolling: true }).polling();
+  await tab.net.poll.reply(
+    subscribed(FEED, { epoch: "e2", offset: 3, reason: "epoch" }),
+    batch(FEED, { epoch: "e2", to: 3, entries: [value("b", 2, pane("b2"))], keys: ["a", "b"] }),
+  );
+  await tab.screen.draw();
+  assert.deepEqual(tab.net.poll.body.feeds[FEED], { epoch: "e2", offset: 3 });
+  assert.deepEqual(tab.errors, []);
+});
+
+test("what is ahead of the head: a batch that moves no position, and is told as ahead", async () => {
+  await tab.live();
+  await tab.socket.say(batch(FEED, { from: 10, to: 10, complete: false, entries: [value("a", 14, pane("a2"))] }));
+  assert.deepEqual(tab.session.replica(FEED).position({ have: false }), {
+    epoch: "e1",
+    offset: 10,
+    ahead: { a: 14 },
+    part: 1,
+  });
+  await tab.socket.say(batch(FEED, { from: 10, to: 15, entries: [value("b", 15, pane("b2"))] }));
+  assert.deepEqual(tab.session.replica(FEED).position({ have: false }), { epoch: "e1", offset: 15 });
+});
+
 test("identity survives a refresh, the replica does not", async () => {
   await tab.live();
   tab.open();

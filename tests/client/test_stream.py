@@ -66,6 +66,20 @@ ACTIONS = st.lists(
 )
 
 
+def test_a_verdict_that_nobody_has_asked_for_begins_another_life() -> None:
+    """A relay's link stays when the server that it follows begins anew."""
+    reader, heard = stream()
+    server = Server(0)
+    server.open(reader, 0.0)
+    server.feed.publish(1)
+    server.flush(reader, 0.0)
+    reader.take({"type": "subscribed", "feed": FEED, "epoch": "e2", "offset": 0, "recovered": False, "reason": "epoch"}, 1.0)
+    reader.take({"type": "batch", "feed": FEED, "epoch": "e2", "from": 0, "to": 1, "missed": 0, "events": [2]}, 1.0)
+    assert heard == [1, ("gap", None), 2]
+    assert reader.feeds()[FEED] == {"epoch": "e2", "offset": 1}
+    assert reader.is_live
+
+
 def test_it_is_live_when_it_knows_where_reading_begins() -> None:
     """Between the welcome and the verdict a link may break, and what happens before the next one is not this reader's yet."""
     reader, heard = stream()

@@ -267,6 +267,15 @@ def test_a_session_of_another_dialect_cannot_be_resumed(stage: Stage) -> None:
     assert stage.hub.resume_session(session.id, session.secret, "browser") is None
 
 
+def test_a_session_may_be_given_its_identity_and_its_end_is_told() -> None:
+    ended: list[Session] = []
+    hub = Hub(Limits(), lambda name: DictSource(name, {}), on_end=ended.append)
+    session = hub.open_session("browser", 0.0, identity=("id", "secret"))
+    assert hub.resume_session("id", "secret", "browser") is session
+    hub.end_session(session, CloseCode.UNAUTHORIZED, 0.0)
+    assert ended == [session]
+
+
 def test_the_number_of_sessions_is_bounded(stage: Stage) -> None:
     for _ in range(LIMITS.max_sessions):
         stage.hub.open_session("browser", 0.0)

@@ -414,6 +414,19 @@ def test_a_batch_with_something_beyond_its_end_is_for_one_reader() -> None:
             reader.collect()
 
 
+def test_what_was_deleted_since_the_end_of_a_snapshot_is_told_with_its_offset() -> None:
+    board = Board(a=500, b=500)
+    reader = board.reader()
+    reader.collect(600)
+    board.append("b", 1)
+    board.delete("a")
+    batch = reader.collect(800)
+    assert (batch["to"], batch["keys"], kinds(batch)) == (0, ["b"], {"b": "value", "a": "deleted"})
+    position = reader.replica.position()
+    assert position is not None
+    assert position["ahead"] == {"a": 2, "b": 1}
+
+
 def test_what_has_lost_its_tombstone_is_not_gone_before_it_is() -> None:
     """The keys that end a snapshot are those of now, so its end is not before what was deleted and cannot be told any more."""
     board = Board(max_tombstones=1, a=500, b=500, c=500)

@@ -20,13 +20,14 @@ from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.entries import PIECES
 from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventFeed, SharedMember
+from visdom_transport.core.followed_events import FollowedEvents
 from visdom_transport.core.hub import Hub
+from visdom_transport.core.keyed_feed import KeyedFeed
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.packing import COMMA, Outgoing, as_zlib, raw
 from visdom_transport.core.replica import StateReplica
 from visdom_transport.core.session import REMEMBERED_REPLIES, Session
-from visdom_transport.core.state_feed import StateFeed
 
 LIMITS = Limits(
     heartbeat_s=8,
@@ -164,7 +165,7 @@ class World:
 
     def flush(self) -> None:
         self.hub.flush()
-        retained = sum(feed.retained_bytes for feed in self.hub.feeds.values() if isinstance(feed, StateFeed))
+        retained = sum(feed.retained_bytes for feed in self.hub.feeds.values() if isinstance(feed, KeyedFeed))
         assert retained <= self.limits.history_bytes, "the history exceeds its budget"
 
     def audit(self) -> None:
@@ -176,7 +177,7 @@ class World:
             assert feed.retained_bytes == recount(feed), f"{feed.name} miscounts what it retains"
             if isinstance(feed, EventFeed):
                 check_ring(feed, limits)
-            if isinstance(feed, StateFeed):
+            if isinstance(feed, KeyedFeed):
                 tombstones = [change for change in feed._changes._by_key.values() if change.deleted]
                 assert len(tombstones) <= limits.max_tombstones, "too many tombstones"
                 assert len(feed._changes._by_key) - len(tombstones) <= len(self.state[feed.name]), "changes of forgotten keys"
@@ -216,7 +217,7 @@ def text_of(message: Outgoing) -> bytes:
     return text
 
 
-def recount(feed: StateFeed | EventFeed) -> int:
+def recount(feed: KeyedFeed | EventFeed) -> int:
     """The bytes a feed really keeps."""
     if isinstance(feed, EventFeed):
         return sum(event.own_bytes for event in feed._ring) + sum(shared_sizes(feed))
@@ -246,7 +247,8 @@ def check_ring(feed: EventFeed, limits: Limits) -> None:
     counted = feed.retained_bytes - max(shared_sizes(feed), default=0)
     assert len(feed._ring) <= limits.event_count, "too many events"
     assert len(feed._ring) <= 1 or counted <= limits.event_bytes, "the events exceed their bound"
-    assert feed._ring or not feed.offset, "the newest event was not kept"
+    followed = isinstance(feed, FollowedEvents)
+    assert feed._ring or followed or not feed.offset, "the newest event was not kept"
 
 
 class Client(Peer):

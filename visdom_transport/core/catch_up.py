@@ -6,7 +6,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.entries import Entries, Entry, Values
@@ -51,6 +51,10 @@ class StateCursor:
     def at_least(self, key: str) -> int:
         """The offset up to which the reader has ``key``."""
         return max(self.offset, self.ahead.get(key, NOTHING))
+
+    def position(self, epoch: str) -> dict[str, Any]:
+        """What the reader would present, once it has taken everything that it was sent."""
+        return {"epoch": epoch, "offset": self.offset, "ahead": dict(self.ahead), "part": self.sent, "near": list(self.near)}
 
     def move(self, end: int) -> None:
         """The reader has been sent everything up to ``end``."""
@@ -175,7 +179,15 @@ class CatchUp:
         self._batches: OrderedDict[_Shared | None, StateBatch] = OrderedDict()
 
     def has_news(self, cursor: StateCursor) -> bool:
-        return cursor.whole or cursor.offset < self._changes.offset
+        changes = self._changes
+        if cursor.whole or cursor.offset < changes.offset:
+            return True
+        return changes.newest > changes.offset and self._lacks_what_is_ahead(cursor)
+
+    def _lacks_what_is_ahead(self, cursor: StateCursor) -> bool:
+        """Whether the feed, which is in the middle of a catch-up itself, has some key further than the reader."""
+        changes = self._changes
+        return any(changes.reached(key) > cursor.at_least(key) for key in changes.since(changes.offset))
 
     def count(self, size_bytes: int) -> None:
         """So much more is kept for the readers to come."""
@@ -196,9 +208,10 @@ class CatchUp:
         """
         if not self.has_news(cursor):
             return None
-        if cursor.offset < self._changes.tombstone_floor:
+        floor = min(self._changes.tombstone_floor, self._changes.offset)
+        if cursor.offset < floor:
             cursor.whole = True
-            if cursor.boundary is not None and cursor.boundary < self._changes.tombstone_floor:
+            if cursor.boundary is not None and cursor.boundary < floor:
                 # What was deleted since that boundary is not known one by one, and must not seem to be gone before it is.
                 cursor.boundary = self._changes.offset
         shared = self._shared(cursor, allowance)
@@ -212,7 +225,11 @@ class CatchUp:
         part = self._fill(cursor, end, allowance)
         if part.blocked:
             return None
-        cursor.boundary = end
+        if cursor.whole or end > cursor.offset:
+            cursor.boundary = end
+        else:
+            # Of what is ahead of the feed itself: the position stays, so a poll must be able to tell whether it has come.
+            part.complete = False
         if not part.entries and not part.complete:
             return None
         return self._commit(part, cursor, end, shared)
@@ -227,7 +244,7 @@ class CatchUp:
     # --- filling a batch ---
 
     def _fill(self, cursor: StateCursor, end: int, allowance: Allowance) -> _Part:
-        piece = self._next_piece(cursor, allowance)
+        piece, under_way = self._next_piece(cursor, allowance), cursor.pieces
         part = _Part(len(piece) if piece is not None else 0)
         for key in self._outdated(cursor, end, allowance):
             if self._is_out_of_turn(part, key, cursor):
@@ -243,6 +260,9 @@ class CatchUp:
             part.entries.append(cursor.take_piece())
             part.piece_bytes = len(piece)
         part.complete &= cursor.pieces is None
+        if under_way is not None and part.complete:
+            # They may be older than the end, where the feed is in the middle of a catch-up itself.
+            part.complete = not self._owes(cursor, under_way.key, end, allowance)
         return part
 
     def _take(self, part: _Part, key: str, cursor: StateCursor, allowance: Allowance) -> bool:
@@ -260,7 +280,7 @@ class CatchUp:
         if entry is None:
             part.complete = False
             if cursor.pieces is None:
-                cursor.pieces = Pieces(key, self._changes.offset, self._entries.pieces(key))
+                cursor.pieces = Pieces(key, self._changes.reached(key), self._entries.pieces(key))
             return True
         size = len(entry.fragment)
         if not part.size_bytes and not allowance.has_room(size):
@@ -271,7 +291,7 @@ class CatchUp:
             return False
         part.entries.append(entry)
         part.size_bytes += size
-        cursor.ahead[key] = self._changes.offset
+        cursor.ahead[key] = max(self._changes.offset, entry.offset)
         return True
 
     @staticmethod
@@ -323,6 +343,8 @@ class CatchUp:
         snapshot = cursor.offset == NOTHING
         keys = list(self._values.keys()) if snapshot else self._changes.since(cursor.offset)
         found = [key for key in keys if self._owes(cursor, key, boundary, allowance)]
+        if cursor.whole:
+            found += self._deleted_meanwhile(cursor, boundary, found)
         if not snapshot:
             costs = {key: self._entries.estimate(key, cursor.at_least(key)) for key in found}
             if sum(costs.values()) > allowance.budget_bytes:
@@ -332,6 +354,14 @@ class CatchUp:
         if cursor.ahead:
             found.sort(key=lambda key: cursor.ahead.get(key, NOTHING))
         return found
+
+    def _deleted_meanwhile(self, cursor: StateCursor, boundary: int, found: list[str]) -> list[str]:
+        """What was there at ``boundary`` and is not in the list of keys that ends the snapshot: the reader must know from which
+        offset on, because it may go on at a relay that still has it."""
+        changes = self._changes
+        found_before = set(found)
+        later = {key: changes.get(key) for key in changes.since(boundary) if key not in found_before}
+        return [key for key, change in later.items() if change and change.deleted and change.offset > cursor.at_least(key)]
 
     def _owes(self, cursor: StateCursor, key: str, boundary: int, allowance: Allowance) -> bool:
         if cursor.pieces is not None:
@@ -343,5 +373,8 @@ class CatchUp:
         at = cursor.ahead.get(key)
         if at is None:
             return True
+        if self._changes.newest > self._changes.offset:
+            # The feed is in the middle of a catch-up itself, which has an end.
+            boundary = self._changes.newest
         change = self._changes.get(key)
         return at < boundary and change is not None and change.offset > at

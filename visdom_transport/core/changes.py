@@ -1,8 +1,8 @@
 """What a state feed remembers of its keys: when each changed last, and by which deltas. Never the values themselves.
 
-A delta is kept with the offset it leads to and its *base*: it is all that happened to the key after the base. Where each change
-is kept as it comes, that is the offset before. One delta may stand for several changes of a key, say from 110 to 118: a reader
-that has the key up to 115 has a part of it already, and nobody can tell which.
+A delta is kept with the offset it leads to and its *base*: it is all that happened to the key after the base. Where a feed
+numbers its own changes, that is the offset before. A feed that follows another may be given several changes of a key as one
+delta, say from 110 to 118: a reader that has the key up to 115 has a part of it already, and nobody can tell which.
 
 So a reader is served by deltas from a *boundary* only. Offsets are shared by all keys: between the offset of one delta and the
 base of the next nothing has happened to the key, so each offset from the one to the other, both included, is a boundary. Only
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from visdom_transport.core.delta import Delta
@@ -89,7 +90,7 @@ class Changes:
         self.offset = 0
         """All changes up to here are known: the head of the feed."""
         self.newest = 0
-        """The newest offset of a key."""
+        """The newest offset of a key. It is above ``offset`` while a feed that follows another is given a catch-up in parts."""
         self.retained_bytes = 0
         """Deltas, and the encoded values, pieces and folded deltas that `Entries` keeps here."""
         self.tombstone_floor = 0
@@ -146,6 +147,15 @@ class Changes:
     def _let_go(self, fragment: Fragment) -> None:
         self.retained_bytes -= fragment.packed_bytes
         fragment.let_go(self)
+
+    def existing(self) -> Iterator[tuple[str, Change]]:
+        """The keys that are known and not deleted."""
+        return ((key, change) for key, change in self._by_key.items() if not change.deleted)
+
+    def reached(self, key: str) -> int:
+        """The offset up to which ``key`` is known: the head's, or its own if that is ahead."""
+        change = self._by_key.get(key)
+        return self.offset if change is None else max(self.offset, change.offset)
 
     def since(self, offset: int) -> list[str]:
         """The keys that changed after ``offset``, the oldest change first."""
@@ -209,6 +219,14 @@ class Changes:
             del self._by_key[oldest]
         return excess
 
+    def keep_only(self, keys: Collection[str], offset: int) -> None:
+        """At ``offset`` these are all keys that exist; what became of others is not known."""
+        for key in [key for key, _ in self.existing() if key not in keys]:
+            change = self._by_key.pop(key)
+            self.forget_cached(change)
+            self._forget_deltas(change)
+        self.tombstone_floor = max(self.tombstone_floor, offset)
+
     def shed(self) -> int:
         """Give up what is kept for the key that has not changed for the longest time. Returns the bytes freed: 0 is all."""
         for change in self._by_key.values():
@@ -226,7 +244,7 @@ class Changes:
         if offset >= self.newest:
             self.newest = offset
         else:
-            # Out of order: `since` sorts.
+            # A catch-up in parts: what is small came before.
             self._is_in_order = False
         change = self._by_key.get(key)
         if change is None:

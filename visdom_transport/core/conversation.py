@@ -34,9 +34,10 @@ class Conversation:
         address: where the client is.
         login: what it is logged in with; empty where none is needed.
         can_compress: its connection has a way to carry compressed messages.
+        identity: id and secret for its session, where another server has given them.
     """
 
-    __slots__ = ("__weakref__", "_can_compress", "_commander", "_dialect", "_facts", "_hub", "_login", "link")
+    __slots__ = ("__weakref__", "_can_compress", "_commander", "_dialect", "_facts", "_hub", "_login", "identity", "link")
 
     def __init__(
         self,
@@ -49,7 +50,9 @@ class Conversation:
         address: str = "",
         login: str = "",
         can_compress: bool = False,
+        identity: tuple[str, str] | None = None,
     ) -> None:
+        self.identity = identity
         self._dialect = OwnDialect()
         self.link = Link(kind, self._dialect, hub.limits, now, address)
         self._can_compress = can_compress
@@ -143,7 +146,7 @@ class Conversation:
         session = hub.resume_session(message.get("session"), message.get("secret"), role, self._login)
         resumed = session is not None
         if session is None:
-            session = hub.open_session(role, now, address=self.link.address, login=self._login)
+            session = hub.open_session(role, now, address=self.link.address, login=self._login, identity=self.identity)
         hub.attach(session, self.link, now)
         limits = hub.limits
         self.link.say(

@@ -57,6 +57,10 @@ class EventCursor:
 
     offset: int
 
+    def position(self, epoch: str) -> dict[str, Any]:
+        """What the reader would present, once it has taken everything that it was sent."""
+        return {"epoch": epoch, "offset": self.offset}
+
 
 class EventBatch(Batch):
     """Events of an event feed; the first ``missed`` of the range are lost."""
@@ -84,6 +88,9 @@ class EventFeed:
     That one is not counted because it may be larger than the bound by itself: a few events about a large window, and those about
     others in between, must not push each other out.
     """
+
+    is_ready = True
+    """Whether it can give verdicts."""
 
     def __init__(self, name: str, *, max_count: int = 10_000, max_bytes: int = 64_000_000) -> None:
         self.name = name
@@ -118,6 +125,11 @@ class EventFeed:
     def _is_full(self) -> bool:
         return len(self._ring) > self._max_count or self.retained_bytes - self._largest_bytes > self._max_bytes
 
+    def forget(self) -> None:
+        """Keep no event."""
+        while self._ring:
+            self._drop(self._ring.popleft())
+
     def _drop(self, event: Event) -> None:
         self.retained_bytes -= event.own_bytes
         shared = event.shared
@@ -129,6 +141,10 @@ class EventFeed:
             self.retained_bytes -= len(shared.value)
             if len(shared.value) == self._largest_bytes:
                 self._largest_bytes = max((len(each.value) for each in self._carried), default=0)
+
+    def awaits(self, position: Mapping[str, Any] | None) -> bool:
+        """Whether a reader at ``position`` must wait for its verdict."""
+        return False
 
     def begin(self, position: Mapping[str, Any] | None, *, live_only: bool = False) -> tuple[EventCursor, Verdict]:
         """Start a reader at ``position``; without one at the head, ``live_only`` or not; from another life of the feed at the
@@ -146,7 +162,7 @@ class EventFeed:
 
     def behind(self, cursor: EventCursor) -> int:
         """How many events the reader has not been sent."""
-        return self.offset - cursor.offset
+        return max(0, self.offset - cursor.offset)
 
     def collect(self, cursor: EventCursor, allowance: Allowance) -> EventBatch | None:
         """Return the next events for ``cursor`` and move it, or None when it is up to date, or there is no room for the next one.

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from visdom_transport.core.causes import Cause, Causes, closed
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.entries import Values
-from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
+from visdom_transport.core.errors import CloseCode, GapError, LinkClosed
 from visdom_transport.core.event_feed import EventFeed, SharedMember
 from visdom_transport.core.feed import Verdict
+from visdom_transport.core.followed_events import FollowedEvents
+from visdom_transport.core.followed_feed import FollowedFeed
+from visdom_transport.core.keyed_feed import KeyedFeed
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link, nothing
 from visdom_transport.core.quota import Rate, SessionQuota
-from visdom_transport.core.session import Session, Subscription
+from visdom_transport.core.session import Session
 from visdom_transport.core.state_feed import StateFeed
-
-Feed = StateFeed | EventFeed
+from visdom_transport.core.subscriptions import Feed, Subscriptions
 
 HUB = "the server"
 """The client of causes that concern everybody."""
-
-GAPS = {"epoch": Cause.GAPS_EPOCH, "trimmed": Cause.GAPS_TRIMMED}
-"""The verdicts that say a gap could not be filled."""
 
 
 class Hub:
@@ -34,6 +32,10 @@ class Hub:
     ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
     ``wake`` is called when, after a time of silence, there is something to flush. ``causes`` counts degraded service.
     ``on_answer`` is called when a source may be done with the events it was sent.
+
+    A hub that follows another server's feeds has ``follow`` instead of values and event feeds: it makes such a feed.
+    ``on_forget`` is called with the name of a feed that nobody reads any more, ``on_wait`` with the time at which `answer_late`
+    has something to do. ``on_end`` is called with a session that is forgotten.
     """
 
     def __init__(
@@ -44,6 +46,10 @@ class Hub:
         wake: Callable[[], None] = lambda: None,
         causes: Causes | None = None,
         on_answer: Callable[[], None] = nothing,
+        follow: Callable[[str], FollowedFeed | FollowedEvents] | None = None,
+        on_forget: Callable[[str], None] = nothing,
+        on_wait: Callable[[float], None] = nothing,
+        on_end: Callable[[Session], None] = nothing,
     ) -> None:
         self.limits = limits
         self.sessions: dict[str, Session] = {}
@@ -53,12 +59,14 @@ class Hub:
         self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
         self.causes = causes if causes is not None else Causes()
         self.on_answer = on_answer
+        self._on_end = on_end
         self._wake = wake
+        self._subscriptions = Subscriptions(self.feeds, follow or self._make_feed, limits, on_forget, on_wait)
+        self._readers = self._subscriptions.readers
         self._values = values
         self._waiting: dict[Link, float] = {}
         """Links that have not said hello yet, and since when."""
         self._quota = SessionQuota(limits)
-        self._readers: dict[str, dict[Session, None]] = {}
         self._dirty: dict[str, None] = {}
 
     # --- what changes ---
@@ -96,6 +104,10 @@ class Hub:
         found = self.feeds[feed]
         assert isinstance(found, EventFeed)
         found.publish(event, shared)
+        self._tell(feed)
+
+    def _tell(self, feed: str) -> None:
+        """There are new events."""
         readers = list(self._readers.get(feed, ()))
         if any(session.role != "source" for session in readers):
             self._mark(feed)
@@ -120,6 +132,7 @@ class Hub:
     def flush(self) -> None:
         """Tell every link whose session follows a changed feed that there is news, and keep the history within its bound."""
         dirty, self._dirty = self._dirty, {}
+        self._subscriptions.answer_waiting(dirty)
         told: dict[Link, None] = {}
         for feed in dirty:
             for session in self._readers.get(feed, ()):
@@ -130,11 +143,45 @@ class Hub:
         self._trim()
 
     def _trim(self) -> None:
-        feeds = [feed for feed in self.feeds.values() if isinstance(feed, StateFeed)]
+        feeds = [feed for feed in self.feeds.values() if isinstance(feed, KeyedFeed)]
         excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
         while excess > 0 and (freed := max(feeds, key=lambda feed: feed.retained_bytes).shed()):
             excess -= freed
             self.causes.count(Cause.TRIMMED_HISTORY_BYTES, HUB, by=freed)
+
+    # --- what the server that is followed says ---
+
+    def take_verdict(self, name: str, verdict: Mapping[str, Any]) -> None:
+        """It has answered a subscription to the feed ``name``. If that is another life now, readers are told without having
+        asked, when there is something to tell."""
+        feed = self.feeds.get(name)
+        if isinstance(feed, FollowedFeed | FollowedEvents):
+            epoch = feed.epoch
+            feed.subscribed(verdict)
+            if feed.epoch != epoch or not feed.is_ready:
+                self._subscriptions.set_aside(name, epoch)
+            self._mark(name)
+
+    def take_batch(self, name: str, batch: Mapping[str, Any]) -> None:
+        """It has sent a batch. Raises `GapError` when that does not fit: subscribe again, with the replica's position."""
+        feed = self.feeds.get(name)
+        if isinstance(feed, FollowedEvents):
+            feed.apply(batch)
+            self._tell(name)
+        elif isinstance(feed, FollowedFeed):
+            try:
+                feed.apply(batch)
+            except GapError:
+                self._subscriptions.set_aside(name, feed.epoch)
+                raise
+            self._mark(name)
+
+    def take_refusal(self, name: str, error: Mapping[str, Any]) -> None:
+        """It has refused a subscription to the feed ``name``: who asked for it here is told the same."""
+        for session in list(self._readers.get(name, ())):
+            self.unsubscribe(session, name)
+            if session.link is not None:
+                session.link.say({**error, "feed": name})
 
     # --- links without a session ---
 
@@ -159,8 +206,10 @@ class Hub:
         grace_s: float | None = None,
         address: str = "",
         login: str = "",
+        identity: tuple[str, str] | None = None,
     ) -> Session:
-        """Make a session. Raises `LinkClosed` (LIMIT) when there are too many."""
+        """Make a session, of an ``identity`` (id and secret) that another server has given if so. Raises `LinkClosed` (LIMIT)
+        when there are too many."""
         self._quota.acquire(address)
         limits = self.limits
         session = Session(
@@ -173,6 +222,8 @@ class Hub:
             commands=Rate(limits.max_commands_per_s, now),
             messages=Rate(limits.max_messages_per_s, now),
         )
+        if identity is not None:
+            session.id, session.secret = identity
         session.detached_at = session.seen_at = now
         self.sessions[session.id] = session
         self.totals["sessions"] += 1
@@ -200,6 +251,7 @@ class Hub:
 
     def attach(self, session: Session, link: Link, now: float) -> None:
         """Give ``session`` a link; an older one is replaced. Cursors start over with the link."""
+        self._subscriptions.forget_waits(session)
         replaced, session.link = session.link, link
         link.reader = session
         link.hear(now)
@@ -218,6 +270,7 @@ class Hub:
         session.link = None
         session.detached_at = now
         self.on_answer()
+        self._subscriptions.forget_waits(session)
         for subscription in session.subscriptions.values():
             subscription.cursor = None
         if session.grace_s <= 0:
@@ -253,56 +306,33 @@ class Hub:
         for name in list(session.subscriptions):
             self.unsubscribe(session, name)
         self._quota.release(session.address)
+        self._on_end(session)
 
     # --- subscriptions ---
 
+    def _make_feed(self, name: str) -> Feed:
+        limits = self.limits
+        return StateFeed(name, self._values(name), max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes)
+
     def subscribe(
         self, session: Session, name: str, position: Any, *, live_only: bool = False, began: int | None = None
-    ) -> Verdict:
-        """Begin or restart a subscription; the verdict is queued on the session's link.
+    ) -> Verdict | None:
+        """Begin or restart a subscription; the verdict is queued on the session's link. None: it must wait for the feed.
 
         ``began`` is where a reader of events without a position began before; it begins there again.
 
         Raises:
             MessageError: no such feed, a malformed position, or too many subscriptions.
         """
-        check_position(position, self.limits.max_position_keys)
-        if name not in session.subscriptions and len(session.subscriptions) >= self.limits.max_subscriptions:
-            raise MessageError("limit", f"more than max_subscriptions={self.limits.max_subscriptions}", "feed")
-        feed = self.feeds.get(name)
-        if feed is None:
-            values = self._values(name)
-            limits = self.limits
-            feed = self.feeds[name] = StateFeed(
-                name, values, max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes
-            )
-        link = session.link
-        cursor, verdict = feed.begin(position, live_only=live_only)
-        if verdict.reason in GAPS:
-            session.count(GAPS[verdict.reason], name)
-        if began is not None:
-            cursor.offset = began
-            verdict = replace(verdict, offset=began)
-        first = verdict.offset if position is None else None
-        unheard = link is not None and link.kind == "poll" and bool(position and position.get("part"))
-        session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, first, unheard)
-        self._readers.setdefault(name, {})[session] = None
-        if link is not None:
-            link.control.extend(link.dialect.subscribed(name, verdict))
-            link.on_news()
-        return verdict
+        return self._subscriptions.begin(session, name, position, live_only=live_only, began=began)
 
     def unsubscribe(self, session: Session, name: str) -> None:
         """End a subscription. A state feed that nobody reads any more is forgotten."""
-        session.subscriptions.pop(name, None)
-        readers = self._readers.get(name)
-        if readers is None:
-            return
-        readers.pop(session, None)
-        if not readers:
-            del self._readers[name]
-            if isinstance(self.feeds[name], StateFeed):
-                del self.feeds[name]
+        self._subscriptions.end(session, name)
+
+    def answer_late(self, now: float) -> None:
+        """Who has waited long enough for a feed to come to where it is gets the verdict on where the feed is."""
+        self._subscriptions.answer_late(now)
 
     # --- time ---
 
@@ -328,6 +358,7 @@ class Hub:
         for link, since in list(self._waiting.items()):
             if now - since >= self.limits.dead_after_s:
                 self.end(link, CloseCode.SILENT, now, "no hello")
+        self.answer_late(now)
         self._trim()
 
     def status(self, now: float) -> dict[str, Any]:
@@ -359,42 +390,3 @@ class Hub:
 
 def seconds_since(moment: float | None, now: float) -> float | None:
     return None if moment is None else round(now - moment, 3)
-
-
-def check_position(position: Any, max_keys: int) -> None:
-    """Raise `MessageError` naming the field when ``position`` is not a position or None, or names more than ``max_keys`` keys."""
-    if position is None:
-        return
-    if not isinstance(position, dict):
-        raise MessageError("bad_field", "a position is an object or null", "position")
-    if not isinstance(position.get("epoch"), str):
-        raise MessageError("bad_field", "epoch must be a string", "position.epoch")
-    if not _is_offset(position.get("offset")):
-        raise MessageError("bad_field", "offset must be an integer of at least -1", "position.offset")
-    ahead = position.get("ahead")
-    if not _maps(ahead, _is_offset):
-        raise MessageError("bad_field", "ahead must map keys to offsets", "position.ahead")
-    if not _is_offset(position.get("part", 0)):
-        raise MessageError("bad_field", "part must be a number of entries", "position.part")
-    have = position.get("have")
-    if not _maps(have, _is_text):
-        raise MessageError("bad_field", "have must map keys to content ids", "position.have")
-    near = position.get("near")
-    if near is not None and not (isinstance(near, list) and all(map(_is_text, near))):
-        raise MessageError("bad_field", "near must be a list of keys", "position.near")
-    for name, keys in (("ahead", ahead), ("have", have), ("near", near)):
-        if keys is not None and len(keys) > max_keys:
-            raise MessageError("limit", f"more than max_position_keys={max_keys}", f"position.{name}")
-
-
-def _maps(found: Any, is_right: Callable[[Any], bool]) -> bool:
-    """Whether ``found`` is an object with such values, or is not there."""
-    return found is None or (isinstance(found, dict) and all(map(is_right, found.values())))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_offset(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= -1

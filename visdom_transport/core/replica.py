@@ -1,7 +1,7 @@
 """The client's half of feeds (docs/protocol.md, sections 3 and 4): replicas.
 
-A source of the Python client reads events with one, and the core is tested against both. Written to be read beside the
-protocol's text.
+What a source of the Python client reads events with, and what a feed that follows another reads its values from. Written to be
+read beside the protocol's text.
 """
 
 from __future__ import annotations
@@ -57,14 +57,20 @@ class StateReplica:
 
     Args:
         content_id: reads the content id out of a value, None when it has none.
+        on_entry: is called with each entry that changed a value, after it has. Of a value in pieces it is the last one.
     """
 
-    def __init__(self, content_id: Callable[[Any], str | None] = window_content_id) -> None:
+    def __init__(
+        self,
+        content_id: Callable[[Any], str | None] = window_content_id,
+        on_entry: Callable[[Mapping[str, Any]], None] = lambda entry: None,
+    ) -> None:
         self.epoch: str | None = None
         self.offset = NOTHING
         self.values: dict[str, Any] = {}
         self.header: Any = None
         self._content_id = content_id
+        self._on_entry = on_entry
         self._own: dict[str, int] = {}  # beyond ``offset``; also of deleted keys, until the position has passed them
         self._part = 0  # entries that have arrived of the catch-up under way
         self._pieces: dict[str, tuple[int, list[str]]] = {}  # of large values: the offset, and what has arrived
@@ -73,11 +79,15 @@ class StateReplica:
         """The offset up to which ``key`` is known: at least the position's, because nothing at or below it is outstanding."""
         return max(self.offset, self._own.get(key, NOTHING))
 
+    def content_id(self, key: str) -> str | None:
+        """The content id of a value that is held. Raises KeyError when it is not."""
+        return self._content_id(self.values[key])
+
     def position(self) -> dict[str, Any] | None:
         """What to present when subscribing; None when nothing is held."""
         if self.epoch is None and not self.values:
             return None
-        ids = {key: self._content_id(value) for key, value in self.values.items()}
+        ids = {key: self.content_id(key) for key in self.values}
         return {
             "epoch": self.epoch or "",
             "offset": self.offset,
@@ -131,6 +141,7 @@ class StateReplica:
         else:
             self.values[key] = entry["value"]
         self._own[key] = offset
+        self._on_entry(entry)
         return True
 
     def _add_piece(self, key: str, offset: int, entry: Mapping[str, Any]) -> str | None:

@@ -11,10 +11,10 @@ from visdom_transport.core.causes import Cause, Causes
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance, Batch
+from visdom_transport.core.keyed_feed import KeyedFeed
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
 from visdom_transport.core.quota import Rate
-from visdom_transport.core.state_feed import StateFeed
 
 REMEMBERED_REPLIES = 64
 """A client resends only commands without a reply, so the newest few suffice; older ids are known by the highest one."""
@@ -22,9 +22,9 @@ REMEMBERED_REPLIES = 64
 
 @dataclass(slots=True)
 class Subscription:
-    """A session's interest in one feed. The cursor belongs to the link: it is None while there is none."""
+    """A session's interest in one feed. The cursor belongs to the link: it is None while there is none, and until the verdict."""
 
-    feed: StateFeed | EventFeed
+    feed: KeyedFeed | EventFeed
     cursor: Any = None
     began: int | None = None
     """The offset that it began at without a position; None once the client has presented one, and so has heard the verdict."""

@@ -14,21 +14,23 @@ logger = logging.getLogger("visdom_transport.links")
 clock = time.monotonic
 """The clock of every link."""
 
-FLUSH_REST_FACTOR = 3
-"""A flush is answered by acknowledgements, which together cost about as much; twice as much again is left to publishers."""
+FLUSH_REST_FACTOR = 3.0
+"""A flush is answered by acknowledgements, which together cost about as much; twice as much again is left to publishers. Where
+there are none, as in a relay, 1 is enough."""
 
 
 class Flusher:
     """Runs one hub on the event loop that serves it.
 
     Changes are flushed at once after a time of silence. In a storm of them they are collected for ``flush_interval_s`` seconds
-    after each flush, and for `FLUSH_REST_FACTOR` times as long as that flush took: with many readers, publishers still get their
+    after each flush, and for ``rest_factor`` times as long as that flush took: with many readers, publishers still get their
     turn.
     """
 
-    def __init__(self, hub: Hub, flush_interval_s: float) -> None:
+    def __init__(self, hub: Hub, flush_interval_s: float, rest_factor: float = FLUSH_REST_FACTOR) -> None:
         self._hub = hub
         self._interval_s = flush_interval_s
+        self._rest_factor = rest_factor
         self._next_flush_at = 0.0
         self._tick_interval_s = min(hub.limits.heartbeat_s, hub.limits.dead_after_s - hub.limits.heartbeat_s) / 2
         # Not tornado's: its timers go by the wall clock, and when that is set back they wait until it is there again.
@@ -48,12 +50,17 @@ class Flusher:
             delay_s = max(0.0, self._next_flush_at - clock())
             self._flush_timer = self._loop.call_later(delay_s, self._flush)
 
+    def answer_at(self, when: float) -> None:
+        """A subscription waits for a feed that is behind it, until ``when`` by the links' clock at most."""
+        if self._loop is not None:
+            self._loop.call_later(max(0.0, when - clock()), lambda: self._hub.answer_late(clock()))
+
     def _flush(self) -> None:
         self._flush_timer = None
         began = clock()
         self._hub.flush()
         ended = clock()
-        self._next_flush_at = ended + max(self._interval_s, FLUSH_REST_FACTOR * (ended - began))
+        self._next_flush_at = ended + max(self._interval_s, self._rest_factor * (ended - began))
 
     def _tick(self) -> None:
         assert self._loop is not None

@@ -117,8 +117,9 @@ class Transport:
         self.flusher.start()
         facts = {"server": SERVER_ID, "version": __version__, "readonly": bool(self.app.readonly), "detail": self.settings.detail}
         act = self.commands.carry_out
-        identity = {"address": client.address, "login": client.login}
-        return Conversation(self.hub, kind, clock(), act, facts, **identity, can_compress=can_compress)
+        return Conversation(
+            self.hub, kind, clock(), act, facts, address=client.address, login=client.login, can_compress=can_compress
+        )
 
     def _converse_by_polls(self, client: Client) -> Conversation:
         return self.converse("poll", client, can_compress=self.compresses and client.takes_deflate)
