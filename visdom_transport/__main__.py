@@ -21,6 +21,7 @@ Settings are environment variables, see docs/operations.md. VISDOM_TRANSPORT=0 s
 
 
 _WITH_THEIR_OWN_HELP = {
+    "relay": "serve viewers of another server, from copies of what they watch",
     "send": "send what publishers left on disk",
     "demo": "start a server and a live demo",
     "patch": "let a Visdom source tree use this package",
@@ -53,6 +54,8 @@ def run(arguments: Sequence[str] | None) -> int:
         from visdom_transport.demo import main as demo
 
         return demo(rest)
+    if options.command == "relay":
+        return relay(rest)
     if options.command == "patch":
         from visdom_transport.source_tree import main as patch
 
@@ -103,6 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, purpose in _WITH_THEIR_OWN_HELP.items():
         commands.add_parser(name, add_help=False, help=f"{purpose}; `{name} --help` lists its options")
     return parser
+
+
+def relay(arguments: Sequence[str]) -> int:
+    """Run a relay. Returns 1 if it cannot."""
+    from visdom_transport.relay.command import main as run_relay
+
+    try:
+        return run_relay(arguments)
+    except SettingsError as error:
+        print(f"problem: {error}", file=sys.stderr)
+        return 1
 
 
 def fetch(visdom: str | None, directory: Path | None) -> int:

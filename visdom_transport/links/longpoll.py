@@ -139,6 +139,11 @@ class LongPollLinks:
                 return Answer([])
         return Answer([close_message(self._ended[link_id])])
 
+    def session_of(self, link_id: Any) -> Session | None:
+        """The session of a link that is open."""
+        long_poll = self._links.get(link_id) if isinstance(link_id, str) else None
+        return long_poll.conversation.session if long_poll is not None else None
+
     async def send(self, request: Any, client: Client) -> list[bytes]:
         """Answer a request that carries messages: with the direct answers to them."""
         try:

@@ -1,0 +1,100 @@
+"""The command line of a relay."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from visdom_transport.relay.origin import Origin
+from visdom_transport.relay.passing import MAX_BODY_BYTES, PassingHandler
+from visdom_transport.relay.relay import Relay
+from visdom_transport.relay.requests import LinkHandler, StatusHandler
+from visdom_transport.relay.sockets import PassedSocket, ViewerSocket
+from visdom_transport.settings import Settings
+
+logger = logging.getLogger("visdom_transport.relay")
+
+GOODBYE_S = 0.2
+"""How long viewers have to read why their links end."""
+
+_DESCRIPTION = """\
+Serve the viewers of another server, the origin, from copies of what they watch. All else goes to the origin, so that the
+relay's port is enough. Where the origin asks for a login, the relay takes its own from VISDOM_USERNAME and VISDOM_PASSWORD;
+viewers log in as at the origin."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a relay until SIGTERM or SIGINT. Raises `SettingsError`."""
+    options = _parse(arguments)
+    settings = Settings.of_server()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    origin = Origin(options.origin, os.environ.get("VISDOM_USERNAME", ""), os.environ.get("VISDOM_PASSWORD", ""))
+    try:
+        asyncio.run(serve(origin, settings, options.port, options.bind))
+    except OSError as error:
+        print(f"visdom-transport: the relay cannot listen on port {options.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m visdom_transport relay", description=_DESCRIPTION)
+    parser.add_argument("--origin", required=True, type=_url, metavar="URL", help="where the origin is, with its base URL")
+    parser.add_argument("--port", type=int, default=8098, help="where to listen (default: 8098)")
+    parser.add_argument("--bind", default="", metavar="ADDRESS", help="the address to listen at (default: all)")
+    return parser.parse_args(arguments)
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise argparse.ArgumentTypeError(
+            f"not the address of a server: {text!r}; expected is one such as http://host.example:8097"
+        )
+    return text
+
+
+def application(relay: Relay) -> Application:
+    """The routes of a relay."""
+    base, parts = relay.origin.base_url, {"relay": relay}
+    return Application(
+        [
+            (rf"{base}/socket", ViewerSocket, parts),
+            (rf"{base}/vis_socket", PassedSocket, parts),
+            (rf"{base}/transport/poll", LinkHandler, parts),
+            (rf"{base}/transport/send", LinkHandler, parts),
+            (rf"{base}/transport/status", StatusHandler, parts),
+            (r".*", PassingHandler, {"passing": relay.passing}),
+        ],
+        websocket_max_message_size=2 * relay.settings.max_message_bytes,
+    )
+
+
+async def serve(origin: Origin, settings: Settings, port: int, address: str) -> None:
+    """Serve until a signal. Raises OSError when the port cannot be had."""
+    relay = Relay(origin, settings)
+    server = HTTPServer(application(relay), max_body_size=MAX_BODY_BYTES)
+    server.listen(port, address)
+    relay.start()
+    logger.info("a relay of %s listens on port %d", origin.url, port)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # on Windows, where they end the process
+            loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()
+    server.stop()
+    relay.stop()
+    await asyncio.sleep(GOODBYE_S)
+    await server.close_all_connections()

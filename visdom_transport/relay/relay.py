@@ -1,0 +1,82 @@
+"""Puts one relay together: the hub whose feeds follow the origin's, its viewers, and what is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from visdom_transport import __version__
+from visdom_transport.core.causes import Causes
+from visdom_transport.core.entries import Values
+from visdom_transport.core.errors import CloseCode, MessageError
+from visdom_transport.core.hub import Hub
+from visdom_transport.core.packing import Outgoing
+from visdom_transport.links.flusher import Flusher, clock
+from visdom_transport.links.longpoll import Client, LongPollLinks
+from visdom_transport.links.packer import Packer
+from visdom_transport.relay.origin import Origin
+from visdom_transport.relay.passing import Passing
+from visdom_transport.relay.upstream import Upstream
+from visdom_transport.relay.viewers import Admitted, ViewerConversation, Viewers, login_of
+from visdom_transport.settings import Settings
+
+REST_FACTOR = 1.0
+"""There are no publishers to leave turns to."""
+
+
+class Relay:
+    """One relay, on the running event loop. What has to survive it is at the origin."""
+
+    def __init__(self, origin: Origin, settings: Settings) -> None:
+        self.origin = origin
+        self.settings = settings
+        self.packer = Packer()
+        self.passing = Passing(origin)
+        self.upstream = Upstream(origin, settings, lambda: self.hub, lambda server: self.viewers.end_those_of_others(server))
+        self.hub = Hub(
+            settings,
+            _no_values,
+            wake=lambda: self.flusher.schedule(),
+            causes=Causes(),
+            follow=self.upstream.follow,
+            on_forget=self.upstream.forget,
+            on_wait=lambda when: self.flusher.answer_at(when),
+            on_end=lambda session: self.viewers.forget(session),
+        )
+        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, REST_FACTOR)
+        self.viewers = Viewers(origin, self.hub)
+        self.long_polls = LongPollLinks(self.hub, self._converse_by_polls)
+
+    def start(self) -> None:
+        self.flusher.start()
+        self.upstream.start()
+
+    def _converse_by_polls(self, client: Client) -> ViewerConversation:
+        assert isinstance(client, Admitted)
+        conversation = ViewerConversation(self.hub, "poll", client.address, client.login or "")
+        conversation.let_in(client.delegate)
+        return conversation
+
+    async def begin_polls(self, request: dict[str, Any], headers: Mapping[str, str], address: str) -> Sequence[Outgoing]:
+        """The answer to the first poll of a viewer. Raises `LinkClosed` when the origin does not let it in."""
+        delegate = await self.viewers.let_in(request["messages"][0], headers)
+        try:
+            return (await self.long_polls.poll(request, Admitted(address, login_of(headers), delegate=delegate))).messages
+        finally:
+            self.viewers.drop_unused(delegate)
+
+    def status(self) -> dict[str, Any]:
+        """What ``/transport/status`` of a relay shows."""
+        return {**self.hub.status(clock()), "version": __version__, "origin": self.origin.status()}
+
+    def stop(self) -> None:
+        """Tell the viewers, and leave the origin."""
+        for session in list(self.hub.sessions.values()):
+            if session.link is not None:
+                self.hub.end(session.link, CloseCode.GOING_AWAY, clock())
+        self.viewers.stop()
+        self.upstream.stop()
+
+
+def _no_values(name: str) -> Values:
+    raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")

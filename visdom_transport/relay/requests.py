@@ -1,0 +1,116 @@
+"""The HTTP endpoints of a relay that are not simply passed on: the polls of its viewers, and its status."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tornado.httputil import HTTPHeaders
+from tornado.web import RequestHandler, stream_request_body
+
+from visdom_transport.core.encoding import decode, encode
+from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.links.longpoll import Client, close_message, reply
+from visdom_transport.relay.passing import answer_away, without_hops
+from visdom_transport.relay.relay import Relay
+from visdom_transport.relay.viewers import login_of
+
+ALLOWED: Final = 200
+
+
+class RelayHandler(RequestHandler):
+    """What they share."""
+
+    def initialize(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def _pass_on(self, body: bytes | None = None) -> None:
+        """Have the origin answer this request."""
+        try:
+            answer = await self._relay.passing.fetch(self.request, body=body)
+        except OSError as error:
+            answer_away(self, error)
+            return
+        self.clear_header("Content-Type")
+        self.set_status(answer.code, answer.reason)
+        for name, value in without_hops(HTTPHeaders(answer.headers)).get_all():
+            if name != "Content-Length":
+                self.set_header(name, value)
+        self.finish(answer.body)
+
+
+@stream_request_body
+class LinkHandler(RelayHandler):
+    """``/transport/poll`` and ``/transport/send``: of viewers that are here; others are passed on."""
+
+    _gone = False
+
+    def prepare(self) -> None:
+        self._parts: list[bytes] = []
+        self.request.connection.set_max_body_size(self._relay.settings.max_message_bytes)  # type: ignore[union-attr]
+
+    def data_received(self, chunk: bytes) -> None:
+        self._parts.append(chunk)
+
+    async def post(self) -> None:
+        body = b"".join(self._parts)
+        try:
+            request = decode(body)
+        except ValueError:
+            request = None
+        if not isinstance(request, dict) or not self._is_for_here(request):
+            await self._pass_on(body)
+            return
+        try:
+            messages = await self._exchange(request)
+        except LinkClosed as closed:
+            messages = [close_message(closed.code)]
+        if not self._gone:
+            self.set_header("Content-Type", "application/json")
+            self.set_header("Cache-Control", "no-store")
+            self.finish(reply(messages).plain)
+
+    def _is_for_here(self, request: dict[str, Any]) -> bool:
+        if request.get("link") is not None:
+            return self._relay.long_polls.session_of(request["link"]) is not None
+        messages = request.get("messages")
+        first = messages[0] if isinstance(messages, list) and messages else None
+        return isinstance(first, dict) and first.get("role") == "browser" and first.get("type") == "hello"
+
+    async def _exchange(self, request: dict[str, Any]) -> Any:
+        relay, headers = self._relay, self.request.headers
+        address = str(self.request.remote_ip)
+        if request.get("link") is None:
+            return await relay.begin_polls(request, headers, address)
+        session = relay.long_polls.session_of(request["link"])
+        if session is None or session.login != login_of(headers):
+            # Another login than the origin has let in: it says hello again, and the origin decides.
+            raise LinkClosed(CloseCode.UNKNOWN_LINK)
+        client = Client(address, login_of(headers))
+        if self.request.path.endswith("/send"):
+            return await relay.long_polls.send(request, client)
+        return (await relay.long_polls.poll(request, client)).messages
+
+    def on_connection_close(self) -> None:
+        # The next poll presents its positions, so what this answer would have carried is not lost.
+        self._gone = True
+
+
+class StatusHandler(RelayHandler):
+    """``/transport/status``: of the relay. Whoever the origin would not tell its own is told nothing here either."""
+
+    async def get(self) -> None:
+        relay = self._relay
+        try:
+            answer = await relay.passing.fetch(self.request)
+        except OSError as error:
+            if relay.origin.asks_for_login and not relay.viewers.knows_login(self.request.headers):
+                answer_away(self, error)
+                return
+        else:
+            if answer.code != ALLOWED:
+                self.set_status(answer.code, answer.reason)
+                self.finish(answer.body)
+                return
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(encode(relay.status()))
