@@ -16,6 +16,7 @@ SAME_EVERYWHERE = (
     "core",
     "links",
     "patching",
+    "relay",
     "writing",
     # Tables of many cases, of which each function has some with either Visdom.
     "browser/test_bounds.py",
