@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     settings = Settings.of_server()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    # That the origin is away is said once, not with every request that it does not answer.
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     origin = Origin(options.origin, os.environ.get("VISDOM_USERNAME", ""), os.environ.get("VISDOM_PASSWORD", ""))
     try:
         asyncio.run(serve(origin, settings, options.port, options.bind))
