@@ -120,6 +120,9 @@ class Outbox:
 
     # --- what the sender does ---
 
+    has_unwritten = False
+    """Whether something has to be on disk before it is sent."""
+
     @property
     def has_news(self) -> bool:
         """Whether there is something that the server has not applied yet."""

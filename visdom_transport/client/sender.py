@@ -166,7 +166,8 @@ class Sender:
             self._ending = True
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread() and settled:
-            thread.join(timeout_s)
+            # It has nothing left to do but to clear up.
+            thread.join(timeout_s if timeout_s is None else max(timeout_s, MOMENT_S))
         if settled:
             self._holding.finish()
         self._questions.close()
@@ -286,7 +287,7 @@ class Sender:
         while True:
             with self._changed:
                 if not self._has_work and not self._outbox.awaits_confirmation:
-                    if self._ending:
+                    if self._ending and not self._outbox.has_unwritten:
                         break
                     self._wait(None, until_news=True)
                     continue
