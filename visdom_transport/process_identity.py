@@ -6,7 +6,9 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_DEAD: Final = "ZXx"
 
 
 def this_process() -> dict[str, Any]:
@@ -25,7 +27,9 @@ def lives_here(process: Mapping[str, Any]) -> bool | None:
 def _process(pid: int) -> dict[str, Any]:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # One that nobody has asked for its end since it ended is still listed.
+        started = values[19] if values[0] not in _DEAD else ""
         return {"boot": boot, "pids": os.readlink("/proc/self/ns/pid"), "started": started}
     except OSError:
         return {}

@@ -9,7 +9,7 @@ from typing import Final
 from visdom_transport.client.address import Address
 from visdom_transport.client.connection import Connection
 from visdom_transport.client.disk.delivery import Delivery
-from visdom_transport.client.disk.folders import Folder, folders, take_over
+from visdom_transport.client.disk.folders import Folder, folders, is_taken, take_over
 from visdom_transport.client.disk.owner import Owners, Ownership, owner_of
 from visdom_transport.client.disk.terminal import Terminal
 from visdom_transport.client.errors import Away, LoginRefused
@@ -44,6 +44,7 @@ class Sending:
         self._owners = Owners()
         self._connections: dict[str, Connection] = {}
         self._failed: set[Path] = set()
+        self._away: set[str] = set()
         self._told: set[Path] = set()
         self._messages = self._refused = self._outboxes = 0
         self._seconds = 0.0
@@ -78,19 +79,25 @@ class Sending:
     # --- inside ---
 
     def _round(self, wait_s: float) -> bool:
-        """Go through the folders once. Returns whether it is not known of one whether its process lives."""
-        waits = False
+        """Go through the folders once, in order. Returns whether one has to be waited for."""
+        held_up: set[str] = set()
         for folder in folders(self._directory):
-            if folder.path in self._failed:
+            where = self._address(folder).url
+            if folder.path in self._failed or where in held_up or where in self._away:
                 continue
             lives = self._owners.lives(folder.path)
-            if lives is None and folder.path not in self._told:
-                self._told.add(folder.path)
-                self._terminal.line(f"{folder.path.name}: looking whether {owner_of(folder.path)} still writes it")
-            waits |= lives is None
             if lives is False:
                 self._take(folder, wait_s)
-        return waits
+            elif lives is None or is_taken(folder):
+                # What comes later may belong behind it.
+                held_up.add(where)
+                self._tell(folder, "looking whether" if lives is None else "waiting while")
+        return bool(held_up)
+
+    def _tell(self, folder: Folder, what: str) -> None:
+        if folder.path not in self._told and folder.path.exists():
+            self._told.add(folder.path)
+            self._terminal.line(f"{folder.path.name}: {what} {owner_of(folder.path)} still has it")
 
     def _take(self, folder: Folder, wait_s: float) -> None:
         try:
@@ -114,7 +121,7 @@ class Sending:
                 away_since = away_since or now
                 if isinstance(away, LoginRefused) or now - away_since > wait_s:
                     self._terminal.line(f"problem: the server at {self._address(folder).shown} cannot be reached ({away})")
-                    self._failed.add(folder.path)
+                    self._away.add(self._address(folder).url)
                     return
                 if outage.failed(away, now):
                     self._terminal.line(f"the server at {self._address(folder).shown} cannot be reached ({away}); trying again")
