@@ -24,6 +24,7 @@ BUDGETS_S = {
     "ghosts": 40,
     "startup": 40,
     "publisher": 60,
+    "outbox": 60,
     "journal": 240,
     "callbacks": 120,
 }

@@ -46,6 +46,10 @@ def publish(port: int, directory: Path, calls: Path, first: int) -> None:
                 time.sleep(chance.random() * 0.01)  # the time of a training step
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def main() -> None:
     """Bring up and kill as many as the input says."""
     port, directory, calls = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
@@ -55,6 +59,9 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             publish(port, directory, calls, int(first))
+        before = size(calls)
+        while size(calls) == before:
+            time.sleep(0.01)  # until it has begun: programs of the tests have none of their helpers
         time.sleep(float(seconds))  # how long a program lives is what the test chooses
         os.kill(child, signal.SIGKILL)
         killed_at = time.monotonic_ns()
