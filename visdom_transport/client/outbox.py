@@ -120,8 +120,8 @@ class Outbox:
 
     # --- what the sender does ---
 
-    has_unwritten = False
-    """Whether something has to be on disk before it is sent."""
+    is_held_back = False
+    """Whether there is something that is to be on disk before it is sent."""
 
     @property
     def has_news(self) -> bool:

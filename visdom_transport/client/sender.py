@@ -287,7 +287,7 @@ class Sender:
         while True:
             with self._changed:
                 if not self._has_work and not self._outbox.awaits_confirmation:
-                    if self._ending and not self._outbox.has_unwritten:
+                    if self._ending and not self._outbox.is_held_back:
                         break
                     self._wait(None, until_news=True)
                     continue

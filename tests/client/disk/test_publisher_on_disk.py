@@ -191,7 +191,9 @@ def test_programs_go_on_without_a_folder(
     vis = connect(server.port, env="e", outbox_dir=outbox)
     for x in range(50):
         append(vis, x)
+    began = time.monotonic()
     assert vis.finish(TIMEOUT_S)
+    assert time.monotonic() - began < TIMEOUT_S / 2, "its threads end"
     assert xs(server.windows("e")) == list(range(50))
     assert vis.counters.dropped == 0
 
@@ -246,7 +248,7 @@ def test_an_outbox_that_is_full_holds_the_rest_in_memory(
     put_all(vis, range(40, 90), lambda: vis._sender._outbox.is_failing)
     assert sum(path.stat().st_size for folder in folders(outbox) for path in log_files(folder.path)) <= 100_000
     proxy.accept()
-    records.expect("can be written again")
+    records.ignore("can be written again")
     assert vis.flush(TIMEOUT_S)
     assert list(server.windows("e")) == [f"w{number}" for number in range(90)]
     assert vis.counters.dropped == 0

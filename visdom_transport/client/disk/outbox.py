@@ -116,6 +116,18 @@ class DiskOutbox:
         number = self._number_of(mark)
         return number is not None and not self._again and (self.course.confirmed if durable else self.course.applied) >= number
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether there is something that is to be on disk before it is sent."""
+        return bool(self._waiting) or self._last > self.course.end
+
+    def finish(self) -> bool:
+        """Whether the server has everything for good. Nothing has to be written then."""
+        if self.is_held_back or not self.course.is_done:
+            return False
+        self._unwritten.clear()
+        return True
+
     # --- what the writer does ---
 
     @property
@@ -201,8 +213,8 @@ class DiskOutbox:
         self._applied += [item for item in receipt.confirmed if item.message.endpoint in ("events", "close")]
         for number in [number for number in self._held if number <= self.course.confirmed]:
             self._held_bytes -= self._held.pop(number).message.size_bytes
-        while self._unwritten and self._unwritten[0].items and self._unwritten[0].last <= self.course.confirmed:
-            self._unwritten.popleft()
+        if self.is_failing:
+            self._unwritten = deque(each for each in self._unwritten if not each.items or each.last > self.course.confirmed)
         return Receipt(receipt.known, receipt.refused, self._confirmed())
 
     def begin_again(self, creations: Iterable[Message]) -> int:

@@ -166,8 +166,10 @@ class Store:
     def finish(self) -> None:
         """If everything has arrived, remove the folder and end the thread. Publishing again makes others."""
         with self._changed:
-            if self._has_work or not self._outbox.course.is_done:
+            if not self._outbox.finish():
                 return
+            for asked in self._asked:
+                asked.clear()
             self._is_over = True
             self._news.notify_all()
             folder, log = self._folder, self._log
