@@ -63,7 +63,8 @@ class KeyedFeed:
         if position is None and live_only:
             return StateCursor(self.offset), Verdict(self.epoch, self.offset, True, "resumed")
         cursor, reason = self._start_cursor(position)
-        cursor.near = frozenset((position or {}).get("near") or ())
+        if near := (position or {}).get("near"):
+            cursor.near = frozenset(near)
         header = self._values.header() if cursor.whole else None
         return cursor, Verdict(self.epoch, self.offset, reason == "resumed", reason, header)
 
