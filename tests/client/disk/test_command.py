@@ -15,7 +15,8 @@ from tests.support.local import LocalServer
 from tests.support.ports import free_port
 from tests.support.records import Records
 from visdom_transport.client.disk.command import main
-from visdom_transport.client.disk.folders import folders, make
+from visdom_transport.client.disk.folders import Folder, folders, make, take_over
+from visdom_transport.client.disk.owner import Owners, Ownership
 
 
 @pytest.fixture
@@ -42,6 +43,22 @@ def test_several_at_once_send_everything_once_and_in_order(server: LocalServer, 
     assert ended == [0, 0, 0]
     assert list(server.windows("e")) == [f"w{number}" for number in range(1, 31)]
     assert folders(tmp_path) == []
+
+
+def test_what_another_process_takes_in_the_same_moment_is_waited_for(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 2)
+    tried: list[Path] = []
+
+    def slower(folder: Folder, owners: Owners) -> tuple[Folder, Ownership] | None:
+        tried.append(folder.path)
+        return None if len(tried) == 1 else take_over(folder, owners)
+
+    monkeypatch.setattr("visdom_transport.client.disk.sending.take_over", slower)
+    assert main([str(tmp_path), "--server", f"http://127.0.0.1:{server.port}"]) == 0
+    assert tried[0] == tried[1], "what comes later belongs behind it"
+    assert list(server.windows("e")) == [f"w{number}" for number in range(1, 21)]
 
 
 def test_a_server_that_cannot_be_reached_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,8 @@ def take_over(folder: Folder, owners: Owners) -> tuple[Folder, Ownership] | None
     name = base_name(folder) + _TAKEN + secrets.token_hex(4)
     taken = Folder(folder.path.with_name(name), folder.log_id, folder.server)
     try:
+        # Before anybody can find it under its new name, where the dead process would be the owner for a moment.
+        Ownership(folder.path)
         folder.path.rename(taken.path)
     except FileNotFoundError:
         # Some network file systems say so although they have done it, when a reply was lost.

@@ -79,8 +79,10 @@ class Inheritance:
             lives = self._owners.lives(folder.path)
             if lives is False and self._take(folder):
                 return 0.0
-            # One that lives sends its own; or what it has taken over, which is waited for.
-            waits |= base_name(folder) in self._before and (lives is None or (lives and is_taken(folder)))
+            if folder.path in self._unreadable:
+                continue
+            # One that lives sends its own; or what it has taken over, which is waited for. So is what another has just taken.
+            waits |= base_name(folder) in self._before and (not lives or is_taken(folder))
         self._is_over = not waits
         return LOOK_EVERY_S if waits else None
 

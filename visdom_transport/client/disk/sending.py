@@ -87,7 +87,8 @@ class Sending:
                 continue
             lives = self._owners.lives(folder.path)
             if lives is False:
-                self._take(folder, wait_s)
+                if not self._take(folder, wait_s):
+                    held_up.add(where)
             elif lives is None or is_taken(folder):
                 # What comes later may belong behind it.
                 held_up.add(where)
@@ -99,7 +100,8 @@ class Sending:
             self._told.add(folder.path)
             self._terminal.line(f"{folder.path.name}: {what} {owner_of(folder.path)} still has it")
 
-    def _take(self, folder: Folder, wait_s: float) -> None:
+    def _take(self, folder: Folder, wait_s: float) -> bool:
+        """Send a folder, as far as that can be done. Returns False if another process was faster, and is sending it."""
         try:
             taken = take_over(folder, self._owners)
             if taken is not None:
@@ -107,6 +109,8 @@ class Sending:
         except OSError as error:
             self._failed.add(folder.path)
             self._terminal.line(f"problem: {folder.path} cannot be sent ({cause(error)})")
+            return True
+        return taken is not None
 
     def _deliver(self, folder: Folder, ownership: Ownership, wait_s: float) -> None:
         delivery = Delivery(folder, ownership, self._connection(folder))
