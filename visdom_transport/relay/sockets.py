@@ -47,7 +47,8 @@ class PassedSocket(WebSocketHandler):
 
     @property
     def ping_timeout(self) -> float | None:
-        return self._relay.settings.heartbeat_s if self._far is not None else None
+        # However late the answer is: on a slow way the ping waits behind a large window.
+        return 0
 
     def check_origin(self, origin: str) -> bool:
         return True  # the origin checks it
