@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
+
 from visdom_transport.client.calls import Message, capture
 from visdom_transport.client.known_windows import Windows, creation_of
 from visdom_transport.client.outbox import Outbox
@@ -125,3 +128,34 @@ class Publisher:
             self.exchange()
             self.server.flush()
         raise AssertionError("does not come to an end")
+
+
+class Publishing(RuleBasedStateMachine):
+    """What happens to every publisher, whatever it keeps its messages in. Subclasses set up what is annotated."""
+
+    server: Server
+    publisher: Publisher
+    count: int
+    expected: dict[str, tuple[str, list[int]]]
+    """The title and the numbers of each window."""
+
+    wins = Bundle("wins")
+
+    @rule(target=wins, win=st.sampled_from(["u", "v"]))
+    def make(self, win: str) -> str:
+        self.count += 1
+        self.publisher.put(plot(f"title {self.count}", win))
+        self.expected[win] = (f"title {self.count}", [])
+        return win
+
+    @rule(lose=st.sampled_from(["", "", "request", "reply"]))
+    def exchange(self, lose: str) -> None:
+        self.publisher.exchange(lose)
+
+    @rule()
+    def flush(self) -> None:
+        self.server.flush()
+
+    @rule()
+    def restart_the_server(self) -> None:
+        self.server.restart()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
-from tests.client.model import Publisher, Server, begin, event, plot, point
+from tests.client.model import Publisher, Publishing, Server, begin, event, plot, point
 from visdom_transport.client.calls import Message, capture
 from visdom_transport.client.known_windows import creation_of
 from visdom_transport.client.outbox import OnFull, Outbox
@@ -19,10 +19,10 @@ from visdom_transport.client.request import Request
 from visdom_transport.client.spill import Spill
 
 
-class ExactlyOnce(RuleBasedStateMachine):
+class ExactlyOnce(Publishing):
     """Whatever is lost on the way and whenever the server is restarted, what is kept for good is there once, in order."""
 
-    wins = Bundle("wins")
+    wins = Publishing.wins
 
     @initialize(batch_bytes=st.sampled_from([1, 300, 10_000]))
     def start(self, batch_bytes: int) -> None:
@@ -30,13 +30,6 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.publisher = Publisher(self.server, batch_bytes=batch_bytes)
         self.count = 0
         self.expected: dict[str, tuple[str, list[int]]] = {}
-
-    @rule(target=wins, win=st.sampled_from(["u", "v"]))
-    def make(self, win: str) -> str:
-        self.count += 1
-        self.publisher.put(plot(f"title {self.count}", win))
-        self.expected[win] = (f"title {self.count}", [])
-        return win
 
     @rule(target=wins, win=st.sampled_from(["u", "v"]))
     def begin_window(self, win: str) -> str:
@@ -56,18 +49,6 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.count += 1
         self.publisher.put(event(self.count))
         self.expected.setdefault("", ("", []))[1].append(self.count)
-
-    @rule(lose=st.sampled_from(["", "", "request", "reply"]))
-    def exchange(self, lose: str) -> None:
-        self.publisher.exchange(lose)
-
-    @rule()
-    def flush(self) -> None:
-        self.server.flush()
-
-    @rule()
-    def restart(self) -> None:
-        self.server.restart()
 
     @rule()
     def restart_after_losing_the_disk(self) -> None:

@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.own import OwnPoll, OwnSocket
-from tests.support.relayed import RelayServer
+from tests.support.relayed import FAST, RelayServer, origin_and_relay
 from tests.support.server import WITHOUT_PAGE, VisdomServer
-
-FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5}
-
 
 View = Callable[..., Any]
 
@@ -36,11 +33,8 @@ def view(request: pytest.FixtureRequest) -> Iterator[View]:
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VisdomServer, RelayServer]]:
     """An origin and a relay of it, for tests after which both are there."""
-    with (
-        VisdomServer(tmp_path_factory.mktemp("origin"), settings=FAST, program=WITHOUT_PAGE) as origin,
-        RelayServer(tmp_path_factory.mktemp("relay"), origin, settings=FAST) as relay,
-    ):
-        yield origin, relay
+    with origin_and_relay(tmp_path_factory, program=WITHOUT_PAGE) as pair:
+        yield pair
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ import requests
 from tests.relay.readers import command
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.raw import RawSocket
-from tests.support.relayed import RelayServer
+from tests.support.relayed import RelayServer, origin_and_relay
 from tests.support.served import ADA, Served
 from tests.support.server import VisdomServer
 from tests.support.wait import until
-
-FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5}
 
 HELLO = {"type": "hello", "role": "browser", "session": None, "secret": None, "window": 4, "feeds": {"env/main": None}}
 
@@ -27,11 +25,8 @@ View = Callable[..., Any]
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VisdomServer, RelayServer]]:
     """An origin that asks for a login, and its relay."""
-    with (
-        VisdomServer(tmp_path_factory.mktemp("origin"), settings=FAST, login=ADA) as origin,
-        RelayServer(tmp_path_factory.mktemp("relay"), origin, settings=FAST) as relay,
-    ):
-        yield origin, relay
+    with origin_and_relay(tmp_path_factory, login=ADA) as pair:
+        yield pair
 
 
 @pytest.fixture

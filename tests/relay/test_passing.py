@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from tests.support.own import OwnPoll, OwnSocket
-from tests.support.relayed import RelayServer
+from tests.support.relayed import FAST, RelayServer, origin_and_relay
 from tests.support.server import VisdomServer
 from tests.support.stock_peers import StockPoll, StockSocket
 from tests.support.wait import until
 
-FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5, "max_body_bytes": 8_000_000}
+SETTINGS = {**FAST, "max_body_bytes": 8_000_000}
 
 CLICK = {"cmd": "forward_to_vis", "data": {"event_type": "Click", "target": "note", "eid": "main", "pane_data": False}}
 
@@ -23,11 +23,8 @@ CLICK = {"cmd": "forward_to_vis", "data": {"event_type": "Click", "target": "not
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VisdomServer, RelayServer]]:
     """An origin below a base URL, and its relay."""
-    with (
-        VisdomServer(tmp_path_factory.mktemp("origin"), settings=FAST, base_url="/lab") as origin,
-        RelayServer(tmp_path_factory.mktemp("relay"), origin, settings=FAST) as relay,
-    ):
-        yield origin, relay
+    with origin_and_relay(tmp_path_factory, SETTINGS, base_url="/lab") as pair:
+        yield pair
 
 
 @pytest.fixture

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.server import VisdomServer
 
@@ -27,3 +31,18 @@ class RelayServer(VisdomServer):
             "--bind",
             "127.0.0.1",
         ]
+
+
+FAST = {"heartbeat_s": 1, "dead_after_s": 3, "poll_wait_s": 1.5}
+
+
+@contextmanager
+def origin_and_relay(
+    directories: pytest.TempPathFactory, settings: Mapping[str, object] = FAST, **options: Any
+) -> Iterator[tuple[VisdomServer, RelayServer]]:
+    """Both, with the same settings. ``options`` are those of the origin."""
+    with (
+        VisdomServer(directories.mktemp("origin"), settings=settings, **options) as origin,
+        RelayServer(directories.mktemp("relay"), origin, settings=settings) as relay,
+    ):
+        yield origin, relay

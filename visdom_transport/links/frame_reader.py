@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tornado.util import _websocket_mask
-from tornado.websocket import WebSocketProtocol13
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 READ_BYTES = 16_384
 """Asked for at once. A frame that needs more is asked for by its length."""
@@ -70,3 +70,12 @@ class FrameReader(WebSocketProtocol13):
         self._unread = unread[count:]
         self._wire_bytes_in += count
         return unread[:count]
+
+
+class ReadsFrames(WebSocketHandler):
+    """A handler whose clients' frames are read so. Comes before the class that it is mixed into."""
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        found = super().get_websocket_protocol()
+        # None: a version of WebSockets that Tornado does not speak.
+        return FrameReader(self, found.mask_outgoing, found.params) if isinstance(found, WebSocketProtocol13) else found

@@ -12,14 +12,12 @@ from tornado.websocket import (
     WebSocketClosedError,
     WebSocketError,
     WebSocketHandler,
-    WebSocketProtocol,
-    WebSocketProtocol13,
     websocket_connect,
 )
 
 from visdom_transport.core.errors import LinkClosed
 from visdom_transport.links.flusher import clock
-from visdom_transport.links.frame_reader import FrameReader
+from visdom_transport.links.frame_reader import ReadsFrames
 from visdom_transport.links.websocket import SUBPROTOCOL, SocketLink
 from visdom_transport.relay.link import CONNECT_S, MAX_MESSAGE_BYTES
 from visdom_transport.relay.passing import answer_away, forwarded
@@ -116,7 +114,7 @@ class PassedSocket(WebSocketHandler):
             self._far.close()
 
 
-class ViewerSocket(PassedSocket):
+class ViewerSocket(ReadsFrames, PassedSocket):
     """``/socket``: pages that speak our protocol are served here."""
 
     _socket: SocketLink | None = None
@@ -127,11 +125,6 @@ class ViewerSocket(PassedSocket):
             await WebSocketHandler.get(self, *args, **kwargs)
         else:
             await super().get(*args, **kwargs)
-
-    def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        found = super().get_websocket_protocol()
-        # None: a version of WebSockets that Tornado does not speak.
-        return FrameReader(self, found.mask_outgoing, found.params) if isinstance(found, WebSocketProtocol13) else found
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return SUBPROTOCOL if self._far is None else super().select_subprotocol(subprotocols)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
-from tests.client.model import Publisher, Server, begin, event, plot, point
+from tests.client.model import Publisher, Publishing, Server, begin, event, point
 from visdom_transport.client.disk import store as stores
 from visdom_transport.client.disk.delivery import Delivery
 from visdom_transport.client.disk.folders import folders
@@ -111,10 +111,10 @@ def quick() -> Any:
         yield
 
 
-class ByWayOfADisk(RuleBasedStateMachine):
+class ByWayOfADisk(Publishing):
     """Whatever is killed, whatever fails: what was on disk arrives once and in order."""
 
-    wins = Bundle("wins")
+    wins = Publishing.wins
 
     @initialize()
     def start(self) -> None:
@@ -128,13 +128,6 @@ class ByWayOfADisk(RuleBasedStateMachine):
 
     def live(self) -> None:
         self.publisher = OnDisk(self.server, self.directory)
-
-    @rule(target=wins, win=st.sampled_from(["u", "v"]))
-    def make(self, win: str) -> str:
-        self.count += 1
-        self.publisher.put(plot(f"title {self.count}", win))
-        self.expected[win] = (f"title {self.count}", [])
-        return win
 
     @rule(target=wins, win=st.sampled_from(["u", "v"]))
     def begin_window(self, win: str) -> str:
@@ -168,18 +161,6 @@ class ByWayOfADisk(RuleBasedStateMachine):
             patch.setattr(Log, "append", no_room)
             self.has_failed |= self.publisher.outbox.has_unwritten
             self.publisher.write()
-
-    @rule(lose=st.sampled_from(["", "", "request", "reply"]))
-    def exchange(self, lose: str) -> None:
-        self.publisher.exchange(lose)
-
-    @rule()
-    def flush(self) -> None:
-        self.server.flush()
-
-    @rule()
-    def restart_the_server(self) -> None:
-        self.server.restart()
 
     @rule(data=st.data())
     def kill(self, data: Any) -> None:

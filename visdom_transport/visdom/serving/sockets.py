@@ -7,13 +7,12 @@ import zlib
 from collections.abc import Awaitable
 from typing import Any
 
-from tornado.websocket import WebSocketProtocol, WebSocketProtocol13
 from visdom.server.handlers.base_handlers import BaseWebSocketHandler
 
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.links.deflate import answer_to
 from visdom_transport.links.flusher import clock
-from visdom_transport.links.frame_reader import FrameReader
+from visdom_transport.links.frame_reader import ReadsFrames
 from visdom_transport.links.websocket import SUBPROTOCOL, SocketLink
 from visdom_transport.visdom.serving.line import Line
 from visdom_transport.visdom.serving.requests import client_of
@@ -28,7 +27,7 @@ SIGN_OF_LIFE_S = 1.0
 """A client that waits for what it asked for counts as heard this often."""
 
 
-class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
+class TransportSocket(ReadsFrames, BaseWebSocketHandler):  # type: ignore[misc]
     """A WebSocket endpoint that speaks our protocol or, to clients that do not ask for it, the stock dialect."""
 
     role = ""
@@ -53,11 +52,6 @@ class TransportSocket(BaseWebSocketHandler):  # type: ignore[misc]
             await super().get(*args, **kwargs)
         except zlib.error as error:  # the connection has ended
             self.transport.refused(CloseCode.PROTOCOL, client_of(self), f"not compressed as it says: {error}")
-
-    def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        found = super().get_websocket_protocol()
-        # None: a version of WebSockets that Tornado does not speak.
-        return FrameReader(self, found.mask_outgoing, found.params) if isinstance(found, WebSocketProtocol13) else found
 
     def get_compression_options(self) -> dict[str, Any] | None:
         return {} if self._agreed is not None else None
