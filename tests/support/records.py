@@ -26,9 +26,16 @@ class Records(logging.Handler):
         """Records that match may come."""
         self._ignored.append(re.compile(pattern))
 
+    def has(self, pattern: str) -> bool:
+        """Whether a record matches by now."""
+        return any(re.search(pattern, text) for text in self._texts())
+
     def check(self) -> None:
-        texts = [self.formatter.format(each) if self.formatter else each.getMessage() for each in self._records]
+        texts = self._texts()
         unexpected = [text for text in texts if not any(p.search(text) for p in (*self._expected, *self._ignored))]
         assert not unexpected, "unexpected log records:\n" + "\n".join(unexpected)
         for pattern in self._expected:
             assert any(pattern.search(text) for text in texts), f"expected in the log, but not there: {pattern.pattern}"
+
+    def _texts(self) -> list[str]:
+        return [self.formatter.format(each) if self.formatter else each.getMessage() for each in self._records]

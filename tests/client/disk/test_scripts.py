@@ -23,8 +23,13 @@ import visdom
 logging.disable()
 port, first, end, is_killed = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "killed"
 
-def train_on():
-    time.sleep(1.3)  # what was published is on disk within a second
+def wait_for_disk():
+    from visdom_transport.client import processes
+    while any(sender._outbox.is_held_back for sender in processes.senders):
+        time.sleep(0.05)  # a busy machine may need longer than a second
+
+def be_killed():
+    wait_for_disk()
     os.killpg(0, signal.SIGKILL)
 """
 
@@ -54,7 +59,7 @@ for step in range(first, end):
     logger.plot(step, {"G": step, "D": -step})
     logger.display(step)
 if is_killed:
-    train_on()
+    be_killed()
 """
 
 HANDLERS = """
@@ -74,7 +79,7 @@ for step in range(first, end):
     for handler in handlers:
         handler(step)
 if is_killed:
-    train_on()
+    be_killed()
 """
 
 RANKS = """
@@ -84,16 +89,19 @@ def rank(number):
         vis.line(X=[step], Y=[step], win=f"rank {number}", name="loss", update="append")
         if step % 10 == 0:
             vis.text(f"{number}: {step}", win=f"log {number}", append=step > 0)
+    wait_for_disk()
+    together.wait()
 
 if __name__ == "__main__":
     import multiprocessing
     context = multiprocessing.get_context("fork")
+    together = context.Barrier(4)
     ranks = [context.Process(target=rank, args=(number,)) for number in range(1, 4)]
     for each in ranks:
         each.start()
     rank(0)
     if is_killed:
-        train_on()
+        be_killed()
     for each in ranks:
         each.join()
 """
