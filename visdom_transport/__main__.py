@@ -22,6 +22,7 @@ Settings are environment variables, see docs/operations.md. VISDOM_TRANSPORT=0 s
 
 _WITH_THEIR_OWN_HELP = {
     "relay": "serve viewers of another server, from copies of what they watch",
+    "check": "ask a server or a relay whether it serves viewers",
     "send": "send what publishers left on disk",
     "demo": "start a server and a live demo",
     "patch": "let a Visdom source tree use this package",
@@ -56,6 +57,10 @@ def run(arguments: Sequence[str] | None) -> int:
         return demo(rest)
     if options.command == "relay":
         return relay(rest)
+    if options.command == "check":
+        from visdom_transport.relay.check import main as check
+
+        return check(rest)
     if options.command == "patch":
         from visdom_transport.source_tree import main as patch
 

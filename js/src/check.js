@@ -11,6 +11,8 @@ const isOffset = (value) => Number.isSafeInteger(value) && value >= -1;
 /** Alarms of no time at all would keep the page busy, and longer ones than a day do not fit a timer. @type {Test} */
 const isTime = (value) => typeof value === "number" && value >= 0.01 && value <= 86_400;
 /** @type {Test} */
+const isAge = (value) => typeof value === "number" && value >= 0;
+/** @type {Test} */
 const isKeys = (value) => value === undefined || (Array.isArray(value) && value.every(isText));
 /** @type {Test} */
 const isEntries = (value) => Array.isArray(value) && value.every(isEntry);
@@ -38,6 +40,7 @@ const NEEDED = {
   stateBatch: { ...BATCH, entries: isEntries, keys: isKeys },
   eventBatch: { ...BATCH, missed: isOffset, events: Array.isArray },
   reply: { id: Number.isSafeInteger },
+  source: { url: isText, here: isFlag, heard_s: isAge },
   close: { code: Number.isSafeInteger, reason: isText },
 };
 

@@ -53,6 +53,7 @@ export class Session {
 
   #role;
   #page;
+  #now;
   #identity;
   #commands;
   #feeds;
@@ -82,6 +83,7 @@ export class Session {
     this.onerror = onerror;
     this.#role = role;
     this.#page = page;
+    this.#now = time.now;
     this.#identity = new Identity(new Memo(sessionStorage, `visdom-transport:session:${baseUrl}:${role}`));
     this.#commands = new CommandQueue(this.#identity.lastCommand);
     this.#feeds = new Feeds((error) => this.onerror(error));
@@ -239,6 +241,10 @@ export class Session {
         break;
       case "reply":
         this.#commands.settle(message);
+        break;
+      case "source":
+        connection.source = { url: message.url, here: message.here, heardAt: this.#now() - message.heard_s * 1000 };
+        this.#reportState();
         break;
       case "ping":
         link.send({ type: "pong" });

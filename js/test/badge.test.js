@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 
 import { Badge } from "../src/badge/badge.js";
 import { describe, details } from "../src/badge/describe.js";
+import { Indicator } from "../src/badge/indicator.js";
 import { TEXTS } from "../src/badge/texts.js";
 
 const state = {
@@ -16,6 +17,7 @@ const state = {
   answer: null,
   lastHeardAt: 100_000,
   unansweredMs: 0,
+  source: null,
   resumed: false,
   roundTripMs: null,
   behindMs: 0,
@@ -175,7 +177,7 @@ test("no part of the runtime makes HTML of text", () => {
 
 test("details", () => {
   const say = (changes, plots = 0, sampled = null) =>
-    Object.fromEntries(details({ ...state, ...changes }, { plots, drawn: 12, sampled }, (ms) => `at ${ms}`));
+    Object.fromEntries(details({ ...state, ...changes }, { plots, drawn: 12, sampled }, 100_000, (ms) => `at ${ms}`));
   assert.deepEqual(say({}), {
     connection: "WebSocket",
     "round trip": "not known",
@@ -192,6 +194,47 @@ test("details", () => {
   assert.equal(say({ behindMs: 5_000 }).drawing, "behind by 5 s");
   assert.equal(say({ lastReturn: { at: 7, awayMs: 65_000, resumed: true } })["last reconnect"], "at 7, after 1 min, resumed");
   assert.equal(say({ lastReturn: { at: 7, awayMs: 500, resumed: false } })["last reconnect"], "at 7, after 0 s, new session");
+});
+
+test("details of a page that a relay serves", () => {
+  const say = (source) => Object.fromEntries(details({ ...state, source }, { plots: 0, drawn: 0, sampled: null }, 100_000));
+  const source = { url: "http://origin:8097", here: true, heardAt: 66_000 };
+  assert.equal(say(source)["served by"], "a relay of http://origin:8097");
+  assert.equal(say(source)["its source"], "there");
+  assert.equal(say({ ...source, here: false })["its source"], "away, last heard 34 s ago");
+  assert.equal("served by" in say(null), false);
+});
+
+test("a page whose relay has lost its source is not called live", () => {
+  const source = { url: "http://origin:8097", here: false, heardAt: 98_000 };
+  badge.show({ ...state, source });
+  assert.equal(visible(), "no source for 2 s");
+  assert.equal(live.textContent, "no source", "what counts is not read out");
+  pass(3_000);
+  assert.equal(visible(), "no source for 5 s");
+  pending = 1;
+  pass(1_000);
+  assert.equal(visible(), "no source for 6 s · 1 action waits to be sent");
+  badge.show({ ...state, source: { ...source, here: true } });
+  assert.equal(visible(), false);
+  badge.show({ ...state, source, phase: "waiting", nextAttemptAt: now + 3_000, lastHeardAt: now });
+  assert.equal(visible(), "reconnecting in 3 s · 1 action waits to be sent", "the relay itself is away");
+});
+
+test("Visdom's button is not called online when a relay has lost its source", () => {
+  const attributes = {};
+  const document = {
+    documentElement: { setAttribute: (name, value) => (attributes[name] = value) },
+    createElement: () => new FakeElement(),
+    head: new FakeElement(),
+  };
+  const indicator = new Indicator(document);
+  const source = { url: "http://origin:8097", here: false, heardAt: 98_000 };
+  indicator.show({ ...state, source });
+  assert.equal(attributes["data-visdom-link"], "cutoff");
+  assert.match(document.head.children[0].textContent, /="cutoff"\].*\n.*content:"no source"/);
+  indicator.show({ ...state, source: { ...source, here: true } });
+  assert.equal(attributes["data-visdom-link"], "live");
 });
 
 test("counts down, tells the age of the data, and what waits to be sent", () => {

@@ -649,6 +649,23 @@ test("a refreshed page goes on counting: the session has seen the earlier ids", 
   assert.equal(tab.socket.last("command").id, 2);
 });
 
+// --- what a relay says of its source ---
+
+test("what a relay says of its source is told, until another link says otherwise", async () => {
+  await tab.live();
+  assert.equal(tab.state.source, null);
+  tab.states = [];
+  await tab.socket.say({ type: "source", url: "http://origin:8097", here: false, heard_s: 2.5 });
+  const heardAt = tab.time.now() - 2_500;
+  assert.deepEqual(tab.state.source, { url: "http://origin:8097", here: false, heardAt });
+  assert.deepEqual(tab.states, ["live"], "the page hears of it");
+  await tab.socket.cut();
+  assert.equal(tab.state.source, null);
+  await tab.retry();
+  await tab.welcome();
+  assert.equal(tab.state.source, null, "this server follows none");
+});
+
 // --- heartbeat ---
 
 test("pings are answered", async () => {

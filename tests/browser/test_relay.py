@@ -15,6 +15,12 @@ from tests.support.relayed import RelayServer
 from tests.support.server import VisdomServer
 from tests.support.wait import until
 
+DETAILS = """
+const badge = document.querySelector('visdom-link-badge').shadowRoot;
+badge.querySelector('[aria-controls]').click();
+return badge.querySelector('dl').textContent;
+"""
+
 
 @pytest.fixture
 def origin(serve: Callable[..., VisdomServer], link: str) -> Iterator[VisdomServer]:
@@ -55,6 +61,8 @@ def test_commands_wait_for_the_origin(dash: Dashboard, origin: VisdomServer) -> 
     tab = dash.watch()
     origin.kill()
     until(lambda: dash.server.status()["origin"]["state"] == "away", "the relay notices")
+    until(lambda: tab.badge().startswith("no source for "), "the badge says so", seen=tab.badge)
+    assert f"a relay of {origin.url('')}" in tab.js(DETAILS)
     tab.close_pane("Notes")
     origin.start()
     until(lambda: "notes" not in dash.server.windows(dash.env), "the close reaches the origin")

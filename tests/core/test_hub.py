@@ -421,6 +421,7 @@ def test_status_shows_sessions_feeds_and_totals(stage: Stage) -> None:
             "role": "browser",
             "dialect": "own",
             "link": "websocket",
+            "relay": None,
             "subscriptions": ["env/a"],
             "events_behind": 0,
             "in_flight_bytes": len(sent[0]),

@@ -10,6 +10,7 @@ from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventFeed
+from visdom_transport.core.followers import Follower
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.link import Link
 from visdom_transport.core.session import Session
@@ -147,6 +148,7 @@ class Conversation:
         resumed = session is not None
         if session is None:
             session = hub.open_session(role, now, address=self.link.address, login=self._login, identity=self.identity)
+        session.follower = Follower.of(message)
         hub.attach(session, self.link, now)
         limits = hub.limits
         self.link.say(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from visdom_transport.core import status
 from visdom_transport.core.causes import Cause, Causes, closed
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.entries import Values
@@ -364,29 +365,11 @@ class Hub:
     def status(self, now: float) -> dict[str, Any]:
         """What docs/operations.md shows for ``/transport/status``."""
         return {
-            "sessions": [
-                {
-                    "role": session.role,
-                    "dialect": session.dialect,
-                    "link": session.link.kind if session.link else None,
-                    "subscriptions": list(session.subscriptions),
-                    "events_behind": session.behind,
-                    "in_flight_bytes": session.link.in_flight_bytes if session.link else 0,
-                    "drawn_s_ago": seconds_since(session.link.drawn_at if session.link else None, now),
-                    "seen_s_ago": seconds_since(session.seen_at, now),
-                    "resumes": session.resumes,
-                    "conflated_events": session.problems.get(Cause.CONFLATED_EVENTS, 0),
-                    "degraded": dict(session.problems),
-                }
-                for session in self.sessions.values()
-            ],
+            "sessions": [status.of_session(session, now) for session in self.sessions.values()],
+            "relays": status.of_relays(self.sessions.values(), now),
             "feeds": {
                 name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes}
                 for name, feed in self.feeds.items()
             },
             "totals": {**self.totals, "waiting_links": len(self._waiting), **self.causes.totals},
         }
-
-
-def seconds_since(moment: float | None, now: float) -> float | None:
-    return None if moment is None else round(now - moment, 3)

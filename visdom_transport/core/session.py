@@ -11,6 +11,7 @@ from visdom_transport.core.causes import Cause, Causes
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance, Batch
+from visdom_transport.core.followers import Follower
 from visdom_transport.core.keyed_feed import KeyedFeed
 from visdom_transport.core.limits import Limits
 from visdom_transport.core.link import Link
@@ -78,6 +79,8 @@ class Session:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     detached_at: float = 0.0
     seen_at: float = 0.0
+    follower: Follower | None = None
+    """The relay that its client says to be."""
     resumes: int = 0
     problems: dict[str, int] = field(default_factory=dict)
     """How often each cause came up."""

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # That the origin is away is said once, not with every request that it does not answer.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
-    origin = Origin(options.origin, os.environ.get("VISDOM_USERNAME", ""), os.environ.get("VISDOM_PASSWORD", ""))
+    username, password = (os.environ.get(f"VISDOM_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    name = f"{socket.gethostname()}:{options.port}/{os.getpid()}"
+    origin = Origin(options.origin, username, password, relay=name)
     try:
         asyncio.run(serve(origin, settings, options.port, options.bind))
     except OSError as error:
@@ -51,13 +54,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m visdom_transport relay", description=_DESCRIPTION)
-    parser.add_argument("--origin", required=True, type=_url, metavar="URL", help="where the origin is, with its base URL")
+    parser.add_argument("--origin", required=True, type=url, metavar="URL", help="where the origin is, with its base URL")
     parser.add_argument("--port", type=int, default=8098, help="where to listen (default: 8098)")
     parser.add_argument("--bind", default="", metavar="ADDRESS", help="the address to listen at (default: all)")
     return parser.parse_args(arguments)
 
 
-def _url(text: str) -> str:
+def url(text: str) -> str:
+    """The address of a server, for argparse."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
         raise argparse.ArgumentTypeError(

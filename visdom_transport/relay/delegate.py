@@ -85,9 +85,16 @@ class Delegate:
         if self._task is not None:
             self._task.cancel()
 
-    @staticmethod
-    def _hello(session: Any, secret: Any) -> Message:
-        return {"type": "hello", "role": "browser", "session": session, "secret": secret, "window": 1, "feeds": {}}
+    def _hello(self, session: Any, secret: Any) -> Message:
+        return {
+            "type": "hello",
+            "role": "browser",
+            "session": session,
+            "secret": secret,
+            "window": 1,
+            "feeds": {},
+            "relay": {"name": self._origin.relay, "viewer": True},
+        }
 
     async def _connect(self, session: Any, secret: Any) -> OriginLink:
         return await OriginLink.open(self._origin.socket_url("/socket"), self._headers, self._hello(session, secret))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Self, TypeAlias
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -11,6 +11,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, W
 
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.core.link import nothing
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.websocket import SUBPROTOCOL
 
@@ -27,10 +28,15 @@ class Away(Exception):
 
 
 class OriginLink:
-    """Says hello, answers pings, and notices silence."""
+    """Says hello, answers pings, and notices silence.
 
-    def __init__(self, socket: WebSocketClientConnection) -> None:
+    Args:
+        on_heard: called at each sign of life.
+    """
+
+    def __init__(self, socket: WebSocketClientConnection, on_heard: Callable[[], None] = nothing) -> None:
         self._socket = socket
+        self._on_heard = on_heard
         self._reading: asyncio.Future[str | bytes | None] | None = None
         self._heard_at = clock()
         self._asked = False
@@ -38,7 +44,7 @@ class OriginLink:
         self.welcome: Message = {}
 
     @classmethod
-    async def open(cls, url: str, headers: Mapping[str, str], hello: Message) -> Self:
+    async def open(cls, url: str, headers: Mapping[str, str], hello: Message, on_heard: Callable[[], None] = nothing) -> Self:
         """Open a link, say ``hello`` and hear the welcome.
 
         Raises:
@@ -56,7 +62,7 @@ class OriginLink:
             raise Away(f"{error.code} {error.message}") from None
         except (OSError, WebSocketError) as error:
             raise Away(f"{type(error).__name__}: {error}") from None
-        link = cls(socket)
+        link = cls(socket, on_heard)
         try:
             if socket.selected_subprotocol != SUBPROTOCOL:
                 raise Away("it does not speak visdom-transport.v1")
@@ -97,6 +103,7 @@ class OriginLink:
             if data is None:
                 raise self._end()
             self._heard_at, self._asked = clock(), False
+            self._on_heard()
             try:
                 message = decode(data)
             except ValueError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
+from visdom_transport.core.link import nothing
+from visdom_transport.core.status import seconds_since
 from visdom_transport.links.flusher import clock
 from visdom_transport.relay.link import CONNECT_S, Away
 
@@ -24,14 +27,19 @@ class Origin:
     Args:
         url: with the base URL.
         username, password: what the relay logs in with, where the origin asks for that.
+        relay: what the relay calls itself there.
     """
 
-    def __init__(self, url: str, username: str = "", password: str = "") -> None:
+    def __init__(self, url: str, username: str = "", password: str = "", *, relay: str = "") -> None:
+        self.relay = relay
         self.url = url.rstrip("/")
         self.base_url = urlsplit(self.url).path
         self.server: str | None = None
         """The process that was there last."""
+        self.on_change: Callable[[], None] = nothing
+        """Called when it is there again, or away."""
         self._here = asyncio.Event()
+        self._heard_at = clock()
         self._why = "not asked yet"
         self._since = clock()
         self._username = username
@@ -59,6 +67,11 @@ class Origin:
         if not self.is_here:
             self._since = clock()
             self._here.set()
+            self.on_change()
+
+    def heard(self) -> None:
+        """It has said something, or shown that it lives."""
+        self._heard_at = clock()
 
     def away(self, why: str) -> None:
         """It does not answer, or not as it should."""
@@ -66,6 +79,11 @@ class Origin:
         if self.is_here:
             self._since = clock()
             self._here.clear()
+            self.on_change()
+
+    def as_source(self) -> dict[str, Any]:
+        """What viewers are told of it."""
+        return {"type": "source", "url": self.url, "here": self.is_here, "heard_s": seconds_since(self._heard_at, clock())}
 
     def status(self) -> dict[str, Any]:
         """What ``/transport/status`` of the relay tells of it."""
@@ -75,6 +93,7 @@ class Origin:
             "server": self.server,
             "state": state,
             "for_s": round(clock() - self._since, 3),
+            "heard_s_ago": seconds_since(self._heard_at, clock()),
             "why": self._why,
         }
 

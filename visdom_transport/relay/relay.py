@@ -45,6 +45,7 @@ class Relay:
         )
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, REST_FACTOR)
         self.viewers = Viewers(origin, self.hub)
+        origin.on_change = self.viewers.tell_of_source
         self.long_polls = LongPollLinks(self.hub, self._converse_by_polls)
 
     def start(self) -> None:
@@ -53,7 +54,7 @@ class Relay:
 
     def _converse_by_polls(self, client: Client) -> ViewerConversation:
         assert isinstance(client, Admitted)
-        conversation = ViewerConversation(self.hub, "poll", client.address, client.login or "")
+        conversation = ViewerConversation(self.hub, self.origin, "poll", client.address, client.login or "")
         conversation.let_in(client.delegate)
         return conversation
 

@@ -134,7 +134,7 @@ class ViewerSocket(ReadsFrames, PassedSocket):
             super().open(*args, **kwargs)
             return
         relay = self._relay
-        peer = ViewerPeer(relay.viewers, relay.hub, self.request.headers, str(self.request.remote_ip))
+        peer = ViewerPeer(relay.viewers, relay.hub, relay.origin, self.request.headers, str(self.request.remote_ip))
         try:
             relay.hub.await_hello(peer.link, clock())
         except LinkClosed as closed:

@@ -136,9 +136,16 @@ class Strand:
     async def _follow(self, backoff: Backoff) -> None:
         """Use one link for as long as it lasts."""
         presented = {name: feed.replica.position() for name, feed in self.feeds.items()}
-        hello = {"type": "hello", "role": "browser", **self._identity, "window": WINDOW_BATCHES, "feeds": presented}
         origin = self._origin
-        link = await OriginLink.open(origin.socket_url("/socket"), await origin.own_headers(), hello)
+        hello = {
+            "type": "hello",
+            "role": "browser",
+            **self._identity,
+            "window": WINDOW_BATCHES,
+            "feeds": presented,
+            "relay": {"name": origin.relay, "viewer": False},
+        }
+        link = await OriginLink.open(origin.socket_url("/socket"), await origin.own_headers(), hello, origin.heard)
         try:
             self._identity = {"session": link.welcome["session"], "secret": link.welcome["secret"]}
             if not origin.is_here:

@@ -47,12 +47,13 @@ class Admitted(Client):
 
 
 class ViewerConversation(Conversation):
-    """One viewer on one link. Its commands go to the origin."""
+    """One viewer on one link. Its commands go to the origin, of which it is told."""
 
-    __slots__ = ("_delegate",)
+    __slots__ = ("_delegate", "_origin")
 
-    def __init__(self, hub: Hub, kind: str, address: str, login: str) -> None:
+    def __init__(self, hub: Hub, origin: Origin, kind: str, address: str, login: str) -> None:
         super().__init__(hub, kind, clock(), _nobody, {}, address=address, login=login)
+        self._origin = origin
         self._delegate: Delegate | None = None
 
     def let_in(self, delegate: Delegate) -> None:
@@ -60,6 +61,10 @@ class ViewerConversation(Conversation):
         self._delegate = delegate
         self._facts = delegate.facts
         self.identity = delegate.identity
+
+    def _hello(self, message: dict[str, Any], now: float) -> None:
+        super()._hello(message, now)
+        self.link.say(self._origin.as_source())
 
     def _command(self, message: dict[str, Any], now: float) -> None:
         session = self._known_session()
@@ -169,6 +174,13 @@ class Viewers:
             if delegate.welcome["server"] != server:
                 self._end(delegate, CloseCode.GOING_AWAY)
 
+    def tell_of_source(self) -> None:
+        """The origin is there again, or away."""
+        said = self._origin.as_source()
+        for session in list(self._hub.sessions.values()):
+            if session.link is not None:
+                session.link.say(said)
+
     def forget(self, session: Session) -> None:
         """A session is over."""
         delegate = self._delegates.pop(session.id, None)
@@ -188,11 +200,11 @@ class Viewers:
 class ViewerPeer:
     """A viewer on a WebSocket, from its first word on. What it says before it is let in waits."""
 
-    def __init__(self, viewers: Viewers, hub: Hub, headers: Mapping[str, str], address: str) -> None:
+    def __init__(self, viewers: Viewers, hub: Hub, origin: Origin, headers: Mapping[str, str], address: str) -> None:
         self._viewers = viewers
         self._hub = hub
         self._headers = headers
-        self._conversation = ViewerConversation(hub, "websocket", address, login_of(headers))
+        self._conversation = ViewerConversation(hub, origin, "websocket", address, login_of(headers))
         self._is_in = False
         self._early: list[bytes | str] = []
         self._task: asyncio.Task[None] | None = None

@@ -182,7 +182,7 @@ export class Badge {
   /** @param {LinkState} state */
   #renderDetails(state) {
     this.#hurry.hidden = state.phase !== "waiting";
-    const items = details(state, this.#plots()).flatMap(([label, text]) => [
+    const items = details(state, this.#plots(), this.#now()).flatMap(([label, text]) => [
       Object.assign(this.#document.createElement("dt"), { textContent: label }),
       Object.assign(this.#document.createElement("dd"), { textContent: text }),
     ]);

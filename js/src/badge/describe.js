@@ -5,7 +5,7 @@ import { formatAge, formatCount } from "./format.js";
 import { DETAILS, LINKS, TEXTS } from "./texts.js";
 
 /**
- * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "unansweredMs" | "resumed"
+ * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "unansweredMs" | "source" | "resumed"
  *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
  * @typedef {{plots: number, drawn: number, sampled: {plots: number, points: number} | null}} PlotCounts
  *   the plots that the page has, those of them that are drawn, and those whose lines are drawn from some of their points, one of up to
@@ -30,15 +30,23 @@ const SLOW_ANSWER_MS = 3_000;
  */
 export function describe(state, now, pendingCommands = 0) {
   const main = describePhase(state, now);
-  if (state.phase === "live") return main;
+  const waiting = pendingCommands ? [TEXTS.pending(pendingCommands)] : [];
+  if (state.phase === "live") {
+    // Commands wait where the source is missing, and hardly anywhere else.
+    return isCutOff(state) ? { ...main, text: [main.text, ...waiting].join(" · ") } : main;
+  }
   const answered = describeAnswer(state);
   /** What a person can do something about comes first. @param {string} link */
   const both = (link) => (needsSignIn(state) ? [answered, link] : [link, answered]).filter(Boolean);
   const more = both(main.text);
   const age = state.lastHeardAt === null ? 0 : now - state.lastHeardAt;
   if (age >= STALE_MS) more.push(TEXTS.age(formatAge(age)));
-  if (pendingCommands) more.push(TEXTS.pending(pendingCommands));
-  return { ...main, text: more.join(" · "), spoken: both(main.spoken).join(". ") };
+  return { ...main, text: [...more, ...waiting].join(" · "), spoken: both(main.spoken).join(". ") };
+}
+
+/** Whether the page is served from copies of what is not there. @param {Pick<LinkState, "phase" | "source">} state */
+export function isCutOff({ phase, source }) {
+  return phase === "live" && source !== null && !source.here;
 }
 
 /** Whether somebody has to sign in, as far as one can tell: here, or at what answers in the server's place. @param {LinkState} state */
@@ -60,6 +68,7 @@ function describePhase(state, now) {
   switch (state.phase) {
     case "live":
       if (state.unansweredMs >= SLOW_ANSWER_MS) return say(TEXTS.noAnswer(formatAge(state.unansweredMs)), TEXTS.unanswered());
+      if (state.source && !state.source.here) return say(TEXTS.noSource(formatAge(now - state.source.heardAt)), TEXTS.cutOff());
       if (state.behindMs >= BEHIND_MS) {
         return say(TEXTS.behind(formatAge(state.behindMs), state.behindChanges), TEXTS.fallenBehind());
       }
@@ -82,21 +91,33 @@ function describePhase(state, now) {
  *
  * @param {LinkState} state
  * @param {PlotCounts} counts
+ * @param {number} now  ms since the epoch
  * @param {(ms: number) => string} formatTime
  * @returns {[string, string][]}
  */
-export function details(state, { plots, drawn, sampled }, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
+export function details(state, { plots, drawn, sampled }, now, formatTime = (ms) => new Date(ms).toLocaleTimeString()) {
   const { link, phase, roundTripMs, behindMs, behindChanges, conflated, lastReturn } = state;
   const back =
     lastReturn &&
     `${formatTime(lastReturn.at)}, after ${formatAge(lastReturn.awayMs)}, ${lastReturn.resumed ? "resumed" : "new session"}`;
   return [
     [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
+    ...describeSource(state, now),
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
     [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
     [DETAILS.plots, plots ? TEXTS.drawn(drawn, plots) : "none"],
     [DETAILS.detail, sampled ? TEXTS.sampled(sampled.plots, plots, sampled.points) : "every point"],
     [DETAILS.conflated, formatCount(conflated, "update")],
     [DETAILS.lastReturn, back ?? "none"],
+  ];
+}
+
+/** What serves the page, where that is not the server that it follows. @param {LinkState} state @param {number} now @returns {[string, string][]} */
+function describeSource({ source }, now) {
+  if (!source) return [];
+  const age = source.here ? TEXTS.here() : TEXTS.lastHeard(formatAge(now - source.heardAt));
+  return [
+    [DETAILS.servedBy, TEXTS.relay(source.url)],
+    [DETAILS.source, age],
   ];
 }

@@ -5,6 +5,8 @@
  * Its DOM is left alone: an attribute of <html> and a stylesheet do it, for the topbar of 0.2.4 and of 0.3.0 alike.
  */
 
+import { isCutOff } from "./describe.js";
+
 const ATTRIBUTE = "data-visdom-link";
 const BUTTON = ".navbar-form > span:last-child > button.btn:last-child";
 
@@ -12,6 +14,7 @@ const BUTTON = ".navbar-form > span:last-child > button.btn:last-child";
 const LOOKS = {
   connecting: ["connecting", "#f0ad4e"],
   waiting: ["reconnecting", "#d9534f"],
+  cutoff: ["no source", "#f0ad4e"],
   stopped: ["disconnected", "#d9534f"],
 };
 
@@ -45,9 +48,9 @@ export class Indicator {
     document.head.append(this.#style);
   }
 
-  /** @param {{phase: string}} state  of the session */
-  show({ phase }) {
-    this.#root.setAttribute(ATTRIBUTE, phase);
+  /** @param {Pick<import("./describe.js").LinkState, "phase" | "source">} state  of the session */
+  show(state) {
+    this.#root.setAttribute(ATTRIBUTE, isCutOff(state) ? "cutoff" : state.phase);
   }
 
   /** Lets the button be as Visdom draws it. */

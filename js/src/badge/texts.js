@@ -10,6 +10,14 @@ export const TEXTS = {
   noAnswer: (time) => `no answer for ${time}`,
   unanswered: () => "no answer",
   fallenBehind: () => "behind",
+  /** @param {string} time */
+  noSource: (time) => `no source for ${time}`,
+  cutOff: () => "no source",
+  /** @param {string} url */
+  relay: (url) => `a relay of ${url}`,
+  here: () => "there",
+  /** @param {string} time */
+  lastHeard: (time) => `away, last heard ${time} ago`,
   connecting: () => "connecting",
   reconnecting: () => "reconnecting",
   /** @param {number} seconds */
@@ -51,6 +59,8 @@ export const TEXTS = {
 /** Labels of the details. */
 export const DETAILS = {
   connection: "connection",
+  servedBy: "served by",
+  source: "its source",
   roundTrip: "round trip",
   drawing: "drawing",
   plots: "plots",

@@ -3,6 +3,7 @@
  *
  * @typedef {import("../links/websocket.js").Link} Link
  * @typedef {import("../protocol.js").Hello} Hello
+ * @typedef {{url: string, here: boolean, heardAt: number}} Source `heardAt` in milliseconds since 1970
  * @typedef {{at: number, changes: number}} Undrawn when a batch came, and how many changes it brought
  */
 
@@ -12,6 +13,8 @@ export class Connection {
   welcomed = false;
   /** It took over from a poll that was live. */
   climbs = false;
+  /** What the server follows, and whether that is there; null for one that follows none. @type {Source | null} */
+  source = null;
   /** As many batches as the server sends at most without an acknowledgement; 0 when it does not say. */
   serverWindow = 0;
   #acknowledging;

@@ -27,6 +27,7 @@ import { Upgrade } from "./upgrade.js";
  * @property {number} since when the phase began, milliseconds since 1970
  * @property {number | null} lastHeardAt when the server last gave a sign of life, milliseconds since 1970
  * @property {number} unansweredMs for how long the server has owed a sign of life to who asked for one
+ * @property {import("./connection.js").Source | null} source what the server says that it follows
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
@@ -114,6 +115,7 @@ export class Connector {
       since: this.#since,
       lastHeardAt: this.liveness.lastHeardAt,
       unansweredMs: this.liveness.unansweredMs,
+      source: this.current?.source ?? null,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.liveness.roundTripMs,
       lastReturn: this.#lastReturn,

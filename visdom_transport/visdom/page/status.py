@@ -23,11 +23,15 @@ def _template() -> template.Template:
 def _tables(status: Mapping[str, Any]) -> Any:
     yield "server", [(name, _said(value)) for name, value in status.items() if not isinstance(value, dict | list)]
     yield "durability", [(name, _said(value)) for name, value in status["durability"].items()]
-    sessions = [tuple(map(_said, session.values())) for session in status["sessions"]]
-    yield "sessions", [tuple(status["sessions"][0]), *sessions] if sessions else []
+    yield "relays", _rows(status["relays"])
+    yield "sessions", _rows(status["sessions"])
     feeds = [(name, *map(_said, feed.values())) for name, feed in status["feeds"].items()]
     yield "feeds", [("name", *next(iter(status["feeds"].values()))), *feeds] if feeds else []
     yield "totals", [(name, _said(value)) for name, value in status["totals"].items()]
+
+
+def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [tuple(entries[0]), *(tuple(map(_said, entry.values())) for entry in entries)] if entries else []
 
 
 def _said(value: Any) -> str:
