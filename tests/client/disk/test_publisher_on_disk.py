@@ -24,10 +24,11 @@ from tests.support.records import Records
 from tests.support.wait import until
 from visdom_transport.client import Publisher
 from visdom_transport.client.disk import log as logs
-from visdom_transport.client.disk import store
+from visdom_transport.client.disk import owner, store
 from visdom_transport.client.disk.command import main as send
 from visdom_transport.client.disk.folders import folders
 from visdom_transport.client.disk.log import Log
+from visdom_transport.client.disk.owner import Ownership
 from visdom_transport.client.disk.reader import log_files
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
@@ -169,6 +170,70 @@ def test_programs_go_on_when_the_disk_is_full(
 
 def full(log: Log, batch: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_end_waits_for_a_write_that_is_under_way(
+    server: LocalServer,
+    proxy: FaultProxy,
+    connect: Connect,
+    outbox: Path,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    retried_soon: None,
+) -> None:
+    """A disk that could not be written is tried again just when everything has arrived from memory."""
+    away(proxy, records)
+    records.expect("cannot be written .No space left on device")
+    records.ignore("can be written again")
+    vis = connect(proxy.port, env="e", outbox_dir=outbox)
+    writes, goes_on = threading.Event(), threading.Event()
+    write = os.write
+
+    def slow(file: int, content: bytes) -> int:
+        if threading.current_thread().name != "visdom-publisher-disk" or b'"count"' not in content:
+            return write(file, content)
+        writes.set()
+        assert goes_on.wait(TIMEOUT_S)
+        return write(file, content[:20])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "append", full)
+        append(vis, 0)
+        until(lambda: vis._sender._outbox.is_failing, "the disk is full")
+        patch.setattr(os, "write", slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", slow)
+        assert writes.wait(TIMEOUT_S)
+        back(proxy, records)
+        ended = threading.Thread(target=vis.finish, args=(TIMEOUT_S,))
+        ended.start()
+        until(lambda: vis._sender._outbox.course.is_done, "everything has arrived")
+        assert folders(outbox), "what is being written is not taken away"
+        goes_on.set()
+        ended.join()
+    assert xs(server.windows("e")) == [0]
+    assert list(outbox.iterdir()) == []
+
+
+def test_what_is_too_much_for_one_write_is_written_at_once(
+    proxy: FaultProxy, connect: Connect, outbox: Path, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away(proxy, records)
+    vis = connect(proxy.port, env="e", outbox_dir=outbox)
+    until(lambda: not vis._sender._holding._has_work, "the environment is noted")
+    sync = logs.sync_file
+
+    def long_after_that(descriptor: int, path: Path) -> None:
+        monkeypatch.setattr(store, "INTERVAL_S", 10 * TIMEOUT_S)
+        sync(descriptor, path)
+
+    monkeypatch.setattr(logs, "sync_file", long_after_that)
+    with vis._sender._changed:
+        for number in range(8):
+            vis.text("x" * 700_000, win=f"w{number}")
+    until(lambda: vis.counters.outbox_bytes > 7 * 700_000, "most of it is on disk")
+    back(proxy, records)
+    assert vis.finish(TIMEOUT_S)
 
 
 @pytest.mark.parametrize("how", ["file", "denied"])
@@ -319,6 +384,31 @@ def test_a_folder_that_somebody_takes_away_is_made_again(
     assert xs(server.windows("e")) == list(range(20))
     until(lambda: len(folders(outbox)) == 1, "another folder")
     assert vis.finish(TIMEOUT_S)
+
+
+def test_a_folder_is_not_missed_that_is_removed_when_everything_has_arrived(
+    server: LocalServer, connect: Connect, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "BEAT_S", 0.0)
+    monkeypatch.setattr(store, "BEAT_S", 0.01)
+    vis = connect(server.port, env="e", outbox_dir=outbox)
+    append(vis, 0)
+    assert vis.flush(TIMEOUT_S, durable=True)
+    waits, went_on = threading.Event(), threading.Event()
+    renew = Ownership.renew
+
+    def late(ownership: Ownership) -> None:
+        waits.set()
+        until(lambda: not ownership.folder.exists(), "it is removed")
+        try:
+            renew(ownership)
+        finally:
+            went_on.set()
+
+    monkeypatch.setattr(Ownership, "renew", late)
+    assert waits.wait(TIMEOUT_S)
+    assert vis.finish(TIMEOUT_S)
+    assert went_on.wait(TIMEOUT_S)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

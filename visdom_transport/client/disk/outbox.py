@@ -135,6 +135,11 @@ class DiskOutbox:
         """Whether there is something to be written."""
         return bool(self._unwritten or self._waiting)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is something that has no number yet."""
+        return bool(self._waiting)
+
     def seal(self, environments: Iterable[str] = (), saves: Iterable[str] = (), now_s: float = 0.0) -> Sealed | None:
         """What is to be written next. None if there is nothing."""
         oldest = self._unwritten[0] if self._unwritten else None
@@ -148,10 +153,14 @@ class DiskOutbox:
             self._unwritten.append(sealed)
         return self._unwritten[0] if self._unwritten else None
 
+    def is_next(self, sealed: Sealed) -> bool:
+        """Whether it has still to be written."""
+        return bool(self._unwritten) and self._unwritten[0] is sealed
+
     def written(self, sealed: Sealed) -> None:
         """It is on disk, and may be sent."""
         self.is_failing = False
-        if self._unwritten and self._unwritten[0] is sealed:
+        if self.is_next(sealed):
             self._unwritten.popleft()
         for item in sealed.items:
             if self._held.pop(item.sequence, None) is not None:

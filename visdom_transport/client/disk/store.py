@@ -23,7 +23,7 @@ from visdom_transport.writing.unwritable import cause
 logger = logging.getLogger("visdom_transport.client")
 
 INTERVAL_S: Final = 0.1
-"""Writes follow each other at this distance, so that each has much in it."""
+"""Writes follow each other at this distance, so that each has much in it; at once while there is too much for one."""
 STUCK_S: Final = 10.0
 """A write that lasts longer does not come back, as far as callers that need room are concerned."""
 RETRY_S: Final = 5.0
@@ -166,7 +166,8 @@ class Store:
     def finish(self) -> None:
         """If everything has arrived, remove the folder and end the thread. Publishing again makes others."""
         with self._changed:
-            if not self._outbox.finish():
+            # A file is closed by nobody else while it is written: its number may be another file's then.
+            if not self._changed.wait_for(lambda: self._writing_since is None, STUCK_S) or not self._outbox.finish():
                 return
             for asked in self._asked:
                 asked.clear()
@@ -195,7 +196,7 @@ class Store:
     # --- the thread that writes ---
 
     def _run(self) -> None:
-        last = -INTERVAL_S
+        last = float("-inf")
         while True:
             self._beat()
             with self._changed:
@@ -210,7 +211,7 @@ class Store:
                     self._news.wait(left)
                     continue
                 sealed = self._seal()
-            last = self._writing_since = time.monotonic()
+                last = float("-inf") if self._outbox.has_waiting else time.monotonic()
             if sealed is None:
                 continue
             try:
@@ -218,8 +219,6 @@ class Store:
             except Exception as error:
                 # Whatever it is, a thread that ended would keep nothing of what follows.
                 self._cannot(error)
-            self._writing_since = None
-            self._outbox.is_stuck = False
 
     def _seal(self) -> Sealed | None:
         sealed = self._outbox.seal(*self._asked, now_s=time.time())
@@ -258,7 +257,8 @@ class Store:
             self._hold()
             return
         try:
-            self._append(sealed)
+            if not self._append(sealed):
+                return
         except OSError as error:
             if self._folder is not None and not self._folder.path.exists():
                 self._gone()
@@ -273,7 +273,22 @@ class Store:
             self._outbox.size_on_disk_bytes = self._log.size_bytes if self._log is not None else 0
             self._changed.notify_all()
 
-    def _append(self, sealed: Sealed) -> None:
+    def _append(self, sealed: Sealed) -> bool:
+        """Have it on disk. Returns whether that is so; if not, the server has everything by now."""
+        with self._changed:
+            if not self._outbox.is_next(sealed):
+                return False
+            self._writing_since = time.monotonic()
+        try:
+            self._append_now(sealed)
+        finally:
+            with self._changed:
+                self._writing_since = None
+                self._outbox.is_stuck = False
+                self._changed.notify_all()
+        return True
+
+    def _append_now(self, sealed: Sealed) -> None:
         if self._folder is None or self._log is None:
             folder, self._ownership = make(self._policy.directory, self._server, self._log_id)
             self._log, self._loader = Log(folder.path), Loader(folder.path, self._policy.max_age_s)
@@ -323,9 +338,11 @@ class Store:
 
     def _gone(self) -> None:
         """Another process took this one for dead, and sends what is on disk; or somebody removed it. Go on in another folder."""
-        logger.warning("the outbox %s was taken over or removed: this process goes on in another one", self.path)
         with self._changed:
-            log = self._log
+            folder, log = self._folder, self._log
+            if folder is None:
+                return  # everything has arrived just now
             self._folder = self._log = self._loader = self._ownership = None
+        logger.warning("the outbox %s was taken over or removed: this process goes on in another one", folder.path)
         if log is not None:
             log.close()
