@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def check(*arguments: str, environment: dict[str, str] | None = None) -> subproc
     )
 
 
-def test_a_relay_that_reaches_its_origin(origin: VisdomServer, relay: RelayServer) -> None:
+def test_a_relay_that_reaches_its_origin(origin: VisdomServer, relay_of: Callable[..., RelayServer]) -> None:
+    relay = relay_of(origin, dead_after_s=30)  # the reader says nothing for as long as the commands take
     with OwnSocket(relay, "env/main"):
         of_origin, of_relay = check(origin.url("")), check(relay.url(""))
     assert (of_relay.returncode, of_relay.stderr) == (0, "")

@@ -44,7 +44,8 @@ def test_viewers_are_told_that_the_source_is_away_and_that_it_is_back(
     assert found[0]["here"] is False, "also whoever comes meanwhile"
 
 
-def test_the_origin_names_its_relays(origin: VisdomServer, relay: RelayServer, view: View) -> None:
+def test_the_origin_names_its_relays(origin: VisdomServer, relay_of: Callable[..., RelayServer], view: View) -> None:
+    relay = relay_of(origin, dead_after_s=30)
     (found,) = origin.status()["relays"]
     assert found["name"].endswith(f":{relay.port}/{relay.pid}")
     assert (found["state"], found["viewers"], found["feeds"]) == ("here", 0, 0)
