@@ -22,6 +22,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.publishing import routes as publishing
         from visdom_transport.visdom.reporting.log import log_request
         from visdom_transport.visdom.serving import routes as serving
+        from visdom_transport.visdom.serving.in_progress import InProgress
         from visdom_transport.visdom.serving.refusals import Refusals
         from visdom_transport.visdom.serving.shutdown import stop_on_signals
         from visdom_transport.visdom.serving.signature import Signature
@@ -39,6 +40,7 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         # What is larger than allowed is refused with a code of ours. Tornado only cuts the connection.
         self.settings.setdefault("websocket_max_message_size", 2 * settings.max_message_bytes)
         self.transport = Transport(self, settings)
+        self.in_progress = InProgress()
         self.add_handlers(".*", [*publishing.routes(self), *serving.routes(self)])
         RequestGate(settings, self.transport.hub.causes, self.base_url).install(self)
         self.add_transform(Refusals)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.wait import until
-from tests.visdom.durability.world import Disk, World, inline_executor, loaded, window
+from tests.visdom.durability.world import PRODUCER, Disk, World, inline_executor, loaded, window
 from visdom_transport.visdom.durability import folding, writer
 
 ENVIRONMENTS = ["a", "b"]
@@ -121,6 +121,41 @@ def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int)
     async def fold(world: World) -> None:
         await world.journal.write()
         await world.fold()
+
+    with mock.patch.object(writer, "STEP_BYTES", 1), mock.patch.object(folding, "STEP_BYTES", 1):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_again_and_again(tmp_path: Path, seed: int) -> None:
+    """Each server begins with what a killed one has left, folds that while steps go on, and is killed at any turn of the loop."""
+    rng = random.Random(seed)
+
+    async def run() -> None:
+        inline_executor()
+        world = World(tmp_path / "envs")
+        for life in range(12):
+            killed = await live(world)
+            left = world.image(tmp_path / f"envs-{life}")
+            check(world.image(tmp_path / f"image-{life}"), world)
+            await killed  # of which nothing counts any more
+            world.stop()
+            world, before = World(left), world
+            world.snapshots = before.snapshots[: world.publishers.numbers().get(PRODUCER, 0) + 1]
+
+    async def live(world: World) -> asyncio.Task[None]:
+        for _ in range(rng.randrange(1, 5)):
+            busy = asyncio.create_task(world.journal.write())
+            while not busy.done():
+                if rng.random() < 0.5:
+                    step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                if rng.random() < 0.03:
+                    return busy
+                await asyncio.sleep(0)
+            await busy
+            for _ in range(rng.randrange(6)):
+                step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+        return busy
 
     with mock.patch.object(writer, "STEP_BYTES", 1), mock.patch.object(folding, "STEP_BYTES", 1):
         asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -134,6 +135,50 @@ def test_what_comes_while_it_stops_is_refused(envs: Path) -> None:
         assert server.process.wait(30) == 0
         assert refused is not None
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "going_away")
+
+
+def test_a_body_that_comes_while_it_stops_is_refused(envs: Path) -> None:
+    """The headers came before: whatever is said to be applied has to be in what is saved."""
+    with ServerProcess(envs) as server:
+        for n in range(3):
+            server.post("/events", {"win": f"w{n}", "eid": "e", "data": [{"type": "text", "content": "x" * 10_000_000}]})
+        server.post("/transport/publish", {"producer": "p", "first": 1, "messages": [creation("fed", "fed")]})
+        body = json.dumps({"producer": "p", "first": 2, "messages": [point("fed", 2, "fed")]}).encode()
+        late = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        late.putrequest("POST", "/transport/publish")
+        late.putheader("Content-Length", str(len(body)))
+        late.endheaders()
+        server.status()  # the server has read the headers by then
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: server.http.post(server.url("/close"), json={"win": "none"}, timeout=10).status_code == 503, "it stops")
+        late.send(body)
+        answer = late.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) == (503, "going_away")
+        late.close()
+        assert server.process.wait(30) == 0
+    with ServerProcess(envs) as server:
+        assert server.post("/transport/publish", json.loads(body)).json()["applied"] == 2
+        assert numbers_in(server.windows("fed"), "fed") == [2]
+
+
+def test_what_is_done_while_it_stops_is_saved_or_refused(envs: Path) -> None:
+    """A large body is parsed in a thread; the signal comes before that, during it, or after it."""
+    with ServerProcess(envs) as server:
+        server.windows("main")
+        body = json.dumps({"win": "w", "eid": "e", "data": [{"type": "text", "content": ["x"] * 1_000_000}]}).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.request("POST", "/events", body)
+        server.status()  # most of the body is read by then
+        server.process.send_signal(signal.SIGTERM)
+        try:
+            status = connection.getresponse().status
+        except http.client.RemoteDisconnected:
+            status = 0  # it took so long that nothing was said
+        connection.close()
+        assert server.process.wait(30) == 0
+    assert status in (200, 503, 0)
+    with ServerProcess(envs) as server:
+        assert (status == 200) == ("e" in server.envs() and "w" in server.windows("e"))
 
 
 def test_stock_visdom_reads_what_was_folded_while_it_ran(envs: Path) -> None:

@@ -27,7 +27,7 @@ JOURNAL_STEP_BYTES = 8_000_000
 
 
 class End:
-    """Writes everything for the last time. The state does not change any more.
+    """Writes everything for the last time. What changes in the state meanwhile is not recorded.
 
     Args:
         asked: somebody wants it saved as it is. Otherwise what was saved before stays in the files.

@@ -95,6 +95,11 @@ class Journal:
         return self._tracking.on
 
     @property
+    def is_closed(self) -> bool:
+        """Whether everything is being written for the last time, or is written: what changes now is not kept."""
+        return self._closed
+
+    @property
     def keeps(self) -> bool:
         """Whether what publishers send is kept on disk, now or when a disk that is full has room again."""
         return self.on and not unwritable.is_lasting(self._environments.folder)
@@ -331,12 +336,13 @@ class Journal:
     # --- at the end ---
 
     async def close(self, *, asked: bool = False) -> bool:
-        """Write everything for the last time. Returns whether it is on disk. The state must not change any more.
+        """Write everything for the last time. Returns whether it is on disk. What changes from now on is not kept.
 
         Args:
             asked: somebody wants it saved as it is. Otherwise what was saved before stays in the files.
         """
         self._closed, self._asked = True, asked
+        self._tracking.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:

@@ -49,6 +49,8 @@ class Tracking:
         self._everything = everything
         self._changed = changed
         self.on = False
+        self.is_closed = False
+        """What changes is not kept any more: it would be in a part of what is being written."""
         self.changes = Changes(self._read)
         self.tracked: dict[str, Tracked] = {}
         self.published: set[str] = set()
@@ -96,6 +98,8 @@ class Tracking:
         for part in self._watches:
             if part[0] == eid:
                 self._touched(part)
+        if self.is_closed:
+            return
         if eid in self._app.state and not is_unread(self._app.state[eid]):
             if begins:
                 self.began(eid)
@@ -134,6 +138,8 @@ class Tracking:
 
     def _follows(self, eid: str) -> bool:
         """Whether a change of the environment is recorded. The first one that is begins it."""
+        if self.is_closed:
+            return False
         if eid not in self.tracked and self._wants(eid):
             self.begin(eid)
         self.unsaved.add(eid)

@@ -14,15 +14,19 @@ from tornado.ioloop import IOLoop
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
 
-from visdom_transport.core.errors import CloseCode, MessageError
+from visdom_transport.core.errors import CloseCode
 from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.gate import SAFE_METHODS
+from visdom_transport.visdom.serving.prepare import GOING_AWAY
 
 logger = logging.getLogger("visdom_transport")
 
 GOODBYE_S = 0.2
 """How long clients have to read why their links end."""
+
+REQUESTS_S = 2.0
+"""How long requests that had begun have to end, before what they do is not kept any more."""
 
 _applications: list[Any] = []
 
@@ -84,6 +88,7 @@ async def stop(app: Any, *, asked: bool = False) -> bool:
     for session in list(hub.sessions.values()):
         if session.link is not None:
             hub.end(session.link, CloseCode.GOING_AWAY, now)
+    await app.in_progress.ended(REQUESTS_S)
     return bool(await app.transport.journal.close(asked=asked))
 
 
@@ -98,4 +103,4 @@ class StoppingHandler(RequestHandler):
     """Answers what comes too late."""
 
     def prepare(self) -> None:
-        answer_error(self, 503, MessageError("going_away", "the server is stopping"))
+        answer_error(self, 503, GOING_AWAY)
