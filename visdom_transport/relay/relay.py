@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from visdom_transport import __version__
@@ -10,14 +10,13 @@ from visdom_transport.core.causes import Causes
 from visdom_transport.core.entries import Values
 from visdom_transport.core.errors import CloseCode, MessageError
 from visdom_transport.core.hub import Hub
-from visdom_transport.core.packing import Outgoing
 from visdom_transport.links.flusher import Flusher, clock
-from visdom_transport.links.longpoll import Client, LongPollLinks
+from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import Passing
 from visdom_transport.relay.upstream import Upstream
-from visdom_transport.relay.viewers import Admitted, ViewerConversation, Viewers, login_of
+from visdom_transport.relay.viewers import Admitted, ViewerConversation, Viewers
 from visdom_transport.settings import Settings
 
 REST_FACTOR = 1.0
@@ -30,6 +29,7 @@ class Relay:
     def __init__(self, origin: Origin, settings: Settings) -> None:
         self.origin = origin
         self.settings = settings
+        self.compresses = settings.compression == "on"
         self.packer = Packer()
         self.passing = Passing(origin)
         self.upstream = Upstream(origin, settings, lambda: self.hub, lambda server: self.viewers.end_those_of_others(server))
@@ -54,15 +54,16 @@ class Relay:
 
     def _converse_by_polls(self, client: Client) -> ViewerConversation:
         assert isinstance(client, Admitted)
-        conversation = ViewerConversation(self.hub, self.origin, "poll", client.address, client.login or "")
+        conversation = self.viewers.converse("poll", client)
         conversation.let_in(client.delegate)
         return conversation
 
-    async def begin_polls(self, request: dict[str, Any], headers: Mapping[str, str], address: str) -> Sequence[Outgoing]:
+    async def begin_polls(self, request: dict[str, Any], headers: Mapping[str, str], client: Client) -> Answer:
         """The answer to the first poll of a viewer. Raises `LinkClosed` when the origin does not let it in."""
         delegate = await self.viewers.let_in(request["messages"][0], headers)
+        takes_deflate = self.compresses and client.takes_deflate
         try:
-            return (await self.long_polls.poll(request, Admitted(address, login_of(headers), delegate=delegate))).messages
+            return await self.long_polls.poll(request, Admitted(client.address, client.login, takes_deflate, delegate=delegate))
         finally:
             self.viewers.drop_unused(delegate)
 

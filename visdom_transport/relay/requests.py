@@ -9,7 +9,9 @@ from tornado.web import RequestHandler, stream_request_body
 
 from visdom_transport.core.encoding import decode, encode
 from visdom_transport.core.errors import CloseCode, LinkClosed
-from visdom_transport.links.longpoll import Client, close_message, reply
+from visdom_transport.links.codings import may_be_coded
+from visdom_transport.links.deflating import PollAnswering
+from visdom_transport.links.longpoll import Answer, Client, close_message
 from visdom_transport.relay.passing import answer_away, without_hops
 from visdom_transport.relay.relay import Relay
 from visdom_transport.relay.viewers import login_of
@@ -39,7 +41,7 @@ class RelayHandler(RequestHandler):
 
 
 @stream_request_body
-class LinkHandler(RelayHandler):
+class LinkHandler(PollAnswering, RelayHandler):
     """``/transport/poll`` and ``/transport/send``: of viewers that are here; others are passed on."""
 
     _gone = False
@@ -60,14 +62,16 @@ class LinkHandler(RelayHandler):
         if not isinstance(request, dict) or not self._is_for_here(request):
             await self._pass_on(body)
             return
+        client = Client(str(self.request.remote_ip), login_of(headers := self.request.headers), may_be_coded(headers, "deflate"))
         try:
-            messages = await self._exchange(request)
+            answer = await self._exchange(request, client)
         except LinkClosed as closed:
-            messages = [close_message(closed.code)]
+            answer = Answer([close_message(closed.code)])
+        body = await self.poll_body(answer.messages, self._relay.packer, client.takes_deflate)
         if not self._gone:
             self.set_header("Content-Type", "application/json")
             self.set_header("Cache-Control", "no-store")
-            self.finish(reply(messages).plain)
+            await self.finish_slowly(body, answer.link)
 
     def _is_for_here(self, request: dict[str, Any]) -> bool:
         if request.get("link") is not None:
@@ -76,19 +80,17 @@ class LinkHandler(RelayHandler):
         first = messages[0] if isinstance(messages, list) and messages else None
         return isinstance(first, dict) and first.get("role") == "browser" and first.get("type") == "hello"
 
-    async def _exchange(self, request: dict[str, Any]) -> Any:
+    async def _exchange(self, request: dict[str, Any], client: Client) -> Answer:
         relay, headers = self._relay, self.request.headers
-        address = str(self.request.remote_ip)
         if request.get("link") is None:
-            return await relay.begin_polls(request, headers, address)
+            return await relay.begin_polls(request, headers, client)
         session = relay.long_polls.session_of(request["link"])
-        if session is None or session.login != login_of(headers):
+        if session is None or session.login != client.login:
             # Another login than the origin has let in: it says hello again, and the origin decides.
             raise LinkClosed(CloseCode.UNKNOWN_LINK)
-        client = Client(address, login_of(headers))
         if self.request.path.endswith("/send"):
-            return await relay.long_polls.send(request, client)
-        return (await relay.long_polls.poll(request, client)).messages
+            return Answer(await relay.long_polls.send(request, client))
+        return await relay.long_polls.poll(request, client)
 
     def on_connection_close(self) -> None:
         # The next poll presents its positions, so what this answer would have carried is not lost.

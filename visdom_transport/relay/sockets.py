@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable
 from typing import Any, Final
 
@@ -15,14 +16,17 @@ from tornado.websocket import (
     websocket_connect,
 )
 
-from visdom_transport.core.errors import LinkClosed
+from visdom_transport.core.causes import closed
+from visdom_transport.core.errors import CloseCode, LinkClosed
+from visdom_transport.links.deflating import DeflatingSocket
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.frame_reader import ReadsFrames
+from visdom_transport.links.longpoll import Client
 from visdom_transport.links.websocket import SUBPROTOCOL, SocketLink
 from visdom_transport.relay.link import CONNECT_S, MAX_MESSAGE_BYTES
 from visdom_transport.relay.passing import answer_away, forwarded
 from visdom_transport.relay.relay import Relay
-from visdom_transport.relay.viewers import ViewerPeer
+from visdom_transport.relay.viewers import ViewerPeer, login_of
 
 NOT_SAID: Final = frozenset({None, 1005, 1006, 1015})
 """Close codes that only one side sees."""
@@ -114,17 +118,24 @@ class PassedSocket(WebSocketHandler):
             self._far.close()
 
 
-class ViewerSocket(ReadsFrames, PassedSocket):
+class ViewerSocket(ReadsFrames, DeflatingSocket, PassedSocket):
     """``/socket``: pages that speak our protocol are served here."""
 
     _socket: SocketLink | None = None
     _peer: ViewerPeer | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        if SUBPROTOCOL in self._offered():
-            await WebSocketHandler.get(self, *args, **kwargs)
-        else:
+        if SUBPROTOCOL not in self._offered():
             await super().get(*args, **kwargs)
+            return
+        if self._relay.compresses:
+            self.agree_on_deflate()
+        try:
+            await WebSocketHandler.get(self, *args, **kwargs)
+        except zlib.error as error:  # the connection has ended
+            self._relay.hub.causes.count(
+                closed(CloseCode.PROTOCOL), str(self.request.remote_ip), f"not compressed as it says: {error}"
+            )
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return SUBPROTOCOL if self._far is None else super().select_subprotocol(subprotocols)
@@ -134,11 +145,13 @@ class ViewerSocket(ReadsFrames, PassedSocket):
             super().open(*args, **kwargs)
             return
         relay = self._relay
-        peer = ViewerPeer(relay.viewers, relay.hub, relay.origin, self.request.headers, str(self.request.remote_ip))
+        headers = self.request.headers
+        client = Client(str(self.request.remote_ip), login_of(headers), takes_deflate=self.can_compress)
+        peer = ViewerPeer(relay.viewers, relay.hub, headers, client)
         try:
             relay.hub.await_hello(peer.link, clock())
-        except LinkClosed as closed:
-            self.close(int(closed.code), closed.code.reason)
+        except LinkClosed as why:
+            self.close(int(why.code), why.code.reason)
             return
         self.set_nodelay(True)
         self._peer = peer

@@ -51,8 +51,14 @@ class ViewerConversation(Conversation):
 
     __slots__ = ("_delegate", "_origin")
 
-    def __init__(self, hub: Hub, origin: Origin, kind: str, address: str, login: str) -> None:
-        super().__init__(hub, kind, clock(), _nobody, {}, address=address, login=login)
+    def __init__(self, hub: Hub, origin: Origin, kind: str, client: Client) -> None:
+        facts: dict[str, Any] = {}
+        super().__init__(
+            *(hub, kind, clock(), _nobody, facts),
+            address=client.address,
+            login=client.login or "",
+            can_compress=client.takes_deflate,
+        )
         self._origin = origin
         self._delegate: Delegate | None = None
 
@@ -89,6 +95,10 @@ class Viewers:
         self._origin = origin
         self._hub = hub
         self._delegates: dict[str, Delegate] = {}
+
+    def converse(self, kind: str, client: Client) -> ViewerConversation:
+        """A conversation with somebody who may be let in."""
+        return ViewerConversation(self._hub, self._origin, kind, client)
 
     async def let_in(self, hello: Any, headers: Mapping[str, str]) -> Delegate:
         """The delegate of a viewer that says ``hello``.
@@ -200,11 +210,11 @@ class Viewers:
 class ViewerPeer:
     """A viewer on a WebSocket, from its first word on. What it says before it is let in waits."""
 
-    def __init__(self, viewers: Viewers, hub: Hub, origin: Origin, headers: Mapping[str, str], address: str) -> None:
+    def __init__(self, viewers: Viewers, hub: Hub, headers: Mapping[str, str], client: Client) -> None:
         self._viewers = viewers
         self._hub = hub
         self._headers = headers
-        self._conversation = ViewerConversation(hub, origin, "websocket", address, login_of(headers))
+        self._conversation = viewers.converse("websocket", client)
         self._is_in = False
         self._early: list[bytes | str] = []
         self._task: asyncio.Task[None] | None = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visdom_transport.core.packing import Message, as_zlib
-from visdom_transport.links.longpoll import Answer, reply
+from visdom_transport.links.longpoll import reply
 from visdom_transport.visdom.serving.requests import TransportHandler
 
 
@@ -30,20 +29,9 @@ class PollHandler(OwnHandler):
         if self.client.login is not None and (waiting := self.transport.read_ahead.before(self.request.body)) is not None:
             await waiting
         answer = await self.transport.long_polls.poll(request, self.client)
-        body = await self._body(answer)
+        body = await self.poll_body(answer.messages, self.transport.packer, self.client.takes_deflate)
         if not self._gone:
             await self.finish_slowly(body, answer.link)
-
-    async def _body(self, answer: Answer) -> bytes:
-        body = reply(answer.messages)
-        is_large = any(isinstance(message, Message) for message in answer.messages)
-        if not (is_large and self.client.takes_deflate):
-            return body.plain
-        waiting = self.transport.packer.prepare(body)
-        if waiting is not None:
-            await waiting
-        self.set_header("Content-Encoding", "deflate")
-        return as_zlib(body.packed)
 
     def on_connection_close(self) -> None:
         # The next poll presents its positions, so what this reply would have carried is not lost.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from visdom.server.handlers.base_handlers import BaseHandler
 
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, MessageError
-from visdom_transport.core.link import Link
 from visdom_transport.links.codings import may_be_coded
-from visdom_transport.links.flusher import clock
+from visdom_transport.links.deflating import PollAnswering
 from visdom_transport.links.longpoll import Client
-from visdom_transport.links.websocket import SLICE_BYTES, sliced
 from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.access.logins import login_of
 from visdom_transport.visdom.transport import Transport
@@ -28,7 +25,7 @@ def client_of(handler: RequestHandler) -> Client:
     return Client(str(handler.request.remote_ip), login_of(handler), may_be_coded(handler.request.headers, "deflate"))
 
 
-class TransportHandler(BaseHandler):  # type: ignore[misc]
+class TransportHandler(PollAnswering, BaseHandler):  # type: ignore[misc]
     """What the HTTP endpoints share: the body is JSON, and needs a login when Visdom does."""
 
     def initialize(self, app: Any) -> None:
@@ -54,20 +51,6 @@ class TransportHandler(BaseHandler):  # type: ignore[misc]
         except ValueError as error:
             answer_error(self, 400, MessageError("bad_message", f"not JSON: {error}"))
             return None
-
-    async def finish_slowly(self, body: bytes, link: Link | None) -> None:
-        """Finish with ``body``. A peer that takes a large one slowly says nothing meanwhile, and is not dead."""
-        if link is not None and len(body) > SLICE_BYTES:
-            self.set_header("Content-Length", str(len(body)))
-            for part in sliced(body):
-                self.write(bytes(part))
-                try:
-                    await self.flush()
-                except StreamClosedError:
-                    return
-                link.hear(clock())
-            body = b""
-        self.finish(body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         RequestHandler.write_error(self, status_code, **kwargs)

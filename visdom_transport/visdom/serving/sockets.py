@@ -10,7 +10,7 @@ from typing import Any
 from visdom.server.handlers.base_handlers import BaseWebSocketHandler
 
 from visdom_transport.core.errors import CloseCode, LinkClosed
-from visdom_transport.links.deflate import answer_to
+from visdom_transport.links.deflating import DeflatingSocket
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.frame_reader import ReadsFrames
 from visdom_transport.links.websocket import SUBPROTOCOL, SocketLink
@@ -19,22 +19,16 @@ from visdom_transport.visdom.serving.requests import client_of
 from visdom_transport.visdom.serving.stock_peer import StockPeer
 from visdom_transport.visdom.transport import Transport
 
-EXTENSIONS = "Sec-WebSocket-Extensions"
-WITHOUT_CONTEXT = "permessage-deflate; server_no_context_takeover=1; client_no_context_takeover=1"
-"""An offer as Tornado understands it: it passes over parameters without a value, and would keep contexts for each connection."""
-
 SIGN_OF_LIFE_S = 1.0
 """A client that waits for what it asked for counts as heard this often."""
 
 
-class TransportSocket(ReadsFrames, BaseWebSocketHandler):  # type: ignore[misc]
+class TransportSocket(ReadsFrames, DeflatingSocket, BaseWebSocketHandler):  # type: ignore[misc]
     """A WebSocket endpoint that speaks our protocol or, to clients that do not ask for it, the stock dialect."""
 
     role = ""
     _socket: SocketLink | None = None
     _line: Line | None = None
-    _agreed: str | None = None
-    """What is agreed on for compressed messages."""
 
     def initialize(self, app: Any) -> None:
         self.app = app
@@ -42,25 +36,13 @@ class TransportSocket(ReadsFrames, BaseWebSocketHandler):  # type: ignore[misc]
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Open, and take what the client says until it goes."""
-        headers = self.request.headers
-        subprotocols = [name.strip() for name in headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        subprotocols = [name.strip() for name in self.request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
         if self.select_subprotocol(subprotocols) and self.transport.compresses:
-            self._agreed = answer_to(headers.get(EXTENSIONS, ""))
-            if self._agreed is not None:
-                headers[EXTENSIONS] = WITHOUT_CONTEXT
+            self.agree_on_deflate()
         try:
             await super().get(*args, **kwargs)
         except zlib.error as error:  # the connection has ended
             self.transport.refused(CloseCode.PROTOCOL, client_of(self), f"not compressed as it says: {error}")
-
-    def get_compression_options(self) -> dict[str, Any] | None:
-        return {} if self._agreed is not None else None
-
-    def finish(self, chunk: Any = None) -> asyncio.Future[None]:
-        if self._agreed is not None and self.get_status() == 101:
-            self.set_header(EXTENSIONS, self._agreed)
-        finished: asyncio.Future[None] = super().finish(chunk)
-        return finished
 
     def check_origin(self, origin: str) -> bool:
         return True  # `RequestGate` has let it in
@@ -74,7 +56,7 @@ class TransportSocket(ReadsFrames, BaseWebSocketHandler):  # type: ignore[misc]
         hub = transport.hub
         try:
             if own:
-                peer: Any = transport.converse("websocket", client, can_compress=self._agreed is not None)
+                peer: Any = transport.converse("websocket", client, can_compress=self.can_compress)
                 hub.await_hello(peer.link, clock())
             else:
                 peer = StockPeer(transport, "websocket", self.role, client)
