@@ -13,7 +13,7 @@ logger = logging.getLogger("visdom_transport.client")
 
 MAX_CAUSES = 100
 
-WAITS = "so calls wait until the server has taken some of it"
+WAITS = "so calls wait until some of it has been taken"
 LOSES = "so the oldest calls are lost: the program goes on (see the counters)"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,34 @@ def test_a_folder_that_somebody_copied_is_sent_once(server: LocalServer, tmp_pat
     assert main([str(tmp_path / "a"), "--server", url]) == 0
     assert main([str(tmp_path / "b"), "--server", url]) == 0
     assert list(server.windows("e")) == [f"w{number}" for number in range(1, 11)]
+
+
+def test_what_cannot_be_sent_is_said_and_stays(server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    fill(tmp_path, 2)
+    lost = folders(tmp_path)[0].path
+    (lost / "publisher.json").write_bytes(bytes(100))
+    assert main([str(tmp_path), "--server", url]) == 1
+    assert f"problem: {lost} cannot be sent" in capsys.readouterr().out
+    assert list(server.windows("e")) == [f"w{number}" for number in range(11, 21)]
+    assert main([str(tmp_path), "--server", url]) == 1
+    assert "nothing else is left" in capsys.readouterr().out
+    assert [*tmp_path.glob("*/*.log")] != []
+
+
+def test_a_directory_that_cannot_be_read_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = Path.iterdir
+
+    def denied(path: Path) -> Iterator[Path]:
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return iter(listed(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert main([str(tmp_path)]) == 2
+    assert "cannot be read (Permission denied)" in capsys.readouterr().err
 
 
 def test_what_the_server_refuses_is_counted(

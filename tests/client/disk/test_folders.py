@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.disk.logs import HERE, left_behind
-from visdom_transport.client.disk.folders import Folder, base_name, folders, is_taken, make, take_over
+from tests.client.disk.logs import HERE, batch, left_behind, write
+from visdom_transport.client.disk.folders import Folder, base_name, folders, is_taken, make, take_over, unusable
 from visdom_transport.client.disk.owner import EXPIRES_S, Owners, Ownership, owner_of
 
 
@@ -117,6 +117,29 @@ def test_what_is_no_folder_of_a_publisher_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert folders(tmp_path) == []
     assert folders(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize("content", ["", '{"format": 1, "publ', '{"format": 2, "publisher": "a", "server": "b"}'])
+def test_a_log_that_does_not_say_whose_it_is_is_not_passed_over_in_silence(tmp_path: Path, content: str) -> None:
+    kept = left_behind(tmp_path)
+    lost = left_behind(tmp_path).path
+    (lost / "publisher.json").write_text(content)
+    assert unusable(tmp_path) == {}, "there is no log in it"
+    write(kept.path, batch(1))
+    write(lost, batch(1))
+    assert folders(tmp_path) == [kept]
+    assert {path: "publisher.json" in why for path, why in unusable(tmp_path).items()} == {lost: True}
+
+
+def test_a_folder_that_is_removed_meanwhile_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = left_behind(tmp_path)
+    write(folder.path, batch(1))
+
+    def gone(path: Path) -> None:
+        folder.remove()
+
+    monkeypatch.setattr("visdom_transport.client.disk.folders._folder", gone)
+    assert unusable(tmp_path) == {}
 
 
 def test_where_a_course_is_torn_it_begins_at_the_beginning(tmp_path: Path) -> None:

@@ -142,6 +142,19 @@ def test_what_belongs_to_another_server_stays(server: LocalServer, connect: Conn
     assert [folder.server for folder in folders(outbox)] == [HERE]
 
 
+def test_a_log_that_does_not_say_whose_it_is_is_named(
+    server: LocalServer, connect: Connect, outbox: Path, records: Records
+) -> None:
+    records.expect("what is left in .* cannot be sent .publisher.json")
+    lost = left_behind(outbox).path
+    write(lost, windows(1, 1))
+    (lost / "publisher.json").write_bytes(b"")
+    vis = connect(server.port, env="e", outbox_dir=outbox)
+    append(vis, 1)
+    assert vis.finish(TIMEOUT_S)
+    assert list(outbox.iterdir()) == [lost]
+
+
 def test_programs_go_on_when_the_disk_is_full(
     server: LocalServer, connect: Connect, outbox: Path, records: Records, monkeypatch: pytest.MonkeyPatch, retried_soon: None
 ) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from visdom_transport.client.disk.folders import folders
+from visdom_transport.client.disk.folders import folders, unusable
 from visdom_transport.client.disk.sending import Sending
 from visdom_transport.client.disk.terminal import Terminal
+from visdom_transport.writing.unwritable import cause
 
 DONE: Final = 0
 LEFT: Final = 1
@@ -47,12 +48,19 @@ def main(arguments: Sequence[str]) -> int:
     if not os.access(options.path, os.W_OK | os.X_OK):
         print(f"problem: {options.path} cannot be written, and what has arrived has to be removed there", file=sys.stderr)
         return UNUSABLE
+    try:
+        there, others = folders(options.path), unusable(options.path)
+    except OSError as error:
+        print(f"problem: {options.path} cannot be read ({cause(error)})", file=sys.stderr)
+        return UNUSABLE
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     password = _password(options.username) if options.username else None
     terminal = Terminal(sys.stdout)
-    if not folders(options.path) and not options.watch:
-        terminal.line(f"nothing is left in {options.path}")
-        return DONE
+    for path, why in others.items():
+        terminal.line(f"problem: {path} cannot be sent ({why}); it stays there")
+    if not there and not options.watch:
+        terminal.line(f"nothing {'else ' if others else ''}is left in {options.path}")
+        return LEFT if others else DONE
     sending = Sending(options.path, terminal, server=options.server, username=options.username, password=password)
     try:
         is_done = sending.watch() if options.watch else sending.run(options.wait)
@@ -60,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
         is_done = not folders(options.path)
         terminal.line("interrupted: what has not arrived is still there")
     terminal.line(sending.summary())
-    return DONE if is_done else LEFT
+    return DONE if is_done and not others else LEFT
 
 
 def _parser() -> argparse.ArgumentParser:

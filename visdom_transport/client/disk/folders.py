@@ -11,14 +11,15 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from visdom_transport.client.disk.log import SUFFIX
 from visdom_transport.client.disk.owner import Owners, Ownership
 from visdom_transport.writing import sync_folder, write_atomically
+from visdom_transport.writing.unwritable import cause
 
 _DESCRIPTION: Final = "publisher.json"
 _COURSE: Final = "course.json"
@@ -54,7 +55,7 @@ class Folder:
     def remove(self) -> None:
         """Remove it, with all that is in it."""
         # In an order that leaves nothing that looks like a log without a name.
-        for path in sorted(self.path.glob("*.log")):
+        for path in sorted(self.path.glob(f"*{SUFFIX}")):
             with contextlib.suppress(OSError):
                 path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -83,7 +84,26 @@ def folders(outbox_dir: Path) -> list[Folder]:
     Raises:
         OSError: the directory cannot be read.
     """
-    return list(_folders(outbox_dir))
+    return [folder for path in _paths(outbox_dir) if (folder := _folder(path)) is not None]
+
+
+def unusable(outbox_dir: Path) -> dict[Path, str]:
+    """Folders with a log that cannot be sent, and why.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    found: dict[Path, str] = {}
+    for path in _paths(outbox_dir):
+        try:
+            # Looked for again, since one that is just being removed has its description for longer than its log.
+            if _has_log(path) and _folder(path) is None and _has_log(path):
+                found[path] = f"{_DESCRIPTION}, which says whose it is, cannot be read"
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            found[path] = cause(error)
+    return found
 
 
 def base_name(folder: Folder) -> str:
@@ -120,15 +140,23 @@ def take_over(folder: Folder, owners: Owners) -> tuple[Folder, Ownership] | None
         return None
 
 
-def _folders(outbox_dir: Path) -> Iterator[Folder]:
+def _paths(outbox_dir: Path) -> list[Path]:
     try:
-        paths = sorted(outbox_dir.iterdir())
+        return sorted(outbox_dir.iterdir())
     except (FileNotFoundError, NotADirectoryError):
-        return
-    for path in paths:
-        values = _read(path / _DESCRIPTION)
-        if values.get("format") == _FORMAT and isinstance(values.get("publisher"), str) and isinstance(values.get("server"), str):
-            yield Folder(path, values["publisher"], values["server"])
+        return []
+
+
+def _folder(path: Path) -> Folder | None:
+    values = _read(path / _DESCRIPTION)
+    log_id, server = values.get("publisher"), values.get("server")
+    if values.get("format") != _FORMAT or not isinstance(log_id, str) or not isinstance(server, str):
+        return None
+    return Folder(path, log_id, server)
+
+
+def _has_log(path: Path) -> bool:
+    return any(each.suffix == SUFFIX for each in path.iterdir())
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

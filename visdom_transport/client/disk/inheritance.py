@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Final
 
 from visdom_transport.client.connection import Connection
 from visdom_transport.client.disk.delivery import Delivery
-from visdom_transport.client.disk.folders import Folder, base_name, folders, is_taken, take_over
+from visdom_transport.client.disk.folders import Folder, base_name, folders, is_taken, take_over, unusable
 from visdom_transport.client.disk.owner import Owners
 from visdom_transport.writing.unwritable import cause
 
@@ -64,7 +66,7 @@ class Inheritance:
         except OSError as error:
             self._delivery = None
             if delivery.folder.path.exists():
-                self._cannot(delivery.folder.path, error)
+                self._cannot(delivery.folder.path, cause(error))
         return LOOK_EVERY_S if self._delivery is not None and delivery.waits else 0.0
 
     # --- inside ---
@@ -73,6 +75,7 @@ class Inheritance:
         self._looked_at = time.monotonic()
         there = self._folders()
         if self._before is None:
+            self._say_what_is_unusable()
             self._before = {base_name(each) for each in there}
         waits = False
         for folder in there:
@@ -90,9 +93,16 @@ class Inheritance:
         try:
             there = folders(self._directory)
         except OSError as error:
-            self._cannot(self._directory, error)
+            self._cannot(self._directory, cause(error))
             return []
         return [each for each in there if each.server == self._server and each.path not in self._unreadable]
+
+    def _say_what_is_unusable(self) -> None:
+        with contextlib.suppress(OSError):
+            for path, why in unusable(self._directory).items():
+                # Those of other users are not ours to read.
+                if os.access(path, os.R_OK):
+                    self._cannot(path, why)
 
     def _take(self, folder: Folder) -> bool:
         try:
@@ -101,13 +111,13 @@ class Inheritance:
                 self._delivery = Delivery(*taken, self._connection, self._max_age_s)
                 self._is_over = False
         except OSError as error:
-            self._cannot(folder.path, error)
+            self._cannot(folder.path, cause(error))
             return False
         return taken is not None
 
-    def _cannot(self, path: Path, error: OSError) -> None:
+    def _cannot(self, path: Path, why: str) -> None:
         if path not in self._unreadable:
-            logger.error("what is left in %s cannot be sent (%s); it stays there", path, cause(error))
+            logger.error("what is left in %s cannot be sent (%s); it stays there", path, why)
         self._unreadable.add(path)
 
     def _summary(self, delivery: Delivery) -> str:
