@@ -43,6 +43,7 @@ class Sending:
         self._login = (username, password)
         self._owners = Owners()
         self._connections: dict[str, Connection] = {}
+        self._taken: set[Path] = set()
         self._failed: set[Path] = set()
         self._away: set[str] = set()
         self._told: set[Path] = set()
@@ -57,7 +58,7 @@ class Sending:
                 break
             time.sleep(LOOK_EVERY_S)
         for folder in folders(self._directory):
-            if self._owners.lives(folder.path):
+            if folder.path not in self._taken and self._owners.lives(folder.path):
                 self._terminal.line(f"{folder.path.name}: {owner_of(folder.path)} still writes it")
         return not folders(self._directory)
 
@@ -113,6 +114,7 @@ class Sending:
         return taken is not None
 
     def _deliver(self, folder: Folder, ownership: Ownership, wait_s: float) -> None:
+        self._taken.add(folder.path)
         delivery = Delivery(folder, ownership, self._connection(folder))
         total = delivery.survey.messages
         began = time.monotonic()
