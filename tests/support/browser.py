@@ -401,6 +401,8 @@ class Tab:
             if not elements or not elements[-1].is_enabled():
                 return False
             try:
+                if elements[-1].rect != elements[-1].rect:  # it moves: the click would hit what is there by then
+                    return False
                 elements[-1].click()
             except WebDriverException as error:
                 if re.search("intercepted|stale|not interactable", str(error)):
