@@ -13,8 +13,9 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from tests.client.model import Publisher, Publishing, Server, begin, event, plot, point
 from visdom_transport.client.calls import Message, capture
+from visdom_transport.client.intake import OnFull
 from visdom_transport.client.known_windows import creation_of
-from visdom_transport.client.outbox import OnFull, Outbox
+from visdom_transport.client.outbox import Outbox
 from visdom_transport.client.request import Request
 from visdom_transport.client.spill import Spill
 

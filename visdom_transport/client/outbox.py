@@ -10,21 +10,14 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from visdom_transport.client.calls import Message, Window, capture
 from visdom_transport.client.counters import Counters
+from visdom_transport.client.intake import Intake, OnFull
 from visdom_transport.client.request import Item, Receipt, Request
 from visdom_transport.client.spill import Spill
-from visdom_transport.client.waiting import Waiting
 from visdom_transport.core.encoding import decode
-
-OnFull: TypeAlias = Literal["drop_if_away", "drop", "wait", "spill"]
-"""What happens to a message for which there is no room.
-
-`wait`: it is not taken, and nothing is lost. `drop`: the oldest messages are lost, and counted. `drop_if_away`: as `drop` while
-the server cannot be reached, otherwise as `wait`. `spill`: it goes to a file, and when that cannot be written, as `wait`.
-"""
 
 REFILL_BYTES = 256_000
 
@@ -33,7 +26,7 @@ def new_publisher_id() -> str:
     return uuid.uuid4().hex
 
 
-class Outbox:
+class Outbox(Intake):
     """Messages in order, each sent until the server confirms it.
 
     Every method but `Request.encoded` is quick, and none may run at the same time as another one.
@@ -53,16 +46,9 @@ class Outbox:
         spill: Spill | None = None,
         name: Callable[[], str] = new_publisher_id,
     ) -> None:
-        self.counters = Counters()
-        self.lost = 0
-        """Calls that there was no room for, since somebody set this to 0."""
-        self.batch_bytes = batch_bytes
-        self._max_bytes = max_bytes
-        self._on_full = on_full
+        super().__init__(max_bytes, on_full, batch_bytes)
         self._spill = spill if on_full == "spill" and spill is not None else None
         self._name = name
-        self._sequence = 0
-        self._waiting = Waiting(self.counters)
         self._numbered: deque[Item] = deque()
         self._numbered_bytes = 0
         self._publisher_id = name()
@@ -75,37 +61,6 @@ class Outbox:
         """Calls that are not kept any more, although the server has not said that they are durable."""
 
     # --- what the caller does ---
-
-    def offer(self, message: Message, *, window_exists: bool = True, is_away: bool = False, keeps: bool = True) -> bool:
-        """Take a message. Returns False if there is no room and nothing may be lost.
-
-        Args:
-            message: changed by nobody from now on.
-            window_exists: whether its window surely exists when the message arrives.
-            is_away: whether the server cannot be reached.
-            keeps: whether what the server has applied is kept until it is durable, even if that leaves no room.
-
-        Raises:
-            OSError: there is no room, and the file cannot be written.
-        """
-        # What makes a window is another thing to the server than what changes it.
-        message.alone |= message.creates and not message.replaces and not window_exists
-        if self._spill is not None and (self._spill or not self._has_room(message)):
-            self._spill.put(self._sequence + 1, message.endpoint, message.body(), message.alone)
-        else:
-            may_lose = self._on_full == "drop" or (is_away and self._on_full == "drop_if_away")
-            while not self._has_room(message):
-                if not ((may_lose or not keeps) and self._release()) and not (may_lose and self._make_room(is_away)):
-                    return False
-            self._waiting.put(message, self._sequence + 1)
-        self._sequence += 1
-        self.counters.calls += message.calls
-        return True
-
-    @property
-    def mark(self) -> int:
-        """Stands for everything offered so far, for `settled`."""
-        return self._sequence
 
     def settled(self, mark: int, *, durable: bool = False) -> bool:
         """Whether everything up to ``mark`` is applied, or even kept for good, by the server."""
@@ -168,7 +123,7 @@ class Outbox:
             # This server's state is what it was, it only forgot the numbers: what it applied need not be sent again.
             confirmed = self._confirm(self._applied) if same_server else []
             if not same_server:
-                self._lose(self._early_calls)
+                self.lose(self._early_calls)
             self._early_calls = 0
             return Receipt(known=False, confirmed=confirmed)
         refused = []
@@ -234,9 +189,14 @@ class Outbox:
     def _bytes(self) -> int:
         return self._waiting.size_bytes + self._numbered_bytes
 
-    def _has_room(self, message: Message) -> bool:
-        growth = self._waiting.growth_bytes(message)
-        return growth <= 0 or self._bytes == 0 or self._bytes + growth <= self._max_bytes
+    def _put_elsewhere(self, message: Message) -> bool:
+        if self._spill is None or not (self._spill or not self._has_room(message)):
+            return False
+        self._spill.put(self._sequence + 1, message.endpoint, message.body(), message.alone)
+        return True
+
+    def _make_room(self, *, may_lose: bool, is_away: bool, keeps: bool) -> bool:
+        return ((may_lose or not keeps) and self._release()) or (may_lose and self._lose_oldest(is_away))
 
     def _release(self) -> bool:
         """Not keep the oldest of what the server has applied: it is lost only if the server loses it too."""
@@ -247,11 +207,11 @@ class Outbox:
         self._early_calls += sum(item.message.calls for item in early)
         return True
 
-    def _make_room(self, is_away: bool) -> bool:
+    def _lose_oldest(self, is_away: bool) -> bool:
         """Lose the oldest update, or else the oldest message. Returns False if there is none to lose."""
         if not self._waiting:
             return is_away and self._lose_sent()
-        self._lose(self._waiting.lose().calls)
+        self.lose(self._waiting.lose().calls)
         return True
 
     def _lose_sent(self) -> bool:
@@ -259,13 +219,9 @@ class Outbox:
         oldest = next((item for item in self._numbered if not item.given_up), None)
         if oldest is None:
             return False
-        self._lose(oldest.message.calls)
+        self.lose(oldest.message.calls)
         self._empty(oldest)
         return True
-
-    def _lose(self, calls: int) -> None:
-        self.counters.dropped += calls
-        self.lost += calls
 
     def _refill(self) -> None:
         if self._spill is None or self._bytes > self._max_bytes // 2:

@@ -25,7 +25,8 @@ from visdom_transport.client.disk.outbox import DiskOutbox
 from visdom_transport.client.disk.owner import Ownership
 from visdom_transport.client.disk.policy import Policy
 from visdom_transport.client.disk.store import Store
-from visdom_transport.client.outbox import OnFull, new_publisher_id
+from visdom_transport.client.intake import OnFull
+from visdom_transport.client.outbox import new_publisher_id
 from visdom_transport.client.request import Request
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None

@@ -17,9 +17,9 @@ from visdom_transport.client.calls import Message
 from visdom_transport.client.counters import Counters
 from visdom_transport.client.disk.batches import Batch
 from visdom_transport.client.disk.course import WINDOW_BYTES, Course
-from visdom_transport.client.outbox import OnFull, new_publisher_id
+from visdom_transport.client.intake import Intake, OnFull
+from visdom_transport.client.outbox import new_publisher_id
 from visdom_transport.client.request import Item, Receipt, Request
-from visdom_transport.client.waiting import Waiting
 
 BATCH_BYTES: Final = 1_000_000
 BATCH_MESSAGES: Final = 1_000
@@ -52,7 +52,7 @@ class Sealed:
         return Batch(self.first, messages, self.confirmed, calls, self.time_s, self.environments, self.saves)
 
 
-class DiskOutbox:
+class DiskOutbox(Intake):
     """Messages in order, each held in memory until it is on disk, and sent until the server confirms it.
 
     Every method is quick, and none may run at the same time as another one.
@@ -64,22 +64,15 @@ class DiskOutbox:
     """
 
     def __init__(self, log_id: str, *, max_bytes: int = 64_000_000, on_full: OnFull = "wait", batch_bytes: int = 500_000) -> None:
-        self.counters = Counters()
-        self.lost = 0
-        """Calls that there was no room for, since somebody set this to 0."""
-        self.batch_bytes = batch_bytes
+        super().__init__(max_bytes, on_full, batch_bytes)
         self.course = Course(log_id)
         self.is_failing = False
         """Whether the disk cannot be written."""
         self.is_stuck = False
         """Whether it does not answer."""
         self.size_on_disk_bytes = 0
-        self._max_bytes = max_bytes
-        self._on_full = on_full
-        self._sequence = 0
         self._last = 0
         """The last number that was given."""
-        self._waiting = Waiting(self.counters)
         self._held: dict[int, Item] = {}
         """What has a number and is not on disk."""
         self._held_bytes = 0
@@ -93,23 +86,6 @@ class DiskOutbox:
         self._asked_again: list[Item] = []
 
     # --- what the caller does ---
-
-    def offer(self, message: Message, *, window_exists: bool = True, is_away: bool = False, keeps: bool = True) -> bool:
-        """Take a message. Returns False if there is no room and nothing may be lost. As `Outbox.offer`."""
-        message.alone |= message.creates and not message.replaces and not window_exists
-        may_lose = self._on_full == "drop" or (is_away and self._on_full == "drop_if_away")
-        while not self._has_room(message):
-            if not ((self.is_failing or self.is_stuck) and (may_lose or not keeps) and self._make_room(may_lose)):
-                return False
-        self._waiting.put(message, self._sequence + 1)
-        self._sequence += 1
-        self.counters.calls += message.calls
-        return True
-
-    @property
-    def mark(self) -> int:
-        """Stands for everything offered so far, for `settled`."""
-        return self._sequence
 
     def settled(self, mark: int, *, durable: bool = False) -> bool:
         """Whether everything up to ``mark`` is applied, or even kept for good, by the server."""
@@ -250,7 +226,7 @@ class DiskOutbox:
     def snapshot(self) -> Counters:
         """The counters of this moment."""
         counters = self.counters
-        counters.queued_bytes = self._waiting.size_bytes + self._held_bytes
+        counters.queued_bytes = self._bytes
         counters.outbox_bytes = self.size_on_disk_bytes
         counters.unconfirmed = self._last - self.course.confirmed
         return Counters(**{name: getattr(counters, name) for name in Counters.__slots__})
@@ -261,23 +237,19 @@ class DiskOutbox:
         held = (item.message for number, item in self._held.items() if number > self.course.applied)
         return sum(message.calls for message in [*self._waiting.messages, *held])
 
-    def lose(self, calls: int) -> None:
-        """Calls on disk were removed for want of room, or for their age."""
-        self.counters.dropped += calls
-        self.lost += calls
-
     def close(self) -> None:
         """Nothing to let go of."""
 
     # --- inside ---
 
-    def _has_room(self, message: Message) -> bool:
-        growth = self._waiting.growth_bytes(message)
-        held = self._waiting.size_bytes + self._held_bytes
-        return growth <= 0 or held == 0 or held + growth <= self._max_bytes
+    @property
+    def _bytes(self) -> int:
+        return self._waiting.size_bytes + self._held_bytes
 
-    def _make_room(self, may_lose: bool) -> bool:
+    def _make_room(self, *, may_lose: bool, is_away: bool, keeps: bool) -> bool:
         """Not hold something any more: what the server has applied, or else the oldest update that waits."""
+        if not ((self.is_failing or self.is_stuck) and (may_lose or not keeps)):
+            return False  # there is room when it is on disk
         oldest = next(iter(self._held), None)
         if oldest is not None and oldest <= self.course.applied:
             self._held_bytes -= self._held.pop(oldest).message.size_bytes
