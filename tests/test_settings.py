@@ -86,6 +86,15 @@ def test_a_switch_is_on_or_off(switch: str) -> None:
     assert problems({switch: "disabled"}) == [f"{switch} must be one of 1, on, true, yes, 0, off, false, no, not 'disabled'"]
 
 
+def test_a_wrong_bound_of_an_outbox_does_not_turn_the_outbox_off() -> None:
+    outbox = {"DIR": "/outbox", "MAX_BYTES": "10GB", "FULL": "drop_oldest", "MAX_AGE_S": "-1"}
+    environ = {f"VISDOM_TRANSPORT_OUTBOX_{name}": value for name, value in outbox.items()}
+    values, wrong = PublisherSettings.given(environ)
+    assert values == {"outbox_dir": Path("/outbox"), "outbox_full": "drop_oldest"}
+    assert wrong == problems(environ)
+    assert [text.split()[0] for text in wrong] == ["VISDOM_TRANSPORT_OUTBOX_MAX_BYTES", "VISDOM_TRANSPORT_OUTBOX_MAX_AGE_S"]
+
+
 def test_numbers_say_their_unit() -> None:
     units = (
         "_s",

@@ -192,15 +192,23 @@ class PublisherSettings:
         _require_numbers(self)
 
     @classmethod
-    def given(cls, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Those that the environment has.
+    def given(cls, environ: Mapping[str, str] | None = None) -> tuple[dict[str, Any], list[str]]:
+        """Those that the environment has, and what is wrong with others.
 
-        Raises:
-            SettingsError: naming the environment variable that cannot be used.
+        One that cannot be used does not turn off the rest: a wrong bound is no reason to keep nothing on disk.
         """
-        values = _values(cls, os.environ if environ is None else environ)
-        cls(**values)
-        return values
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        wrong = []
+        for name in (variable(setting.name) for setting in fields(cls)):
+            try:
+                value = _values(cls, {name: environ.get(name, "")})
+                cls(**value)
+            except SettingsError as error:
+                wrong.append(str(error))
+            else:
+                values |= value
+        return values, wrong
 
 
 def _values(kind: Any, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -264,9 +272,8 @@ def problems(environ: Mapping[str, str] | None = None) -> list[str]:
         value = environ.get(switch, "").strip()
         if value and value.lower() not in (*ON, *OFF):
             found.append(f"{switch} must be one of {', '.join((*ON, *OFF))}, not {value!r}")
-    for read in (Settings.from_env, PublisherSettings.given):
-        try:
-            read(environ)
-        except SettingsError as error:
-            found.append(str(error))
-    return found
+    try:
+        Settings.from_env(environ)
+    except SettingsError as error:
+        found.append(str(error))
+    return found + PublisherSettings.given(environ)[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 from visdom_transport.client.intake import OnFull
-from visdom_transport.settings import PublisherSettings, SettingsError
+from visdom_transport.settings import PublisherSettings
 
 OutboxFull: TypeAlias = Literal["hold", "drop_oldest"]
 
@@ -83,10 +83,7 @@ class Options:
 
 def from_environment() -> dict[str, Any]:
     """The options that the environment asks for. Of one that cannot be used, the log has been told: a training goes on."""
-    try:
-        return PublisherSettings.given()
-    except SettingsError:
-        return {}
+    return PublisherSettings.given()[0]
 
 
 def renamed(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ Each message arrives once and in order, whoever has sent a part of it before. Wh
 _EPILOG: Final = """\
 exit status:
   0  nothing is left
-  1  something is left: the server cannot be reached, or a program that still runs is not through (see --watch)
+  1  something is left: the server cannot be reached, a program that still runs is not through (see --watch), or what is
+     there cannot be read
   2  the directory is not there, or an argument cannot be used
 
 A program that still runs sends for itself if it can reach the server: what it writes is sent when it has ended.
