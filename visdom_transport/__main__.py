@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["serve"] and any(each.partition("=")[0] == "--relays" for each in arguments):
+        return relay(arguments[1:], together=True)
     if arguments[:1] == ["serve"]:  # its options are Visdom's
         from visdom_transport.serve import main as serve
 
@@ -97,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "serve",
         add_help=False,
-        help="run Visdom's server with the transport; takes the options of `python -m visdom.server`",
+        help="run Visdom's server with the transport; takes the options of `python -m visdom.server`, and --relays N: so many "
+        "relays with it",
     )
     fetch_parser = commands.add_parser(
         "fetch",
@@ -113,12 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def relay(arguments: Sequence[str]) -> int:
-    """Run a relay. Returns 1 if it cannot."""
+def relay(arguments: Sequence[str], *, together: bool = False) -> int:
+    """Run a relay, or some of them with their server. Returns 1 if that cannot be."""
     from visdom_transport.relay.command import main as run_relay
+    from visdom_transport.relay.together import main as run_together
 
     try:
-        return run_relay(arguments)
+        return (run_together if together else run_relay)(arguments)
     except SettingsError as error:
         print(f"problem: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.browser.conftest import FAST
 from tests.support.browser import Browser
+from tests.support.clustered import Cluster
 from tests.support.dashboard import Dashboard, change, fill
 from tests.support.proxy import FaultProxy
 from tests.support.relayed import RelayServer
@@ -36,6 +39,36 @@ def dash(origin: VisdomServer, browser: Browser, tmp_path: Path) -> Iterator[Das
         dashboard = Dashboard(relay, proxy, browser)
         yield dashboard
         dashboard.close()
+
+
+@pytest.fixture
+def cluster(browser: Browser, tmp_path: Path, link: str) -> Iterator[Dashboard]:
+    """A dashboard behind two relays at one port."""
+    with Cluster(tmp_path, settings=FAST, polling=link == "poll") as cluster, FaultProxy(cluster.port) as proxy:
+        dashboard = Dashboard(cluster, proxy, browser)
+        yield dashboard
+        dashboard.close()
+
+
+def test_all_of_a_cluster_die_in_turn(cluster: Dashboard, link: str) -> None:
+    server = cluster.server
+    assert isinstance(server, Cluster)
+    fill(cluster.vis)
+    tab = cluster.watch()
+    tab.wait_session(phase="live", link=link)
+    for pid in list(server.relays()):
+        server.kill_relay(pid)
+        until(lambda pid=pid: pid not in server.relays() and len(server.relays()) == 2, "another one", seen=server.log_tail)
+        change(cluster.vis)
+        cluster.assert_current(tab)
+    tab.close_pane("Notes")
+    until(lambda: "notes" not in server.windows(cluster.env), "the close reaches the origin")
+    until(lambda: server.origin_status()["durability"]["on_disk"], "all is on disk")
+    os.kill(server.origin_pid(), signal.SIGKILL)
+    until(lambda: len(server.relays()) == 2, "the origin is there again", seen=server.log_tail)
+    change(cluster.vis)
+    cluster.assert_current(tab)
+    assert "notes" not in server.windows(cluster.env)
 
 
 def test_the_origin_restarts(dash: Dashboard, origin: VisdomServer, link: str) -> None:

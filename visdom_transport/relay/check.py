@@ -93,7 +93,7 @@ def _lines(url: str, status: Mapping[str, Any]) -> Iterator[str]:
     # Those of relays have a session here as well.
     viewers = sum(each["role"] == "browser" and each["link"] is not None and each.get("relay") is None for each in sessions)
     yield f"{url}: {kind}, version {status['version']}, with {viewers} viewers"
-    for relay in status.get("relays", []):
+    for relay in [*status.get("relays", []), *status.get("origin", {}).get("relays", [])]:
         state = "is there" if relay["state"] == "here" else f"has been away for {relay['seen_s_ago']:.0f} s"
         yield f"relay {relay['name']} at {relay['address']} {state}, with {relay['viewers']} viewers"
     if "origin" in status and status["origin"]["state"] == "here":

@@ -20,6 +20,7 @@ from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import MAX_BODY_BYTES, PassingHandler
 from visdom_transport.relay.relay import Relay
 from visdom_transport.relay.requests import LinkHandler, StatusHandler
+from visdom_transport.relay.siblings import Siblings
 from visdom_transport.relay.sockets import PassedSocket, ViewerSocket
 from visdom_transport.settings import Settings
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     name = f"{socket.gethostname()}:{options.port}/{os.getpid()}"
     origin = Origin(options.origin, username, password, relay=name)
     try:
-        asyncio.run(serve(origin, settings, options.port, options.bind))
+        asyncio.run(serve(origin, settings, options))
     except OSError as error:
         print(f"visdom-transport: the relay cannot listen on port {options.port}: {error}", file=sys.stderr)
         return 1
@@ -57,7 +58,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--origin", required=True, type=url, metavar="URL", help="where the origin is, with its base URL")
     parser.add_argument("--port", type=int, default=8098, help="where to listen (default: 8098)")
     parser.add_argument("--bind", default="", metavar="ADDRESS", help="the address to listen at (default: all)")
+    # Of `serve --relays`: which of the relays at this port it is, and where the others ask each of them.
+    parser.add_argument("--number", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--siblings", type=_ports, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
+
+
+def _ports(text: str) -> list[int]:
+    return [int(port) for port in text.split(",")]
 
 
 def url(text: str) -> str:
@@ -86,13 +94,17 @@ def application(relay: Relay) -> Application:
     )
 
 
-async def serve(origin: Origin, settings: Settings, port: int, address: str) -> None:
+async def serve(origin: Origin, settings: Settings, options: argparse.Namespace) -> None:
     """Serve until a signal. Raises OSError when the port cannot be had."""
-    relay = Relay(origin, settings)
+    ports = options.siblings
+    siblings = Siblings(options.number, ports, origin.base_url) if ports else None
+    relay = Relay(origin, settings, siblings)
     server = HTTPServer(application(relay), max_body_size=MAX_BODY_BYTES)
-    server.listen(port, address)
+    if ports:
+        server.listen(ports[options.number], "127.0.0.1")
+    server.listen(options.port, options.bind, reuse_port=bool(ports))
     relay.start()
-    logger.info("a relay of %s listens on port %d", origin.url, port)
+    logger.info("a relay of %s listens on port %d", origin.url, options.port)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -52,10 +52,10 @@ def without_hops(given: HTTPHeaders) -> HTTPHeaders:
 class Passing:
     """Connections to one origin for requests that are passed on."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, max_requests: int = MAX_REQUESTS) -> None:
         self._origin = origin
         self._http: AsyncHTTPClient = SimpleAsyncHTTPClient(
-            force_instance=True, max_clients=MAX_REQUESTS, max_body_size=MAX_BODY_BYTES
+            force_instance=True, max_clients=max_requests, max_body_size=MAX_BODY_BYTES
         )
 
     async def fetch(

@@ -15,6 +15,7 @@ from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import Passing
+from visdom_transport.relay.siblings import Siblings
 from visdom_transport.relay.upstream import Upstream
 from visdom_transport.relay.viewers import Admitted, ViewerConversation, Viewers
 from visdom_transport.settings import Settings
@@ -26,8 +27,9 @@ REST_FACTOR = 1.0
 class Relay:
     """One relay, on the running event loop. What has to survive it is at the origin."""
 
-    def __init__(self, origin: Origin, settings: Settings) -> None:
+    def __init__(self, origin: Origin, settings: Settings, siblings: Siblings | None = None) -> None:
         self.origin = origin
+        self.siblings = siblings or Siblings()
         self.settings = settings
         self.compresses = settings.compression == "on"
         self.packer = Packer()
@@ -56,6 +58,7 @@ class Relay:
         assert isinstance(client, Admitted)
         conversation = self.viewers.converse("poll", client)
         conversation.let_in(client.delegate)
+        conversation.link.id = self.siblings.mark(conversation.link.id)
         return conversation
 
     async def begin_polls(self, request: dict[str, Any], headers: Mapping[str, str], client: Client) -> Answer:
