@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import stat
@@ -27,6 +28,17 @@ def test_a_folder_is_its_processs_while_that_lives(tmp_path: Path) -> None:
     assert take_over(folder, Owners()) is None
     assert folders(tmp_path / "outbox") == [folder]
     assert "process" in owner_of(folder.path)
+
+
+def test_a_folder_that_could_not_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("visdom_transport.client.disk.folders.write_atomically", full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            make(tmp_path / "outbox", HERE, "a" * 32)
+    assert list((tmp_path / "outbox").iterdir()) == []
 
 
 def test_nobody_else_may_read_what_is_in_it(tmp_path: Path) -> None:

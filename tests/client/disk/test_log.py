@@ -134,6 +134,25 @@ def test_a_batch_that_could_not_be_written_leaves_the_others_as_they_were(
     assert survey(tmp_path).damaged == set()
 
 
+def test_a_disk_that_stays_full_is_not_filled_with_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(tmp_path, 100)
+    log.append(batch(1, size=100))
+
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                log.append(batch(2))
+    assert len(log_files(tmp_path)) == 1
+    log.append(batch(2))
+    assert numbers(tmp_path) == [1, 2]
+    assert log.drop_oldest() is not None
+    assert log.drop_oldest() is None
+
+
 def test_a_file_that_is_gone_is_passed_over(tmp_path: Path) -> None:
     write(tmp_path, *(batch(first, size=100) for first in range(1, 5)), segment_bytes=100)
     log_files(tmp_path)[1].unlink()

@@ -71,10 +71,14 @@ def make(outbox_dir: Path, server: str, log_id: str) -> tuple[Folder, Ownership]
     stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%S.%f")
     folder = Folder(outbox_dir / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}", log_id, server)
     folder.path.mkdir(mode=_MODE)
-    ownership = Ownership(folder.path)
-    description = {"format": _FORMAT, "publisher": folder.log_id, "server": server}
-    _write(folder.path / _DESCRIPTION, description)
-    sync_folder(outbox_dir)
+    try:
+        ownership = Ownership(folder.path)
+        description = {"format": _FORMAT, "publisher": folder.log_id, "server": server}
+        _write(folder.path / _DESCRIPTION, description)
+        sync_folder(outbox_dir)
+    except OSError:
+        folder.remove()  # it is tried again, under another name
+        raise
     return folder, ownership
 
 

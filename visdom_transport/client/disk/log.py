@@ -139,9 +139,15 @@ class Log:
         """What was not written completely is taken back as far as possible: a reader skips it otherwise."""
         if self._file is None:
             return
+        segment = self._segments[-1]
         with contextlib.suppress(OSError):
-            os.ftruncate(self._file, self._segments[-1].size_bytes)
+            os.ftruncate(self._file, segment.size_bytes)
         self._end_segment()
+        if segment.size_bytes == 0:
+            # A disk that stays full is tried again and again.
+            with self._changing, contextlib.suppress(ValueError):
+                self._segments.remove(segment)  # if the other thread has not forgotten it
+            _remove(segment.path)
 
 
 def _remove(path: Path) -> None:
