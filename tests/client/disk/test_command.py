@@ -90,6 +90,17 @@ def test_a_folder_that_somebody_copied_is_sent_once(server: LocalServer, tmp_pat
     assert list(server.windows("e")) == [f"w{number}" for number in range(1, 11)]
 
 
+def test_what_is_on_a_full_disk_is_sent(server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, 2)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("visdom_transport.client.disk.folders.write_atomically", full)
+    assert main([str(tmp_path), "--server", f"http://127.0.0.1:{server.port}"]) == 0
+    assert list(server.windows("e")) == [f"w{number}" for number in range(1, 21)]
+
+
 def test_what_cannot_be_sent_is_said_and_stays(server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://127.0.0.1:{server.port}"
     fill(tmp_path, 2)

@@ -140,7 +140,9 @@ class Delivery:
         if now - self._noted_at < NOTED_EVERY_S:
             return
         self._noted_at = now
-        self.folder.note_course(self.course.confirmed, self.course.offset)
+        # Not on a full disk, where what is removed here makes room. Whoever comes later asks the server anyway.
+        with contextlib.suppress(OSError):
+            self.folder.note_course(self.course.confirmed, self.course.offset)
         for path in [path for path, last in self.survey.files.items() if last <= self.course.confirmed]:
             del self.survey.files[path]
             with contextlib.suppress(OSError):
