@@ -56,7 +56,7 @@ options = arguments.parse_args()
 if options.page_files is not None:
     visdom_app.tornado_settings["static_handler_class"] = PageFiles
 if "visdom_transport.visdom.seams" in sys.modules:
-    import_module("visdom_transport.visdom.serving.event_loop").choose()
+    import_module("visdom_transport.links.event_loop").choose()
 sockets = bind_sockets(options.port, "127.0.0.1")
 port = sockets[0].getsockname()[1]
 app = Application(port=port, env_path=options.env_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -121,3 +122,12 @@ def test_a_feed_that_the_origin_does_not_have_is_refused_as_there(relay: RelaySe
         reader.replicas.follow(name)
         error = next(each for each in reader.poll() + reader.poll(5) if each["type"] == "error")
     assert (error["feed"], error["code"]) == (name, "unknown_feed")
+
+
+@pytest.mark.parametrize(("loop", "is_uvloop"), [("auto", find_spec("uvloop") is not None), ("asyncio", False)])
+def test_a_relay_runs_on_the_loop_that_costs_least(
+    origin: VisdomServer, relay_of: Callable[..., RelayServer], loop: str, is_uvloop: bool
+) -> None:
+    relay = relay_of(origin, loop=loop)
+    said = f"listens on port {relay.port}{', uvloop' * is_uvloop}\n"
+    until(lambda: said in relay.log(), said, seen=relay.log)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from visdom_transport.links import event_loop
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import MAX_BODY_BYTES, PassingHandler
 from visdom_transport.relay.relay import Relay
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     name = f"{socket.gethostname()}:{options.port}/{os.getpid()}"
     origin = Origin(options.origin, username, password, relay=name)
     try:
-        asyncio.run(serve(origin, settings, options))
+        with asyncio.Runner(loop_factory=event_loop.factory()) as runner:
+            runner.run(serve(origin, settings, options))
     except OSError as error:
         print(f"visdom-transport: the relay cannot listen on port {options.port}: {error}", file=sys.stderr)
         return 1
@@ -104,9 +106,10 @@ async def serve(origin: Origin, settings: Settings, options: argparse.Namespace)
         server.listen(ports[options.number], "127.0.0.1")
     server.listen(options.port, options.bind, reuse_port=bool(ports))
     relay.start()
-    logger.info("a relay of %s listens on port %d", origin.url, options.port)
-    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    kind = ", uvloop" if type(loop).__module__ == "uvloop" else ""
+    logger.info("a relay of %s listens on port %d%s", origin.url, options.port, kind)
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # on Windows, where they end the process
             loop.add_signal_handler(number, stopping.set)

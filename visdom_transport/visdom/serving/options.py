@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from visdom_transport.visdom.serving import event_loop
+from visdom_transport.links import event_loop
 
 
 def base_url(given: str) -> str:
