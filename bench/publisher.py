@@ -102,6 +102,8 @@ class Call:
 
     seconds: float
     waited_s: float
+    cpu_s: float
+    """Of the loop's thread."""
 
 
 Append: TypeAlias = Callable[[int], Call]
@@ -116,10 +118,10 @@ def append_to(vis: Any) -> Append:
     def append(step: int) -> Call:
         x, y = np.array([step]), np.array([step / 3])
         switches = getrusage(RUSAGE_THREAD).ru_nvcsw
-        began = time.perf_counter()
+        began, cpu_s = time.perf_counter(), time.thread_time()
         vis.line(X=x, Y=y, win=f"loss {step % 10}", update="append", name="train", opts={"title": "Loss", "xlabel": "step"})
-        seconds = time.perf_counter() - began
-        return Call(seconds, seconds if getrusage(RUSAGE_THREAD).ru_nvcsw > switches else 0.0)
+        seconds, cpu_s = time.perf_counter() - began, time.thread_time() - cpu_s
+        return Call(seconds, seconds if getrusage(RUSAGE_THREAD).ru_nvcsw > switches else 0.0, cpu_s)
 
     return append
 
