@@ -53,6 +53,9 @@ class Samples:
     def median(self, *label: object) -> float:
         return statistics.median(self._samples[label])
 
+    def all(self, *label: object) -> list[float]:
+        return self._samples[label]
+
     def most(self, *label: object) -> float:
         return max(self._samples[label])
 

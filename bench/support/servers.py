@@ -87,16 +87,7 @@ class Server:
         home = self._home or Path(self._directory.name)
         self.environment = self._environment(home)
         self._log = home / "log"
-        script = f"{self.kind if self.kind in ('bare', 'bokeh') else 'visdom'}_server.py"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *self._options],
-                cwd=home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
+        self._process = self._start(home)
         self.pid = self._process.pid
         try:
             self._await_ready()
@@ -107,6 +98,18 @@ class Server:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+    def _start(self, home: Path) -> subprocess.Popen[bytes]:
+        script = f"{self.kind if self.kind in ('bare', 'bokeh') else 'visdom'}_server.py"
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, str(PROCESSES / script), f"{home / 'envs'}/", *self._options],
+                cwd=home,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
 
     def _environment(self, home: Path) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("VISDOM", "XDG_"))}
@@ -185,6 +188,12 @@ class Server:
         if self._connection is None:
             self._connection = self.another_connection()
         return self._connection.request(method, path, body)
+
+    def forget_connection(self) -> None:
+        """Make another one with the next request."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def another_connection(self) -> Connection:
         """For another client, in a thread of its own."""
