@@ -26,6 +26,9 @@ def test_shared_vectors(vector: dict[str, Any]) -> None:
         assert apply(copy.deepcopy(vector["value"]), vector["operations"]) == vector["result"]
 
 
+FRESH = [7, "s", [1, 2], {"x": [5], "name": "n"}]
+
+
 @st.composite
 def valid_deltas(draw: st.DrawFn) -> tuple[Any, list[Delta]]:
     """A value and deltas that fit it, drawn by carrying them out."""
@@ -40,13 +43,28 @@ def valid_deltas(draw: st.DrawFn) -> tuple[Any, list[Delta]]:
                 current = apply(current, copy.deepcopy([operation]))
                 delta.append(operation)
         deltas.append(delta)
+        for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
+            alike = [draw_alike(draw, operation) for operation in delta]
+            try:
+                current = apply(copy.deepcopy(current), copy.deepcopy(alike))
+            except GapError:
+                break
+            deltas.append(alike)
     return value, deltas
+
+
+def draw_alike(draw: st.DrawFn, operation: list[Any]) -> list[Any]:
+    """The same at the same place, with something else: as appends to one plot follow each other."""
+    name, path, *_ = operation
+    if name == "set":
+        return ["set", path, copy.deepcopy(draw(st.sampled_from(FRESH)))]
+    return ["extend", path, draw(st.lists(st.integers(0, 9), max_size=3))] if name == "extend" else copy.deepcopy(operation)
 
 
 def draw_operation(draw: st.DrawFn, current: Any) -> list[Any] | None:
     places = list(walk(current, []))
     path, target = draw(st.sampled_from(places))
-    fresh = draw(st.sampled_from([7, "s", [1, 2], {"x": [5], "name": "n"}]))
+    fresh = copy.deepcopy(draw(st.sampled_from(FRESH)))
     choices = ["set"]
     if path:
         choices.append("delete")
@@ -111,6 +129,12 @@ def test_a_set_stays_when_what_it_put_there_was_changed_in_between() -> None:
     ]
     assert apply({}, copy.deepcopy(fold(deltas[:3]))) == {"a": {"b": [[2, 3]]}}
     assert apply({}, copy.deepcopy(fold(deltas))) == {"a": {"b": []}}
+
+
+def test_appends_to_one_plot_fold_in_place() -> None:
+    deltas: list[Delta] = [[["extend", ["x"], [i]], ["append", ["text"], str(i)], ["set", ["n"], i]] for i in range(5)]
+    assert fold(deltas) == [["extend", ["x"], [0, 1, 2, 3, 4]], ["append", ["text"], "01234"], ["set", ["n"], 4]]
+    assert deltas[0] == [["extend", ["x"], [0]], ["append", ["text"], "0"], ["set", ["n"], 0]], "arguments stay"
 
 
 def test_a_sliding_window_folds_to_one_extend_and_one_drop() -> None:

@@ -8,6 +8,7 @@ indices from the top of the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from visdom_transport.core.errors import GapError
@@ -114,6 +115,14 @@ def _index(array: list[Any], step: Any) -> int:
     return step
 
 
+def _are_apart(shape: Sequence[list[Any]]) -> bool:
+    """Whether operations of these names and paths can be merged in any order: they renumber nothing, and none is in another."""
+    if any(name in ("delete", "insert") for name, _ in shape):
+        return False
+    paths = sorted([str(step) for step in path] for _, path in shape)
+    return all(below[: len(above)] != above for above, below in pairwise(paths))
+
+
 def fold(deltas: Iterable[Delta]) -> Delta:
     """Return one delta with the effect of all of ``deltas``, applied in order.
 
@@ -122,8 +131,7 @@ def fold(deltas: Iterable[Delta]) -> Delta:
     """
     folder = _Folder()
     for delta in deltas:
-        for operation in delta:
-            folder.add(operation)
+        folder.add(delta)
     return [operation for operation in folder.operations if operation is not None]
 
 
@@ -136,8 +144,34 @@ class _Folder:
     def __init__(self) -> None:
         self.operations: list[Operation | None] = []
         self._open: dict[_Key, int] = {}
+        self._shape: list[list[Any]] = []
+        """Names and paths of the last delta's operations."""
+        self._targets: list[Operation] | None = None
+        """What the operations of another delta of that shape are merged into, once that is known to be right."""
 
-    def add(self, operation: Operation) -> None:
+    def add(self, delta: Delta) -> None:
+        """Appends to one plot follow each other, alike but for the numbers: only the first is looked at closely."""
+        shape = [operation[:2] for operation in delta]
+        if shape != self._shape:
+            self._shape, self._targets = shape, None
+        elif self._targets is None and _are_apart(shape):
+            self._targets = [self._standing(name, path) for name, path in shape]
+        if self._targets is None:
+            for operation in delta:
+                self._add(operation)
+            return
+        for target, (name, _, argument) in zip(self._targets, delta, strict=True):
+            if name == "set":
+                target[2] = argument
+            else:
+                target[2] += argument
+
+    def _standing(self, name: str, path: list[Any]) -> Operation:
+        operation = self.operations[self._open[name, tuple(path)]]
+        assert operation is not None
+        return operation
+
+    def _add(self, operation: Operation) -> None:
         name: str = operation[0]
         path = tuple(operation[1])
         if name == "set":
@@ -157,7 +191,7 @@ class _Folder:
         for key in [key for key in self._open if key[1][: len(path)] == path]:
             self.operations[self._open.pop(key)] = None
         self._close([key for key in self._open if path[: len(key[1])] == key[1]])
-        self._put(("set", path), operation)
+        self._put(("set", path), list(operation))
 
     def _add_extend(self, path: tuple[str | int, ...], operation: Operation) -> None:
         self._close_drops_above(path)
