@@ -21,6 +21,7 @@ class InProgress:
 
     def _ending(self, handler: Any, on_finish: Callable[[], None]) -> Callable[[], None]:
         def finished() -> None:
+            del handler.on_finish  # the two would keep each other until the garbage collector comes
             self._handlers.discard(handler)
             if self._over is not None and not self._handlers:
                 self._over.set()
