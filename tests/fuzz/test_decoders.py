@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import copy
 import functools
@@ -61,7 +62,12 @@ def application() -> Any:
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     with mock.patch.dict(os.environ, {"VISDOM_TRANSPORT_JOURNAL": "off"}):
-        return visdom.server.app.Application(port=0, env_path=f"{folder.name}/")
+        return asyncio.run(made(f"{folder.name}/"))
+
+
+async def made(env_path: str) -> Any:
+    """Where a loop runs, a server takes no signals, and looks for no loop of its own."""
+    return visdom.server.app.Application(port=0, env_path=env_path)
 
 
 def begin_again() -> Any:
