@@ -94,6 +94,16 @@ def test_the_owner_notices_that_its_folder_was_taken_over(tmp_path: Path) -> Non
         first[1].renew()
 
 
+def test_a_folder_that_is_just_being_removed_is_not_written_to(tmp_path: Path) -> None:
+    folder, ownership = make(tmp_path, HERE, "a" * 32)
+    for path in folder.path.iterdir():
+        path.unlink()
+    ownership._next = 0.0
+    with pytest.raises(FileNotFoundError):
+        ownership.renew()
+    assert list(folder.path.iterdir()) == []
+
+
 def test_a_process_of_another_machine_lives_while_it_says_so(tmp_path: Path) -> None:
     folder = left_behind(tmp_path)
     of_another_machine(folder)

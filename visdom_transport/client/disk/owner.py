@@ -45,8 +45,9 @@ class Ownership:
         self._beat += 1
         content = json.dumps({"beat": self._beat, "folder": _identity(self.folder), **this_process()}).ljust(_SIZE_BYTES)
         path = self.folder / _NAME
-        # Always as long, over what is there: nobody finds it empty.
-        file = os.open(path, os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+        # Always as long, over what is there: nobody finds it empty. Made only once: a folder that is being removed would stay.
+        makes = os.O_CREAT if self._beat == 1 else 0
+        file = os.open(path, makes | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
         try:
             os.write(file, content.encode())
         finally:
