@@ -71,7 +71,7 @@ def test_viewers_stay_while_the_origin_is_away(origin: VisdomServer, relay_of: S
     with FaultProxy(origin.port) as proxy:
         behind = VisdomServer(origin.directory)
         behind.port = proxy.port
-        relay = relay_of(behind)
+        relay = relay_of(behind, dead_after_s=30)  # the reader says nothing for as long as the origin takes to be found
         origin.plot("loss", [1.0, 2.0])
         reader = view(relay, "env/main")
         reader.converge()
