@@ -65,7 +65,6 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._closed = False
         self._asked = False
         """Somebody wants everything saved as it is at the end."""
         self.error: str | None = None
@@ -79,12 +78,12 @@ class Journal:
         self._tracking.on = self._has_folder and self._mode != "off"
         pace = Pace(settings.journal_bytes_per_s, self._interval_s)
         self._writer = Writer(self._files, self._tracking, publishers, pace)
-        self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self._closed)
+        self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self.is_closed)
         self.saves = Saves(
             app,
             self._tracking,
             self._folding,
-            is_open=lambda: self._has_folder and not self._closed,
+            is_open=lambda: self._has_folder and not self.is_closed,
             can_write=self._can_write,
             save_now=self.save,
         )
@@ -97,7 +96,7 @@ class Journal:
     @property
     def is_closed(self) -> bool:
         """Whether everything is being written for the last time, or is written: what changes now is not kept."""
-        return self._closed
+        return self._tracking.is_closed
 
     @property
     def keeps(self) -> bool:
@@ -218,7 +217,7 @@ class Journal:
 
     def _schedule(self) -> None:
         """Write after an interval. A timer waits, not a task: a host may end its loop at any time."""
-        if self._timer is not None or self._task is not None or self._closed or not self.on:
+        if self._timer is not None or self._task is not None or self.is_closed or not self.on:
             return
         with contextlib.suppress(RuntimeError):  # no loop yet: the next change schedules it
             self._loop = asyncio.get_running_loop()
@@ -286,9 +285,9 @@ class Journal:
         content = environment._raw_dict if is_lazy(environment) else environment
         if self.saves.takes(eid, content):
             return
-        if self._closed and self._mode != "off":
+        if self.is_closed and self._mode != "off":
             return  # saved already, and nothing can have changed since
-        if self._closed:
+        if self.is_closed:
             # Visdom 0.3.0 saves everything at its end.
             self._environments.save_somewhere(eid, content, asked=self._asked)
             return
@@ -341,8 +340,7 @@ class Journal:
         Args:
             asked: somebody wants it saved as it is. Otherwise what was saved before stays in the files.
         """
-        self._closed, self._asked = True, asked
-        self._tracking.is_closed = True
+        self._tracking.is_closed, self._asked = True, asked
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
