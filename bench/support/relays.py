@@ -26,50 +26,51 @@ def await_answer(server: Server, is_ready: Callable[[], bool]) -> None:
     raise BenchError(f"the server on port {server.port} does not get ready")
 
 
-class Relay(Server):
-    """One relay of ``origin``, on a free port."""
+class CommandLine(Server):
+    """What a command of this package runs, on a free port, with room for all viewers of a benchmark."""
 
-    def __init__(self, origin: Server) -> None:
+    def __init__(self) -> None:
         super().__init__("ours", {"max_address_sessions": 100_000, "max_sessions": 100_000})
-        self._origin = origin
 
-    def _start(self, home: Path) -> subprocess.Popen[bytes]:
+    def _take_port(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        relay = ["relay", "--origin", f"http://127.0.0.1:{self._origin.port}", "--port", str(self.port), "--bind", "127.0.0.1"]
+
+    def _run(self, home: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "visdom_transport", *relay],
+                [sys.executable, "-m", "visdom_transport", *arguments],
                 cwd=home,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+
+class Relay(CommandLine):
+    """One relay of ``origin``, on a free port."""
+
+    def __init__(self, origin: Server) -> None:
+        super().__init__()
+        self._origin = origin
+
+    def _start(self, home: Path) -> subprocess.Popen[bytes]:
+        self._take_port()
+        relay = ["relay", "--origin", f"http://127.0.0.1:{self._origin.port}", "--port", str(self.port), "--bind", "127.0.0.1"]
+        return self._run(home, relay)
 
     def _await_ready(self) -> None:
         await_answer(self, lambda: self.status()["origin"]["state"] == "here")
 
 
-class Cluster(Server):
+class Cluster(CommandLine):
     """A server and two relays behind one port, as `serve --relays` runs them. Its process is what supervises them."""
 
-    def __init__(self) -> None:
-        super().__init__("ours", {"max_address_sessions": 100_000, "max_sessions": 100_000})
-
     def _start(self, home: Path) -> subprocess.Popen[bytes]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._take_port()
         serve = ["serve", "--relays", "2", "-port", str(self.port), "-bind_local", "-env_path", f"{home / 'envs'}/"]
-        with self._log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "visdom_transport", *serve],
-                cwd=home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        return self._run(home, serve)
 
     def relays(self) -> list[int]:
         """The processes of those that are there."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.deflate import DeflateSocket, Frame, deflated
+from tests.support.deflate import DeflateSocket, deflated, frames_of
 from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.peer import Peer
@@ -33,16 +33,6 @@ def fill(server: LocalServer) -> None:
         server.plot(f"plot{number}", POINTS)
     server.text("small", "one")
     server.text("large", TEXT)
-
-
-def frames_of(client: DeflateSocket, peer: Peer, server: LocalServer) -> list[Frame]:
-    """Everything that arrives until the replica is what the server has."""
-    frames = []
-    wanted = server.windows()
-    while peer.state("env/main") != wanted:
-        frames.append(client.receive_frame())
-        peer.take(json.loads(frames[-1].text))
-    return frames
 
 
 @pytest.fixture

@@ -42,8 +42,13 @@ def command(reader: Any, number: int, **members: Any) -> Any:
 
 
 def reply(reader: Any) -> Any:
+    return next_of(reader, "reply")
+
+
+def next_of(reader: Any, kind: str) -> Any:
+    """The next message of this type."""
     if isinstance(reader, OwnSocket):
-        return reader.receive_type("reply")
+        return reader.receive_type(kind)
     found: list[Any] = []
-    until(lambda: found.extend(each for each in reader.poll(0.5) if each["type"] == "reply") or found, "a reply")
+    until(lambda: found.extend(each for each in reader.poll(0.5) if each["type"] == kind) or found, f"a message: {kind}")
     return found[0]

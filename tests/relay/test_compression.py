@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.deflate import DeflateSocket, Frame
+from tests.support.deflate import DeflateSocket, frames_of
 from tests.support.own import OwnPoll
 from tests.support.peer import Peer
 from tests.support.raw import Closed
@@ -20,16 +19,6 @@ from tests.support.wait import until
 from visdom_transport.links.deflate import AGREED
 
 POINTS = [random.Random(3).gauss(0, 1) for _ in range(2_000)]
-
-
-def frames_of(client: DeflateSocket, peer: Peer, server: VisdomServer) -> list[Frame]:
-    """Everything that arrives until the replica is what the server has."""
-    frames = []
-    wanted = server.windows()
-    while peer.state("env/main") != wanted:
-        frames.append(client.receive_frame())
-        peer.take(json.loads(frames[-1].text))
-    return frames
 
 
 def test_a_snapshot_is_compressed_for_who_takes_that(origin: VisdomServer, relay: RelayServer) -> None:

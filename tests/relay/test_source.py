@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.relay.readers import opened
+from tests.relay.readers import next_of, opened
 from tests.support.own import OwnSocket
 from tests.support.relayed import RelayServer
 from tests.support.server import VisdomServer
@@ -16,11 +16,7 @@ View = Callable[..., Any]
 
 def next_source(reader: Any) -> Any:
     """What is said next about the source."""
-    if isinstance(reader, OwnSocket):
-        return reader.receive_type("source")
-    found: list[Any] = []
-    until(lambda: found.extend(each for each in reader.poll(0.5) if each["type"] == "source") or found, "it is told")
-    return found[0]
+    return next_of(reader, "source")
 
 
 def test_a_viewer_is_told_of_the_source_with_its_welcome(origin: VisdomServer, relay: RelayServer, view: View) -> None:

@@ -8,6 +8,7 @@ import zlib
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from tests.support.peer import Peer
 from tests.support.raw import TIMEOUT_S, Closed
 from tests.support.served import Served
 
@@ -127,6 +128,16 @@ class DeflateSocket:
             self._buffer += received
         taken, _, self._buffer = self._buffer.partition(end)
         return taken
+
+
+def frames_of(client: DeflateSocket, peer: Peer, server: Served) -> list[Frame]:
+    """Everything that arrives until the replica is what the server has."""
+    frames = []
+    wanted = server.windows()
+    while peer.state("env/main") != wanted:
+        frames.append(client.receive_frame())
+        peer.take(json.loads(frames[-1].text))
+    return frames
 
 
 def deflated(content: bytes) -> bytes:

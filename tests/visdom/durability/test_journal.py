@@ -40,6 +40,10 @@ def step(world: World, kind: int, eid: str, win: str) -> None:
         world.replace(eid, {"jsons": {win: window(n)}, "reload": {}, "experiment": {"n": n}})
 
 
+def any_step(world: World, rng: random.Random) -> None:
+    step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+
+
 steps = st.tuples(st.integers(0, 8), st.sampled_from(ENVIRONMENTS), st.sampled_from(WINDOWS))
 plans = st.lists(st.one_of(steps, st.sampled_from(["write", "fold", "delete a", "crash", "restart"])), max_size=40)
 
@@ -106,11 +110,11 @@ def test_a_crash_at_any_moment_of_writing_and_folding(tmp_path: Path, seed: int)
         world = World(tmp_path / "envs")
         for number in range(25):
             for _ in range(rng.randrange(6)):
-                step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                any_step(world, rng)
             busy = asyncio.create_task(fold(world) if rng.random() < 0.6 else world.journal.write())
             while not busy.done():
                 if rng.random() < 0.5:
-                    step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                    any_step(world, rng)
                 if rng.random() < 0.15:
                     check(world.image(tmp_path / "image"), world)
                     shutil.rmtree(tmp_path / "image")
@@ -148,13 +152,13 @@ def test_killed_again_and_again(tmp_path: Path, seed: int) -> None:
             busy = asyncio.create_task(world.journal.write())
             while not busy.done():
                 if rng.random() < 0.5:
-                    step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                    any_step(world, rng)
                 if rng.random() < 0.03:
                     return busy
                 await asyncio.sleep(0)
             await busy
             for _ in range(rng.randrange(6)):
-                step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                any_step(world, rng)
         return busy
 
     with mock.patch.object(writer, "STEP_BYTES", 1), mock.patch.object(folding, "STEP_BYTES", 1):
@@ -500,7 +504,7 @@ def test_a_disk_that_is_full_from_time_to_time(tmp_path: Path) -> None:
         world = World(tmp_path / "envs", write=disk.write)
         for number in range(60):
             for _ in range(3):
-                step(world, rng.randrange(9), rng.choice(ENVIRONMENTS), rng.choice(WINDOWS))
+                any_step(world, rng)
             disk.room = rng.choice([float("inf"), rng.randrange(2000)])
             await world.journal.write()
             image = world.image(tmp_path / f"image-{number}")
