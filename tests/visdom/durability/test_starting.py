@@ -99,7 +99,7 @@ def test_what_can_be_written_again_is_kept(read_only: Path) -> None:
         subprocess.run(["mount", "-o", "remount,rw", read_only], check=True)
         server.post("/transport/publish", {"producer": "p", "first": 3, "messages": [point("w", 3, "fed")]})
         durable(server, "p", 3)
-        assert "can be written again" in server.log()
+        until(lambda: "can be written again" in server.log(), "it is said, after the journal was folded", seen=server.log)
     with ServerProcess(read_only) as server:
         assert server.windows("fed").keys() == {"w"}
         assert server.windows("journaled").keys() == {"w"}
