@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 from visdom_transport import feed_names
@@ -34,7 +33,7 @@ class StockBrowser(StockDialect):
         self.showing: str | None = None
         """The environment whose windows the page shows; None for a comparison."""
         self._undo: dict[str, bytes] = {}
-        self._echoes: OrderedDict[str, None] = OrderedDict()
+        self._echoes: dict[str, None] = {}
 
     def batch(self, batch: Batch) -> list[bytes]:
         if isinstance(batch, EventBatch):
@@ -87,7 +86,7 @@ class StockBrowser(StockDialect):
             return []
         self._echoes[key] = None
         if len(self._echoes) > MAX_EXPECTED_ECHOES:
-            self._echoes.popitem(last=False)
+            del self._echoes[next(iter(self._echoes))]
         return [encode({"command": "close", "data": key})]
 
     def show(self, feed: str) -> None:

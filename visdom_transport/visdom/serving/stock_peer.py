@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from visdom_transport import feed_names
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
@@ -26,8 +24,6 @@ class StockPeer:
             raise LinkClosed(CloseCode.UNAUTHORIZED)
         transport.flusher.start()
         self._transport = transport
-        self.line = asyncio.Lock()
-        """What a poller sends is acted on in order, also when something has to wait."""
         hub = transport.hub
         dialect = StockBrowser() if role == "browser" else StockSource()
         self.link = Link(kind, dialect, hub.limits, clock())

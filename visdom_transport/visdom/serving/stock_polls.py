@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from typing import Any
 
@@ -20,6 +21,14 @@ REASONS = {
 }
 
 
+class StockPoller(StockPeer):
+    """One that polls. What it sends is acted on in order, also when something has to wait: each in its turn at the `line`."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.line = asyncio.Lock()
+
+
 class StockPollHandler(TransportHandler):
     """What ``/socket_wrap`` and ``/vis_socket_wrap`` share."""
 
@@ -27,7 +36,7 @@ class StockPollHandler(TransportHandler):
 
     def _open(self) -> None:
         try:
-            peer = StockPeer(self.transport, "poll", self.role, self.client)
+            peer = StockPoller(self.transport, "poll", self.role, self.client)
         except LinkClosed as closed:
             self.transport.refused(closed.code, self.client, str(closed))
             self._fail("closed", closed.code.reason)
@@ -66,7 +75,7 @@ class StockPollHandler(TransportHandler):
             async with peer.line:
                 await self._take(peer, request["message"])
 
-    async def _take(self, peer: StockPeer, message: str) -> None:
+    async def _take(self, peer: StockPoller, message: str) -> None:
         turn = self.transport.before(peer.session, message) if self.role == "browser" else None
         context = await turn if turn is not None else None
         try:
