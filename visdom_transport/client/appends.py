@@ -146,6 +146,7 @@ def log_in_one_form(original: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(original)
     def _log(self: Any, msg: dict[str, Any], endpoint: str) -> None:
-        original(self, {key: value for key, value in msg.items() if key != OTHERWISE}, endpoint)
+        said = {key: value for key, value in msg.items() if key != OTHERWISE} if OTHERWISE in msg else msg
+        original(self, said, endpoint)
 
     return _log

@@ -34,6 +34,7 @@ _UNSURE = frozenset({"embeddings", "plot_history", "image_compare", "table"})
 _ESCAPED = str.maketrans({"/": "_", "\\": "_", "\n": "-", "\r": "-"})
 _BOUNDS = ("max_points", "max_lines", "max_images", "max_old_content")
 _CHOICES = {"detail": (None, "screen", "full"), "keep": (None, "newest", "overview")}
+_LOOKED_AT = frozenset({"comment", *_BOUNDS, *_CHOICES})
 
 
 def window_of(eid: object, win: object) -> Window:
@@ -221,7 +222,11 @@ def _is_plain(opts: Any) -> bool:
     """Whether these options are taken, and end with the window: a comment outlives it."""
     if opts is None:
         return True
-    if not isinstance(opts, dict) or "comment" in opts:
+    if not isinstance(opts, dict):
+        return False
+    if _LOOKED_AT.isdisjoint(opts):
+        return True
+    if "comment" in opts:
         return False
     if any(opts.get(name) not in words for name, words in _CHOICES.items()):
         return False
@@ -235,8 +240,9 @@ def _points(body: Mapping[str, Any]) -> Points | None:
     for trace in body["data"]:
         if not _is_trace_of_points(trace) or (name is not None and trace.get("name") != name):
             return None
-        frames.append({key: value for key, value in trace.items() if key != "x" and key != "y"})
-        parts.append((orjson.dumps(trace["x"])[1:-1], orjson.dumps(trace["y"])[1:-1]))
+        frame = trace.copy()
+        parts.append((orjson.dumps(frame.pop("x"))[1:-1], orjson.dumps(frame.pop("y"))[1:-1]))
+        frames.append(frame)
     return Points(body, orjson.dumps({**body, "data": frames}), parts)
 
 

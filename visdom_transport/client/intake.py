@@ -86,5 +86,9 @@ class Intake(ABC):
         return False
 
     def _has_room(self, message: Message) -> bool:
+        held_bytes = self._bytes
+        # Nothing grows by more than the message: only where room is short does it matter what takes it in.
+        if held_bytes == 0 or held_bytes + message.size_bytes <= self._max_bytes:
+            return True
         growth = self._waiting.growth_bytes(message)
-        return growth <= 0 or self._bytes == 0 or self._bytes + growth <= self._max_bytes
+        return growth <= 0 or held_bytes + growth <= self._max_bytes
