@@ -38,7 +38,8 @@ FLAGS = (
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
-    "--disable-features=CalculateNativeWinOcclusion",
+    # Each new window makes three pages for its address bar, which cost more than a page of ours.
+    "--disable-features=CalculateNativeWinOcclusion,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 )
 MODAL = "//*[contains(@class, 'ReactModal__Content')]"
 SCRIPT_ERRORS = (("SEVERE", "javascript"), ("SEVERE", "console-api"))
