@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+
 T = TypeVar("T")
 
 INTERVAL_S = 0.05
+
+NOT_YET = (LookupError, TypeError, AttributeError, NoSuchElementException, StaleElementReferenceException)
+"""What is raised by a look at something that is not there yet, or not whole."""
 
 
 def until(
@@ -18,18 +23,22 @@ def until(
     timeout_s: float = 30.0,
     seen: Callable[[], object] | None = None,
 ) -> T:
-    """Call `condition` until it returns something true, and return that.
+    """Call `condition` until it returns something true, and return that. One of `NOT_YET` counts as false.
 
     Raises AssertionError after `timeout_s`, naming `what` was awaited and, with `seen`, what was there instead.
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        value = condition()
+        failure = value = None
+        try:
+            value = condition()
+        except NOT_YET as error:
+            failure = error
         if value:
             return value
         if time.monotonic() >= deadline:
-            instead = f"; seen: {seen()}" if seen is not None else f"; last value: {value!r}"
-            raise AssertionError(f"not within {timeout_s:g} s: {what}{instead}")
+            last = f"; seen: {seen()}" if seen is not None and failure is None else f"; last value: {(failure or value)!r}"
+            raise AssertionError(f"not within {timeout_s:g} s: {what}{last}") from failure
         time.sleep(INTERVAL_S)  # between two looks: this is the waiting that all tests share
 
 
