@@ -130,7 +130,7 @@ def test_what_a_server_has_restored_is_not_spoken_of_and_what_was_closed_meanwhi
 
 
 def test_of_a_killed_server_only_what_had_not_reached_the_disk_is_lost(make: Make) -> None:
-    dash = make(settings={"journal": "all", "journal_interval_s": 3})
+    dash = make(settings={"journal": "all", "journal_interval_s": 8})
     fill(dash.vis)
     tab = dash.watch()
     until(lambda: dash.server.status()["durability"]["on_disk"], "all of it is on disk")

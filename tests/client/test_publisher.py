@@ -523,7 +523,7 @@ def test_without_a_server_or_its_password_the_program_goes_on(
     began = time.monotonic()
     result = run_script(tmp_path, GOES_ON.format(login=login), port)
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - began < TIMEOUT_S
+    assert time.monotonic() - began < 3 * TIMEOUT_S
     dropped, queued_bytes = map(int, result.stdout.split())
     assert dropped > 150
     assert queued_bytes <= 3_000

@@ -51,7 +51,7 @@ def test_the_origin_names_its_relays(origin: VisdomServer, relay_of: Callable[..
     assert [session["relay"] for session in origin.status()["sessions"]] == [found["name"]] * 2
     relay.kill()
     until(lambda: origin.status()["relays"][0]["state"] == "away", "the origin notices", seen=origin.status)
-    assert origin.status()["relays"][0]["viewers"] == 0
+    until(lambda: origin.status()["relays"][0]["viewers"] == 0, "also that of its viewers", seen=origin.status)
 
 
 def test_only_a_relay_has_a_source(origin: VisdomServer, view: View) -> None:

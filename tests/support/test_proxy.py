@@ -173,7 +173,7 @@ def test_throttle_limits_the_rate(proxy: FaultProxy, client: socket.socket) -> N
     proxy.throttle(20_000)
     began = time.monotonic()
     assert says(client, b"x" * 4_000) == b"x" * 4_000
-    assert 0.2 <= time.monotonic() - began < 3
+    assert 0.2 <= time.monotonic() - began < 20
 
 
 def test_delay_holds_each_chunk(proxy: FaultProxy, client: socket.socket) -> None:
