@@ -87,7 +87,7 @@ class Relay(World):
     def start(self) -> None:
         super().start()
         self.upstream.feeds.clear()
-        self.hub = Hub(self.limits, self.source, follow=self.follow, on_forget=self.upstream.unsubscribe)
+        self.hub = Hub(self.limits, self.source, follow=self.follow, on_forget=self.upstream.unsubscribe, clock=lambda: self.now)
 
     def follow(self, name: str) -> FollowedFeed | FollowedEvents:
         limits = self.limits

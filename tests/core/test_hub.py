@@ -28,7 +28,7 @@ class Stage:
         self.wakes = 0
         self.told: list[Link] = []
         self.closed: list[tuple[Link, CloseCode]] = []
-        self.hub = Hub(limits, self.source, ("events",), self.wake)
+        self.hub = Hub(limits, self.source, ("events",), self.wake, clock=lambda: 1.25)
 
     def source(self, name: str) -> DictSource:
         if name not in self.windows:
@@ -425,6 +425,7 @@ def test_status_shows_sessions_feeds_and_totals(stage: Stage) -> None:
             "subscriptions": ["env/a"],
             "events_behind": 0,
             "in_flight_bytes": len(sent[0]),
+            "picture_age_s": 1.25,
             "drawn_s_ago": None,
             "seen_s_ago": 1.5,
             "resumes": 0,

@@ -91,7 +91,7 @@ class World:
         self.pane = SharedMember("pane", None)
         self.sources = {name: DictSource(name, windows) for name, windows in self.state.items()}
         self.links: list[Link] = []
-        self.hub = Hub(self.limits, self.source, event_feeds=("events",))
+        self.hub = Hub(self.limits, self.source, event_feeds=("events",), clock=lambda: self.now)
 
     def source(self, name: str) -> DictSource:
         if name not in self.sources:
@@ -198,6 +198,12 @@ class World:
             assert link.reader is session
             assert link.in_flight_bytes == sum(link.in_flight)
             assert len(link.in_flight) <= limits.window_batches, "more batches in flight than the window"
+            if link.credit:
+                subscriptions = session.subscriptions.values()
+                owes = bool(link.in_flight) or any(each.has_news or each.unheard or each.cursor is None for each in subscriptions)
+                age_s = session.picture_age_s(self.now)
+                assert age_s is not None
+                assert owes or not age_s, "a client that is up to date has an old picture"
         for numbers in self.applied.values():
             assert numbers == sorted(set(numbers)), "a command was applied twice or out of order"
         for client in self.clients:

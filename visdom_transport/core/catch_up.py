@@ -320,6 +320,7 @@ class CatchUp:
         keys = list(self._values.keys()) if cursor.whole and part.complete else None
         conflated = max(0, end - start - cursor.sent) if part.complete and keys is None else 0
         batch = StateBatch(self._name, self._epoch, start, end, part.complete, part.entries, keys, conflated, part.piece_bytes)
+        batch.since = self._changes.times.since(start)
         if part.complete:
             cursor.move(end)
             # Who is sent it is moved by its end alone, so there must be nothing in it beyond that.

@@ -17,6 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from visdom_transport.core.change_times import ChangeTimes
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.packing import Fragment
@@ -91,6 +92,7 @@ class Changes:
         """All changes up to here are known: the head of the feed."""
         self.newest = 0
         """The newest offset of a key. It is above ``offset`` while a feed that follows another is given a catch-up in parts."""
+        self.times = ChangeTimes()
         self.retained_bytes = 0
         """Deltas, and the encoded values, pieces and folded deltas that `Entries` keeps here."""
         self.tombstone_floor = 0

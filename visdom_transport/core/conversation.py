@@ -213,7 +213,10 @@ class Conversation:
         self._hub.on_answer()
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
+        had_none = not self.link.credit
         self._grant(message, poll=self._hub.limits.window_batches if message.get("window") else 0)
+        if had_none and self.link.credit:
+            self._known_session().look(now)
         self.link.on_news()
 
     def _grant(self, message: dict[str, Any], *, poll: int) -> None:

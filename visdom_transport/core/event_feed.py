@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from visdom_transport.core.change_times import ChangeTimes
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.feed import Allowance, Batch, Verdict
 
@@ -96,6 +97,7 @@ class EventFeed:
         self.name = name
         self.epoch = secrets.token_hex(8)
         self.offset = 0
+        self.times = ChangeTimes()
         self.retained_bytes = 0
         """Of all events that are kept; what they share counts once."""
         self._ring: deque[Event] = deque()
@@ -187,4 +189,6 @@ class EventFeed:
             size += len(event)
         start = cursor.offset
         cursor.offset = start + missed + len(events)
-        return EventBatch(self.name, self.epoch, start, cursor.offset, cursor.offset == self.offset, missed, events)
+        batch = EventBatch(self.name, self.epoch, start, cursor.offset, cursor.offset == self.offset, missed, events)
+        batch.since = self.times.since(start)
+        return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Allowance:
 class Batch:
     """What moves a reader of one feed from offset ``start`` to ``end``, or a part of it unless ``complete``."""
 
-    __slots__ = ("complete", "end", "epoch", "feed", "start")
+    __slots__ = ("complete", "end", "epoch", "feed", "since", "start")
 
     conflated = 0
     """Changes of the range that were not sent one by one; counted when the range is complete."""
@@ -58,6 +59,8 @@ class Batch:
         self.start = start
         self.end = end
         self.complete = complete
+        self.since = math.inf
+        """When the oldest change in it happened, as far as is known."""
 
     @property
     def data(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from visdom_transport.core.change_times import ChangeTimes
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Verdict
 from visdom_transport.core.replica import EventReplica
@@ -33,6 +34,7 @@ class FollowedEvents(EventFeed):
             self._former_epoch = self.epoch
         if self.replica.epoch != self.epoch or self.replica.offset != self.offset:
             self.forget()
+            self.times = ChangeTimes()
         self.epoch, self.offset = verdict["epoch"], self.replica.offset
         self.is_ready = True
 

@@ -31,7 +31,8 @@ class Hub:
 
     ``values`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
     ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
-    ``wake`` is called when, after a time of silence, there is something to flush. ``causes`` counts degraded service.
+    ``wake`` is called when, after a time of silence, there is something to flush. ``clock`` tells when that is: the clock of
+    every ``now``. It is asked once for each feed and flush, not for each change. ``causes`` counts degraded service.
     ``on_answer`` is called when a source may be done with the events it was sent.
 
     A hub that follows another server's feeds has ``follow`` instead of values and event feeds: it makes such a feed.
@@ -51,6 +52,7 @@ class Hub:
         on_forget: Callable[[str], None] = nothing,
         on_wait: Callable[[float], None] = nothing,
         on_end: Callable[[Session], None] = nothing,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.limits = limits
         self.sessions: dict[str, Session] = {}
@@ -62,6 +64,7 @@ class Hub:
         self.on_answer = on_answer
         self._on_end = on_end
         self._wake = wake
+        self._clock = clock
         self._subscriptions = Subscriptions(self.feeds, follow or self._make_feed, limits, on_forget, on_wait)
         self._readers = self._subscriptions.readers
         self._values = values
@@ -77,14 +80,14 @@ class Hub:
         found = self.feeds.get(feed)
         if isinstance(found, StateFeed):
             found.set(key)
-            self._mark(feed)
+            self._mark(feed, found.offset - 1)
 
     def update(self, feed: str, key: str, delta: Delta) -> None:
         """``delta`` has been applied to the value of ``key``."""
         found = self.feeds.get(feed)
         if isinstance(found, StateFeed):
             found.update(key, delta)
-            self._mark(feed)
+            self._mark(feed, found.offset - 1)
 
     def delete(self, feed: str, key: str) -> None:
         """``key`` is gone."""
@@ -93,7 +96,7 @@ class Hub:
             trimmed = found.delete(key)
             if trimmed:
                 self.causes.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
-            self._mark(feed)
+            self._mark(feed, found.offset - 1)
 
     def publish(self, feed: str, event: Any, shared: SharedMember | None = None) -> None:
         """Append ``event``, with a ``shared`` member if given, to an event feed. Sources are told at once, browsers with the next
@@ -105,11 +108,13 @@ class Hub:
         found = self.feeds[feed]
         assert isinstance(found, EventFeed)
         found.publish(event, shared)
-        self._tell(feed)
+        self._tell(feed, found.offset - 1)
 
-    def _tell(self, feed: str) -> None:
-        """There are new events."""
+    def _tell(self, feed: str, before: int) -> None:
+        """There are new events after the offset ``before``."""
         readers = list(self._readers.get(feed, ()))
+        if readers:
+            self.feeds[feed].times.add(before, self._clock())
         if any(session.role != "source" for session in readers):
             self._mark(feed)
         for session in readers:
@@ -122,9 +127,12 @@ class Hub:
         do not say."""
         return any(session.role == "source" and session.is_busy for session in self._readers.get(feed, ()))
 
-    def _mark(self, feed: str) -> None:
-        if feed not in self._readers:
+    def _mark(self, feed: str, before: int | None = None) -> None:
+        """There is something to flush; if ``before`` is given, changes after that offset."""
+        if feed in self._dirty or feed not in self._readers:
             return
+        if before is not None:
+            self.feeds[feed].times.add(before, self._clock())
         silent = not self._dirty
         self._dirty[feed] = None
         if silent:
@@ -167,15 +175,17 @@ class Hub:
         """It has sent a batch. Raises `GapError` when that does not fit: subscribe again, with the replica's position."""
         feed = self.feeds.get(name)
         if isinstance(feed, FollowedEvents):
+            before = feed.offset
             feed.apply(batch)
-            self._tell(name)
+            self._tell(name, before)
         elif isinstance(feed, FollowedFeed):
+            before = feed.offset
             try:
                 feed.apply(batch)
             except GapError:
                 self._subscriptions.set_aside(name, feed.epoch)
                 raise
-            self._mark(name)
+            self._mark(name, before)
 
     def take_refusal(self, name: str, error: Mapping[str, Any]) -> None:
         """It has refused a subscription to the feed ``name``: who asked for it here is told the same."""

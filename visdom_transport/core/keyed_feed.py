@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from visdom_transport.core.catch_up import CatchUp, StateBatch, StateCursor
+from visdom_transport.core.change_times import ChangeTimes
 from visdom_transport.core.changes import Changes
 from visdom_transport.core.entries import Values
 from visdom_transport.core.feed import NOTHING, Allowance, Verdict
@@ -42,6 +43,11 @@ class KeyedFeed:
     @property
     def offset(self) -> int:
         return self._changes.offset
+
+    @property
+    def times(self) -> ChangeTimes:
+        """When what of it changed."""
+        return self._changes.times
 
     @property
     def retained_bytes(self) -> int:

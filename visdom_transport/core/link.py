@@ -5,6 +5,7 @@ A link decides what fits its credit. What there is to send is its reader's busin
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ class Reader(Protocol):
 
     id: str
     seen_at: float
+    since: float
+    """When the oldest change in the newest batch happened."""
 
     @property
     def has_news(self) -> bool:
@@ -45,7 +48,7 @@ class Link:
     __slots__ = (
         *("address", "control", "credit", "dialect", "drawn_at", "heard_at", "held_back", "id", "in_flight", "in_flight_bytes"),
         *("kind", "on_close", "on_news", "on_ping", "pinged_at", "reader"),
-        *("_acknowledged", "_limits", "_pieces"),
+        *("_acknowledged", "_limits", "_piece_bytes", "_sent"),
     )
 
     def __init__(self, kind: str, dialect: Dialect, limits: Limits, now: float, address: str = "") -> None:
@@ -71,8 +74,10 @@ class Link:
         """The last batches were held back for want of credit: an acknowledgement makes room for them."""
         self._limits = limits
         self._acknowledged = 0
-        self._pieces: list[int] = []
-        """What each batch in flight has of large values, in bytes."""
+        self._sent: list[tuple[int, float]] = []
+        """What each batch in flight has of large values, in bytes, and when the oldest change in it happened."""
+        self._piece_bytes = 0
+        """What all of them have of large values."""
 
     def connect(
         self, on_news: Callable[[], None], on_close: Callable[[CloseCode], None], on_ping: Callable[[], None] | None = None
@@ -104,15 +109,22 @@ class Link:
         count = min(batches - self._acknowledged, len(self.in_flight))
         if count > 0:
             self.in_flight_bytes -= sum(self.in_flight[:count])
-            del self.in_flight[:count], self._pieces[:count]
+            if self._piece_bytes:
+                self._piece_bytes -= sum(pieces for pieces, _ in self._sent[:count])
+            del self.in_flight[:count], self._sent[:count]
             self._acknowledged += count
 
     def acknowledge_all(self) -> None:
         """Everything that was sent has arrived."""
         self._acknowledged += len(self.in_flight)
         self.in_flight.clear()
-        self._pieces.clear()
-        self.in_flight_bytes = 0
+        self._sent.clear()
+        self.in_flight_bytes = self._piece_bytes = 0
+
+    @property
+    def oldest_in_flight(self) -> float:
+        """When the oldest change happened that was sent and is not acknowledged; infinity when there is none."""
+        return min((since for _, since in self._sent), default=math.inf)
 
     @property
     def has_credit(self) -> bool:
@@ -135,7 +147,8 @@ class Link:
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
             self.in_flight.append(size)
-            self._pieces.append(batch.piece_bytes)
+            self._sent.append((batch.piece_bytes, reader.since))
+            self._piece_bytes += batch.piece_bytes
             self.in_flight_bytes += size
             messages += encoded
         else:
@@ -150,7 +163,7 @@ class Link:
         return Allowance(
             min(limits.batch_bytes, room),
             room if self.in_flight else None,
-            sum(self._pieces) < limits.batch_bytes,
+            self._piece_bytes < limits.batch_bytes,
             self.dialect.values_only,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,22 @@ class Subscription:
     unheard: bool = False
     """The verdict goes alone, until a poll shows that the client has heard it. A position says how many entries have arrived of a
     catch-up: if some went with a verdict that is lost, their number could be the one before, and they would count as arrived."""
+
+    asked_at: float | None = None
+    """When the client asked for what it is being sent. What it was away for is not older than that."""
+
+    def wait_from(self, now: float) -> None:
+        """The client is there, or looks, from now on: what it was not sent before is owed since now."""
+        self.asked_at = now if self.cursor is None or self.feed.has_news(self.cursor) else None
+
+    @property
+    def since(self) -> float:
+        """When the oldest change happened that the client has not been sent; infinity when there is none."""
+        if self.cursor is not None and not self.feed.has_news(self.cursor):
+            return math.inf
+        if self.asked_at is not None or self.cursor is None:
+            return math.inf if self.asked_at is None else self.asked_at
+        return self.feed.times.since(self.cursor.offset)
 
     @property
     def behind(self) -> int:
@@ -88,6 +105,8 @@ class Session:
     replies: dict[int, Any] = field(default_factory=dict, repr=False)
     commands: Rate = field(default_factory=lambda: Rate(Limits().max_commands_per_s, 0.0), repr=False)
     messages: Rate = field(default_factory=lambda: Rate(Limits().max_messages_per_s, 0.0), repr=False)
+    since: float = math.inf
+    """When the oldest change in the newest batch happened."""
     _turn: int = 0
     """Which subscription is served next."""
 
@@ -95,6 +114,21 @@ class Session:
     def behind(self) -> int:
         """How many changes the session has not been sent."""
         return sum(subscription.behind for subscription in self.subscriptions.values())
+
+    def picture_age_s(self, now: float) -> float | None:
+        """The age of the oldest change that the client has not acknowledged as drawn, or taken: 0 when it is up to date. What it
+        was away for, or did not look at, counts from when it came, or looked again. None while nobody looks: it is away, or
+        grants no credit."""
+        link = self.link
+        if link is None or not link.credit:
+            return None
+        oldest = min([link.oldest_in_flight, *(subscription.since for subscription in self.subscriptions.values())])
+        return max(0.0, now - oldest)
+
+    def look(self, now: float) -> None:
+        """The client grants credit again after it granted none: somebody looks from now on."""
+        for subscription in self.subscriptions.values():
+            subscription.wait_from(now)
 
     @property
     def is_busy(self) -> bool:
@@ -130,6 +164,11 @@ class Session:
             batch: Batch | None = subscription.feed.collect(subscription.cursor, allowance)
             if batch is not None:
                 self._turn = index + 1
+                self.since = batch.since
+                if subscription.asked_at is not None:
+                    self.since = subscription.asked_at
+                    if batch.complete:
+                        subscription.asked_at = None
                 if batch.conflated:
                     self.count(Cause.CONFLATED_EVENTS, name, batch.conflated)
                 if batch.missed:

@@ -20,6 +20,7 @@ def of_session(session: Session, now: float) -> dict[str, Any]:
         "subscriptions": list(session.subscriptions),
         "events_behind": session.behind,
         "in_flight_bytes": link.in_flight_bytes if link else 0,
+        "picture_age_s": seconds(session.picture_age_s(now)),
         "drawn_s_ago": seconds_since(link.drawn_at if link else None, now),
         "seen_s_ago": seconds_since(session.seen_at, now),
         "resumes": session.resumes,
@@ -55,4 +56,9 @@ def of_relays(sessions: Iterable[Session], now: float) -> list[dict[str, Any]]:
 
 def seconds_since(moment: float | None, now: float) -> float | None:
     """None where there is no such moment."""
-    return None if moment is None else round(now - moment, 3)
+    return seconds(None if moment is None else now - moment)
+
+
+def seconds(value: float | None) -> float | None:
+    """As a status shows it."""
+    return None if value is None else round(value, 3)

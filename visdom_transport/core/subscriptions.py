@@ -60,7 +60,7 @@ class Subscriptions:
             feed = self._feeds[name] = self._make(name)
         self.readers.setdefault(name, {})[session] = None
         if not feed.is_ready or feed.awaits(position):
-            session.subscriptions[name] = Subscription(feed)
+            session.subscriptions[name] = Subscription(feed, asked_at=session.seen_at)
             self._wait(session, name, position, live_only=live_only)
             return None
         return self._answer(session, name, position, live_only=live_only, began=began)
@@ -79,7 +79,8 @@ class Subscriptions:
             verdict = replace(verdict, offset=began)
         first = verdict.offset if position is None else None
         unheard = link is not None and link.kind == "poll" and bool(position and position.get("part"))
-        session.subscriptions[name] = Subscription(feed, cursor if link is not None else None, first, unheard)
+        session.subscriptions[name] = subscription = Subscription(feed, cursor if link is not None else None, first, unheard)
+        subscription.wait_from(session.seen_at)
         if link is not None:
             link.control.extend(link.dialect.subscribed(name, verdict))
             link.on_news()

@@ -44,6 +44,7 @@ class Relay:
             on_forget=self.upstream.forget,
             on_wait=lambda when: self.flusher.answer_at(when),
             on_end=lambda session: self.viewers.forget(session),
+            clock=clock,
         )
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, REST_FACTOR)
         self.viewers = Viewers(origin, self.hub)

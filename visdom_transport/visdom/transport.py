@@ -92,6 +92,7 @@ class Transport:
             wake=lambda: self.flusher.schedule(),
             causes=Causes(log_once),
             on_answer=lambda: self.turns.look(),
+            clock=clock,
         )
 
     def _load_state(self) -> State:
