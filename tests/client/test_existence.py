@@ -18,7 +18,7 @@ from tests.support.proxy import FaultProxy
 from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.wait import until
 from visdom_transport.client import Publisher, sender
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.connection import Connection
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 

@@ -30,7 +30,7 @@ from tests.support.served import ADA
 from tests.support.server import WITHOUT_PAGE, VisdomServer
 from tests.support.wait import until
 from visdom_transport.client import Publisher, background
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.connection import Connection
 from visdom_transport.settings import unknown_variables
 
 # Visdom's own client, at several places.

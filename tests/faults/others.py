@@ -18,7 +18,7 @@ from tests.faults.wire import Http, LinkLost, Refused, WebSocket
 from tests.support.browser import Browser, Tab
 from tests.support.own import SUBPROTOCOL
 from tests.support.server import VisdomServer
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 
 WRONG_SECRET = 4051
 NO_SUCH_LINK = (4000, 4001, 4002, 4003)

@@ -17,7 +17,7 @@ from tests.faults.wire import Http, LinkLost, Refused, WebSocket
 from tests.support.outbox import Outbox
 from tests.support.own import SUBPROTOCOL
 from tests.support.peer import Message, Peer
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.core.errors import GapError
 from visdom_transport.core.replica import EventReplica, StateReplica
 

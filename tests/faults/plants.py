@@ -168,7 +168,7 @@ def trim_without_a_word() -> None:
 
 def believe_everybody(publisher: Any) -> None:
     """Whatever answers has applied everything, and keeps it for good."""
-    from visdom_transport.client.errors import Away
+    from visdom_transport.client.asking.errors import Away
 
     def publish(original: Any, request: Any) -> Any:
         try:

@@ -18,7 +18,7 @@ from tests.faults.participant import Actor
 from tests.faults.schedule import Member
 from tests.faults.stage import BACKOFF_S, Stage
 from tests.faults.wire import Http, LinkLost, Refused, WebSocket
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 
 Message = dict[str, Any]
 

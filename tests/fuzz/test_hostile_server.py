@@ -13,17 +13,17 @@ import visdom
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.client.test_outbox import Publisher, Server, point
+from tests.client.messages.test_outbox import Publisher, Server, point
 from tests.fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
 from tests.support.peer import WELCOME
 from tests.support.wait import until
 from visdom_transport.client import events as source_module
-from visdom_transport.client.answers import Answer
-from visdom_transport.client.backoff import Backoff
-from visdom_transport.client.events import EventListener
-from visdom_transport.client.outbox import Outbox
-from visdom_transport.client.proof import publish_reply
-from visdom_transport.client.stream import FEED, EventStream, LinkLost, Message
+from visdom_transport.client.asking.answers import Answer
+from visdom_transport.client.asking.backoff import Backoff
+from visdom_transport.client.asking.proof import publish_reply
+from visdom_transport.client.messages.outbox import Outbox
+from visdom_transport.client.source.events import EventListener
+from visdom_transport.client.source.stream import FEED, EventStream, LinkLost, Message
 
 SUBSCRIBED = {"type": "subscribed", "feed": FEED, "epoch": "e", "offset": 0, "recovered": False, "reason": "new"}
 BATCH = {"type": "batch", "feed": FEED, "epoch": "e", "from": 0, "to": 1, "complete": True, "missed": 0, "events": []}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visdom_transport.client.proof import is_foreign_page
+from visdom_transport.client.asking.proof import is_foreign_page
 from visdom_transport.core.errors import TransportError
 from visdom_transport.core.window_ids import window_id
 

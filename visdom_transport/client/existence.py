@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visdom_transport.client.calls import Window
+from visdom_transport.client.messages.calls import Window
 from visdom_transport.client.sender import Sender
 
 

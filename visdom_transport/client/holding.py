@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.connection import Connection
 from visdom_transport.client.disk.inheritance import Inheritance
 from visdom_transport.client.disk.outbox import DiskOutbox
 from visdom_transport.client.disk.policy import Policy
 from visdom_transport.client.disk.store import Store
+from visdom_transport.client.messages.outbox import Outbox, new_publisher_id
+from visdom_transport.client.messages.spill import Spill
 from visdom_transport.client.options import Options
-from visdom_transport.client.outbox import Outbox, new_publisher_id
-from visdom_transport.client.spill import Spill
 
 
 class Holding(Protocol):

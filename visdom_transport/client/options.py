@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
-from visdom_transport.client.intake import OnFull
+from visdom_transport.client.messages.intake import OnFull
 from visdom_transport.settings import PublisherSettings
 
 OutboxFull: TypeAlias = Literal["hold", "drop_oldest"]

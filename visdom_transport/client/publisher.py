@@ -24,13 +24,13 @@ from typing import Any, ClassVar, Self
 import visdom
 
 from visdom_transport.client import seams
-from visdom_transport.client.address import Address
-from visdom_transport.client.appends import image_in_both_forms, scatter_in_both_forms, with_other_form
-from visdom_transport.client.calls import ENDPOINTS, capture, window_of
-from visdom_transport.client.counters import Counters
+from visdom_transport.client.asking.address import Address
+from visdom_transport.client.asking.posting import handle_post, session
 from visdom_transport.client.existence import exists_for_append, exists_for_caller
+from visdom_transport.client.messages.appends import image_in_both_forms, scatter_in_both_forms, with_other_form
+from visdom_transport.client.messages.calls import ENDPOINTS, capture, window_of
+from visdom_transport.client.messages.counters import Counters
 from visdom_transport.client.options import Options, from_environment, renamed
-from visdom_transport.client.posting import handle_post, session
 from visdom_transport.client.sender import Sender
 from visdom_transport.core.window_ids import window_id
 from visdom_transport.hook import background_wanted

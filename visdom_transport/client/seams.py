@@ -9,9 +9,9 @@ from visdom_transport import patching
 from visdom_transport.patching import Patches, Seam
 
 VISDOM: Final = "visdom"
-EVENTS: Final = "visdom_transport.client.events"
-POSTING: Final = "visdom_transport.client.posting"
-APPENDS: Final = "visdom_transport.client.appends"
+EVENTS: Final = "visdom_transport.client.source.events"
+POSTING: Final = "visdom_transport.client.asking.posting"
+APPENDS: Final = "visdom_transport.client.messages.appends"
 
 _SENDING: Final = (
     "visdom:Visdom.scatter(self, X, Y, win, env, opts, update, name)",

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from visdom_transport.client import processes
-from visdom_transport.client.address import Address
-from visdom_transport.client.calls import Message, Window
-from visdom_transport.client.connection import Connection
-from visdom_transport.client.counters import Counters
-from visdom_transport.client.errands import Errands
-from visdom_transport.client.errors import Away, TooLarge
+from visdom_transport.client.asking.address import Address
+from visdom_transport.client.asking.connection import Connection
+from visdom_transport.client.asking.errands import Errands
+from visdom_transport.client.asking.errors import Away, TooLarge
+from visdom_transport.client.asking.outage import Outage
+from visdom_transport.client.asking.questions import Questions
+from visdom_transport.client.asking.report import LOSES, WAITS, Report
 from visdom_transport.client.holding import hold
-from visdom_transport.client.known_windows import Windows, creation_of
+from visdom_transport.client.messages.calls import Message, Window
+from visdom_transport.client.messages.counters import Counters
+from visdom_transport.client.messages.known_windows import Windows, creation_of
+from visdom_transport.client.messages.request import Item
+from visdom_transport.client.messages.request_size import RequestSize
 from visdom_transport.client.options import Options
-from visdom_transport.client.outage import Outage
 from visdom_transport.client.patience import Patience
-from visdom_transport.client.questions import Questions
-from visdom_transport.client.report import LOSES, WAITS, Report
-from visdom_transport.client.request import Item
-from visdom_transport.client.request_size import RequestSize
 
 INTERVAL_S = 0.1
 """Requests follow each other at this distance, so that a busy training loop makes few and full ones."""

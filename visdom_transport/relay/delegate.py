@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.link import nothing
 from visdom_transport.relay.link import Away, Message, OriginLink

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.links.flusher import clock
 
 logger = logging.getLogger("visdom_transport.relay")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from visdom_transport import feed_names
-from visdom_transport.client.backoff import Backoff
+from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.core.errors import CloseCode, GapError, LinkClosed, MessageError
 from visdom_transport.core.followed_events import FollowedEvents
 from visdom_transport.core.followed_feed import FollowedFeed

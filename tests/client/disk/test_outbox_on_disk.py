@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from tests.client.model import Publisher, Publishing, Server, begin, event, point
+from tests.client.messages.model import Publisher, Publishing, Server, begin, event, point
 from visdom_transport.client.disk import store as stores
 from visdom_transport.client.disk.delivery import Delivery
 from visdom_transport.client.disk.folders import folders
@@ -25,9 +25,9 @@ from visdom_transport.client.disk.outbox import DiskOutbox
 from visdom_transport.client.disk.owner import Ownership
 from visdom_transport.client.disk.policy import Policy
 from visdom_transport.client.disk.store import Store
-from visdom_transport.client.intake import OnFull
-from visdom_transport.client.outbox import new_publisher_id
-from visdom_transport.client.request import Request
+from visdom_transport.client.messages.intake import OnFull
+from visdom_transport.client.messages.outbox import new_publisher_id
+from visdom_transport.client.messages.request import Request
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 """Where syncing costs nothing."""

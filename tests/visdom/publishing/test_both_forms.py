@@ -13,7 +13,7 @@ from visdom import Visdom
 
 from tests.support.flavour import NEW_VISDOM
 from tests.support.local import LocalServer
-from visdom_transport.client.appends import scatter_in_both_forms, with_other_form
+from visdom_transport.client.messages.appends import scatter_in_both_forms, with_other_form
 
 
 class Mistaken(Visdom):  # type: ignore[misc]

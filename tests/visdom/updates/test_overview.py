@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.visdom.updates.oracle import apply_reference, written
-from visdom_transport.client import calls
+from visdom_transport.client.messages import calls
 from visdom_transport.visdom.updates import V0_2_4, WindowBounds, apply_update, bound_window
 from visdom_transport.visdom.updates.choices import CHOICES
 from visdom_transport.visdom.updates.overview import survivors

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from visdom_transport.client.calls import Message
-from visdom_transport.client.request import Item, Receipt, Request
+from visdom_transport.client.messages.calls import Message
+from visdom_transport.client.messages.request import Item, Receipt, Request
 
 WINDOW_BYTES: Final = 4_000_000
 """About how much of a log is held in memory to be sent next."""

@@ -7,16 +7,16 @@ import logging
 import time
 from typing import Final
 
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.connection import Connection
+from visdom_transport.client.asking.errors import TooLarge
+from visdom_transport.client.asking.exchange import REPLY_TIMEOUT_S
+from visdom_transport.client.asking.report import Report
 from visdom_transport.client.disk.course import Course
 from visdom_transport.client.disk.folders import Folder
 from visdom_transport.client.disk.loader import Loader
 from visdom_transport.client.disk.owner import Ownership
 from visdom_transport.client.disk.reader import Survey, survey
-from visdom_transport.client.errors import TooLarge
-from visdom_transport.client.exchange import REPLY_TIMEOUT_S
-from visdom_transport.client.report import Report
-from visdom_transport.client.request_size import RequestSize
+from visdom_transport.client.messages.request_size import RequestSize
 
 logger = logging.getLogger("visdom_transport.client")
 

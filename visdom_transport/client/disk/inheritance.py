@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.connection import Connection
 from visdom_transport.client.disk.delivery import Delivery
 from visdom_transport.client.disk.folders import Folder, base_name, folders, is_taken, take_over, unusable
 from visdom_transport.client.disk.owner import Owners

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from visdom_transport.client.calls import Message
 from visdom_transport.client.disk.batches import Batch
 from visdom_transport.client.disk.reader import Reader
-from visdom_transport.client.request import Item
+from visdom_transport.client.messages.calls import Message
+from visdom_transport.client.messages.request import Item
 from visdom_transport.core.encoding import decode
 
 

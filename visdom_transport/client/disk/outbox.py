@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from visdom_transport.client.calls import Message
-from visdom_transport.client.counters import Counters
 from visdom_transport.client.disk.batches import Batch
 from visdom_transport.client.disk.course import WINDOW_BYTES, Course
-from visdom_transport.client.intake import Intake, OnFull
-from visdom_transport.client.outbox import new_publisher_id
-from visdom_transport.client.request import Item, Receipt, Request
+from visdom_transport.client.messages.calls import Message
+from visdom_transport.client.messages.counters import Counters
+from visdom_transport.client.messages.intake import Intake, OnFull
+from visdom_transport.client.messages.outbox import new_publisher_id
+from visdom_transport.client.messages.request import Item, Receipt, Request
 
 BATCH_BYTES: Final = 1_000_000
 BATCH_MESSAGES: Final = 1_000

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Final
 
-from visdom_transport.client.address import Address
-from visdom_transport.client.connection import Connection
+from visdom_transport.client.asking.address import Address
+from visdom_transport.client.asking.connection import Connection
+from visdom_transport.client.asking.errors import Away, LoginRefused
+from visdom_transport.client.asking.outage import Outage
 from visdom_transport.client.disk.delivery import Delivery
 from visdom_transport.client.disk.folders import Folder, folders, is_taken, take_over
 from visdom_transport.client.disk.owner import Owners, Ownership, owner_of
 from visdom_transport.client.disk.terminal import Terminal
-from visdom_transport.client.errors import Away, LoginRefused
-from visdom_transport.client.outage import Outage
 from visdom_transport.writing.unwritable import cause
 
 LOOK_EVERY_S: Final = 0.5
