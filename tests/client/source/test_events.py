@@ -50,11 +50,14 @@ class Client:
         self.vis.register_event_handler(lambda event: self.numbers.append(event["number"]), TARGET)
         self.vis.register_event_handler(lambda event: self.gaps.append(event["missed"]), "gap")
 
-    def wait_for(self, numbers: list[int], timeout_s: float = 15.0) -> None:
-        until(lambda: len(self.numbers) >= len(numbers), "the events", timeout_s=timeout_s, seen=lambda: self.numbers)
+    def wait_for(self, numbers: list[int], timeout_s: float = 30.0) -> None:
+        until(lambda: len(self.numbers) >= len(numbers), "the events", timeout_s=timeout_s, seen=self._seen)
         assert self.numbers == numbers
 
-    def wait_alive(self, alive: bool = True, timeout_s: float = 15.0) -> None:
+    def _seen(self) -> object:
+        return self.numbers, self.gaps, self.vis.socket_alive
+
+    def wait_alive(self, alive: bool = True, timeout_s: float = 30.0) -> None:
         until(lambda: self.vis.socket_alive is alive, f"socket_alive is {alive}", timeout_s=timeout_s)
 
     def close(self) -> None:
