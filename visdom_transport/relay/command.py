@@ -17,6 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from visdom_transport.links import event_loop
+from visdom_transport.operators import handlers
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import MAX_BODY_BYTES, PassingHandler
 from visdom_transport.relay.relay import Relay
@@ -90,6 +91,7 @@ def application(relay: Relay) -> Application:
             (rf"{base}/transport/poll", LinkHandler, parts),
             (rf"{base}/transport/send", LinkHandler, parts),
             (rf"{base}/transport/status", StatusHandler, parts),
+            *handlers.routes(base, relay.health),
             (r".*", PassingHandler, {"passing": relay.passing}),
         ],
         websocket_max_message_size=2 * relay.settings.max_message_bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self, TypeAlias
 
@@ -32,11 +33,15 @@ class OriginLink:
 
     Args:
         on_heard: called at each sign of life.
+        ask_after_s: the origin is asked for one after that much silence, if not before.
     """
 
-    def __init__(self, socket: WebSocketClientConnection, on_heard: Callable[[], None] = nothing) -> None:
+    def __init__(
+        self, socket: WebSocketClientConnection, on_heard: Callable[[], None] = nothing, ask_after_s: float = math.inf
+    ) -> None:
         self._socket = socket
         self._on_heard = on_heard
+        self._ask_after_s = ask_after_s
         self._reading: asyncio.Future[str | bytes | None] | None = None
         self._heard_at = clock()
         self._asked = False
@@ -44,7 +49,14 @@ class OriginLink:
         self.welcome: Message = {}
 
     @classmethod
-    async def open(cls, url: str, headers: Mapping[str, str], hello: Message, on_heard: Callable[[], None] = nothing) -> Self:
+    async def open(
+        cls,
+        url: str,
+        headers: Mapping[str, str],
+        hello: Message,
+        on_heard: Callable[[], None] = nothing,
+        ask_after_s: float = math.inf,
+    ) -> Self:
         """Open a link, say ``hello`` and hear the welcome.
 
         Raises:
@@ -62,7 +74,7 @@ class OriginLink:
             raise Away(f"{error.code} {error.message}") from None
         except (OSError, WebSocketError) as error:
             raise Away(f"{type(error).__name__}: {error}") from None
-        link = cls(socket, on_heard)
+        link = cls(socket, on_heard, ask_after_s)
         try:
             if socket.selected_subprotocol != SUBPROTOCOL:
                 raise Away("it does not speak visdom-transport.v1")
@@ -122,10 +134,11 @@ class OriginLink:
             silent_s = clock() - self._heard_at
             if silent_s >= self._dead_after_s:
                 raise Away(f"nothing heard for {silent_s:.0f} s")
-            if silent_s >= self._heartbeat_s and not self._asked:
+            ask_after_s = min(self._heartbeat_s, self._ask_after_s)
+            if silent_s >= ask_after_s and not self._asked:
                 self._asked = True
                 self.say({"type": "ping"})
-            due_s = (self._dead_after_s if self._asked else self._heartbeat_s) - silent_s
+            due_s = (self._dead_after_s if self._asked else ask_after_s) - silent_s
             await asyncio.wait([self._reading], timeout=max(0.01, due_s))
         reading, self._reading = self._reading, None
         return reading.result()

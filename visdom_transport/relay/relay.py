@@ -13,6 +13,8 @@ from visdom_transport.core.hub import Hub
 from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
+from visdom_transport.operators.health import Health
+from visdom_transport.operators.loop_turns import LoopWatch
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import Passing
 from visdom_transport.relay.siblings import Siblings
@@ -50,8 +52,11 @@ class Relay:
         self.viewers = Viewers(origin, self.hub)
         origin.on_change = self.viewers.tell_of_source
         self.long_polls = LongPollLinks(self.hub, self._converse_by_polls)
+        self._loop_watch = LoopWatch()
+        self.health = Health({"loop": self._loop_watch.verdict, "origin": self.upstream.verdict})
 
     def start(self) -> None:
+        self._loop_watch.start()
         self.flusher.start()
         self.upstream.start()
 
@@ -77,6 +82,7 @@ class Relay:
 
     def stop(self) -> None:
         """Tell the viewers, and leave the origin."""
+        self.health.stop()
         for session in list(self.hub.sessions.values()):
             if session.link is not None:
                 self.hub.end(session.link, CloseCode.GOING_AWAY, clock())

@@ -14,6 +14,8 @@ from visdom_transport.core.followed_events import FollowedEvents
 from visdom_transport.core.followed_feed import FollowedFeed
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.limits import Limits
+from visdom_transport.links.flusher import clock
+from visdom_transport.operators.health import GOOD, Verdict
 from visdom_transport.relay.link import Away, Message, OriginLink
 from visdom_transport.relay.origin import Origin
 
@@ -25,6 +27,10 @@ FEEDS_OF_A_LINK: Final = 32
 """A session of the origin has at most max_subscriptions of them, 64 by default."""
 WINDOW_BATCHES: Final = 16
 """What has arrived is acknowledged at once."""
+ASK_AFTER_S: Final = 1.0
+"""After so much silence the origin is asked whether it is there: by its answers the relay knows how old its copies may be."""
+SILENT_S: Final = 3.0
+"""Copies older than this are not what a viewer should be sent to."""
 FIRST_PAUSE_S: Final = 0.2
 MOST_PAUSE_S: Final = 2.0
 
@@ -81,12 +87,21 @@ class Upstream:
         for strand in self._strands:
             strand.stop()
 
+    def verdict(self, now: float) -> Verdict:
+        """Whether all that is followed was read of lately. That sockets are open says nothing of who reads them."""
+        if not self._origin.is_here:
+            return Verdict(False, "the origin does not answer")
+        silent_s = max((now - strand.heard_at for strand in self._strands), default=0.0)
+        return GOOD if silent_s < SILENT_S else Verdict(False, f"nothing was read from the origin for {silent_s:.1f} s")
+
 
 class Strand:
     """One link, made again whenever it is lost, and the feeds that it carries."""
 
     def __init__(self, origin: Origin, hub: Hub, on_here: Callable[[str], None]) -> None:
         self.feeds: dict[str, Followed] = {}
+        self.heard_at = clock()
+        """When something was read last."""
         self._origin = origin
         self._hub = hub
         self._on_here = on_here
@@ -145,7 +160,9 @@ class Strand:
             "feeds": presented,
             "relay": {"name": origin.relay, "viewer": False},
         }
-        link = await OriginLink.open(origin.socket_url("/socket"), await origin.own_headers(), hello, origin.heard)
+        link = await OriginLink.open(
+            origin.socket_url("/socket"), await origin.own_headers(), hello, self._heard, ask_after_s=ASK_AFTER_S
+        )
         try:
             self._identity = {"session": link.welcome["session"], "secret": link.welcome["secret"]}
             if not origin.is_here:
@@ -158,6 +175,10 @@ class Strand:
         finally:
             self._link = None
             link.close()
+
+    def _heard(self) -> None:
+        self.heard_at = clock()
+        self._origin.heard()
 
     def _begin(self, link: OriginLink, presented: Mapping[str, object]) -> None:
         """What has changed since the hello was written."""

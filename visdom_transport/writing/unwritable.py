@@ -23,6 +23,14 @@ _causes: dict[Path, OSError] = {}
 
 def probe(folder: Path) -> OSError | None:
     """Try to make the folder and to write in it. Returns why it cannot be done, which is said, or None."""
+    error = attempt(folder)
+    if error is not None:
+        failed(folder, error)
+    return error
+
+
+def attempt(folder: Path) -> OSError | None:
+    """Try to make the folder and to write in it. Returns why it cannot be done, or None."""
     path = temporary_in(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +40,6 @@ def probe(folder: Path) -> OSError | None:
             with contextlib.suppress(OSError):
                 path.unlink()
     except OSError as error:
-        failed(folder, error)
         return error
     return None
 

@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 
 from visdom_transport.core.delta import Delta
 from visdom_transport.settings import Settings
+from visdom_transport.visdom.durability.condition import Condition, Facts, try_folder
 from visdom_transport.visdom.durability.ending import End
 from visdom_transport.visdom.durability.environments import Environments, environments_of
 from visdom_transport.visdom.durability.files import FOLDER, JournalFiles
@@ -69,6 +70,8 @@ class Journal:
         """Somebody wants everything saved as it is at the end."""
         self.error: str | None = None
         """Why nothing can be written now."""
+        self._never_could = False
+        """Nothing could be written when this began, for a reason that lasts, nor since."""
         self._has_folder = app.env_path is not None  # without one, nothing of this is used
         self._environments = environments_of(app) if self._has_folder else Environments(Path())
         self._files = JournalFiles(self._environments.folder / FOLDER, write)
@@ -76,6 +79,7 @@ class Journal:
             app, self._environments if self._has_folder else None, everything=self._mode == "all", changed=self._schedule
         )
         self._tracking.on = self._has_folder and self._mode != "off"
+        self.condition = Condition(self._facts, try_folder(self._environments.folder))
         pace = Pace(settings.journal_bytes_per_s, self._interval_s)
         self._writer = Writer(self._files, self._tracking, publishers, pace)
         self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self.is_closed)
@@ -113,6 +117,9 @@ class Journal:
             "last_error": self.error or self._folding.error,
         }
 
+    def _facts(self) -> Facts:
+        return Facts(self._mode if self._has_folder else "off", self.on, self.error, self._never_could)
+
     def restored(self, eid: str) -> dict[str, Any]:
         """For clients: what this server began the environment with (docs/protocol.md, section 3)."""
         return {"state": self._writer.journal_id if self.on else None, "age_s": self._origin.age_s(eid, time.time())}
@@ -124,6 +131,7 @@ class Journal:
         if not self._has_folder:
             return
         self.error = unwritable.reason(self._environments.folder)
+        self._never_could = unwritable.is_lasting(self._environments.folder)
         try:
             if not self._files.exists():
                 return
@@ -267,7 +275,7 @@ class Journal:
         self._writer.give_up()
 
     def _succeeded(self) -> None:
-        self.error = None
+        self.error, self._never_could = None, False
         unwritable.succeeded(self._environments.folder)
 
     # --- saving ---

@@ -1,4 +1,5 @@
-"""The server begins to listen: from then on its log is written in the background, and it says what it runs."""
+"""The server begins to listen: from then on its log is written in the background, its loop is watched, and it says what it
+runs."""
 
 from __future__ import annotations
 
@@ -48,6 +49,7 @@ def _address(sock: socket.socket) -> str:
 
 def _begin(transport: Any, origin: str) -> None:
     log.write_in_background()
+    transport.loop_watch.start()
     app, journal = transport.app, transport.journal.status()["journal"]
     ways = "polling" if app.wrap_socket else "WebSocket or polling"
     where = f" in {app.env_path}" if journal != "off" else ""

@@ -1,4 +1,4 @@
-"""Our own routes for clients, and the two that are no transport: status and logout."""
+"""Our own routes for clients, and those that are no transport: status, health and logout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from visdom_transport.core.encoding import encode
 from visdom_transport.links.flusher import clock
+from visdom_transport.operators import handlers
 from visdom_transport.visdom.access.logins import COOKIE
 from visdom_transport.visdom.page.status import status_page
 from visdom_transport.visdom.serving.polls import PollHandler, SendHandler
@@ -14,8 +15,9 @@ from visdom_transport.visdom.serving.requests import TransportHandler
 
 def routes(app: Any) -> list[Any]:
     """For Application.add_handlers."""
-    base = app.base_url
+    base, transport = app.base_url, app.transport
     return [
+        *handlers.routes(base, transport.health, transport.journal.condition.look),
         (rf"{base}/transport/logout", LogoutHandler, {"app": app}),
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),

@@ -83,6 +83,7 @@ async def stop(app: Any, *, asked: bool = False) -> bool:
     Args:
         asked: this counts as somebody's saving everything as it is.
     """
+    app.transport.health.stop()
     app.default_router.rules.insert(0, Rule(_Writes(), StoppingHandler))
     hub, now = app.transport.hub, clock()
     for session in list(hub.sessions.values()):
