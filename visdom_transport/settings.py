@@ -74,6 +74,9 @@ class Settings(Limits):
     loop: Literal["auto", "asyncio"] = "auto"
     """The event loop of `python -m visdom.server`: uvloop if it is installed, or always that of Python."""
 
+    drain_s: float = 2.0
+    """A server that stops ends the links of its clients over at most this long, where there are many."""
+
     max_message_bytes: int = 10_485_760
     """A larger message from a client is refused."""
 

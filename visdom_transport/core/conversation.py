@@ -132,6 +132,8 @@ class Conversation:
             self._try_subscribe(session, name, position, began)
 
     def _hello(self, message: dict[str, Any], now: float) -> None:
+        if self._hub.is_stopping:
+            raise LinkClosed(CloseCode.GOING_AWAY)
         role = message.get("role")
         if role not in ROLES:
             raise LinkClosed(CloseCode.PROTOCOL, f"role must be one of {', '.join(ROLES)}")

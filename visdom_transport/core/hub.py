@@ -55,6 +55,8 @@ class Hub:
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.limits = limits
+        self.is_stopping = False
+        """New clients are sent away: they would only be told to go."""
         self.sessions: dict[str, Session] = {}
         self.feeds: dict[str, Feed] = {
             name: EventFeed(name, max_count=limits.event_count, max_bytes=limits.event_bytes) for name in event_feeds

@@ -116,7 +116,9 @@ async def serve(origin: Origin, settings: Settings, options: argparse.Namespace)
         with contextlib.suppress(NotImplementedError):  # on Windows, where they end the process
             loop.add_signal_handler(number, stopping.set)
     await stopping.wait()
-    server.stop()
-    relay.stop()
+    if ports:  # the others at this port take who comes from now on
+        server.stop()
+    await relay.stop()
     await asyncio.sleep(GOODBYE_S)
+    server.stop()
     await server.close_all_connections()

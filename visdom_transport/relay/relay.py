@@ -8,11 +8,12 @@ from typing import Any
 from visdom_transport import __version__
 from visdom_transport.core.causes import Causes
 from visdom_transport.core.entries import Values
-from visdom_transport.core.errors import CloseCode, MessageError
+from visdom_transport.core.errors import MessageError
 from visdom_transport.core.hub import Hub
 from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
+from visdom_transport.operators.draining import drain
 from visdom_transport.operators.health import Health
 from visdom_transport.operators.loop_turns import LoopWatch
 from visdom_transport.relay.origin import Origin
@@ -80,12 +81,10 @@ class Relay:
         """What ``/transport/status`` of a relay shows."""
         return {**self.hub.status(clock()), "version": __version__, "origin": self.origin.status()}
 
-    def stop(self) -> None:
-        """Tell the viewers, and leave the origin."""
+    async def stop(self) -> None:
+        """Tell the viewers, and leave the origin. Whoever asks for its health is told first."""
         self.health.stop()
-        for session in list(self.hub.sessions.values()):
-            if session.link is not None:
-                self.hub.end(session.link, CloseCode.GOING_AWAY, clock())
+        await drain(self.hub, self.settings.drain_s)
         self.viewers.stop()
         self.upstream.stop()
 

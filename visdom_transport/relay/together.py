@@ -96,10 +96,11 @@ class Together:
         # All viewers have the address of this machine there.
         variable = f"{PREFIX}MAX_ADDRESS_SESSIONS"
         environment = {} if variable in os.environ else {variable: str(settings.max_sessions)}
-        self._origin = Child("the origin", ["serve", *of_origin], environment, ORIGIN_PATIENCE_S)
+        self._origin = Child("the origin", ["serve", *of_origin], environment, ORIGIN_PATIENCE_S + settings.drain_s)
         address = ["--bind", "127.0.0.1"] if options.bind_local else []
+        patience_s = RELAY_PATIENCE_S + settings.drain_s
         self._relays = [
-            Child(f"relay {number}", [*self._of_relay(number), *address], {}, RELAY_PATIENCE_S) for number in range(self._count)
+            Child(f"relay {number}", [*self._of_relay(number), *address], {}, patience_s) for number in range(self._count)
         ]
 
     def _of_relay(self, number: int) -> list[str]:

@@ -14,10 +14,9 @@ from tornado.ioloop import IOLoop
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
 
-from visdom_transport.core.errors import CloseCode
-from visdom_transport.links.flusher import clock
+from visdom_transport.operators.draining import drain
 from visdom_transport.visdom.access.answers import answer_error
-from visdom_transport.visdom.access.gate import SAFE_METHODS
+from visdom_transport.visdom.access.gate import POLL_PATHS, SAFE_METHODS
 from visdom_transport.visdom.serving.prepare import GOING_AWAY
 
 logger = logging.getLogger("visdom_transport")
@@ -80,24 +79,23 @@ def _saves_at(why: signal.Signals, app: Any) -> bool:
 async def stop(app: Any, *, asked: bool = False) -> bool:
     """Refuse what would change something, tell the clients, and save. Returns whether everything could be saved.
 
+    Whoever asks for its health is told first.
+
     Args:
         asked: this counts as somebody's saving everything as it is.
     """
     app.transport.health.stop()
     app.default_router.rules.insert(0, Rule(_Writes(), StoppingHandler))
-    hub, now = app.transport.hub, clock()
-    for session in list(hub.sessions.values()):
-        if session.link is not None:
-            hub.end(session.link, CloseCode.GOING_AWAY, now)
-    await app.in_progress.ended(REQUESTS_S)
+    transport = app.transport
+    await asyncio.gather(drain(transport.hub, transport.settings.drain_s), app.in_progress.ended(REQUESTS_S))
     return bool(await app.transport.journal.close(asked=asked))
 
 
 class _Writes(Matcher):
-    """Requests that may change something."""
+    """Requests that may change something. Polls are not: each goes on until its link ends, and whoever begins is sent away."""
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return None if request.method in SAFE_METHODS else {}
+        return None if request.method in SAFE_METHODS or request.path.endswith(POLL_PATHS) else {}
 
 
 class StoppingHandler(RequestHandler):
