@@ -77,6 +77,9 @@ class Settings(Limits):
     drain_s: float = 2.0
     """A server that stops ends the links of its clients over at most this long, where there are many."""
 
+    log_format: Literal["text", "json"] = "text"
+    """How the log is written: in lines for people, or as JSON, one object in each line."""
+
     max_message_bytes: int = 10_485_760
     """A larger message from a client is refused."""
 

@@ -40,7 +40,7 @@ class Client:
 
 def listen(causes: Causes) -> Told:
     told: Told = []
-    causes._log_once = lambda client, cause, detail: told.append((client, cause, detail))
+    causes._log_once = lambda client, cause, detail, by: told.append((client, cause, detail))
     return told
 
 

@@ -88,10 +88,10 @@ def closed(code: CloseCode) -> Cause:
 class Causes:
     """The counts of all causes.
 
-    ``log_once`` is called with client, cause and detail when a cause comes up for a client for the first time.
+    ``log_once`` is called with client, cause, detail and how many times, when a cause comes up for a client for the first time.
     """
 
-    def __init__(self, log_once: Callable[[str, Cause, str], None] = lambda client, cause, detail: None) -> None:
+    def __init__(self, log_once: Callable[[str, Cause, str, int], None] = lambda client, cause, detail, by: None) -> None:
         self.totals: dict[str, int] = {cause.value: 0 for cause in Cause}
         self._log_once = log_once
         self._logged: OrderedDict[tuple[str, Cause], None] = OrderedDict()
@@ -106,4 +106,4 @@ class Causes:
         if len(self._logged) > MAX_LOGGED:
             self._logged.popitem(last=False)
         if is_new:
-            self._log_once(pair[0], cause, detail)
+            self._log_once(pair[0], cause, detail, by)

@@ -93,6 +93,8 @@ class Conversation:
             if session is None:
                 if kind != "hello":
                     raise LinkClosed(CloseCode.PROTOCOL, "the first message must be hello")
+                if self._hub.is_stopping:
+                    raise LinkClosed(CloseCode.GOING_AWAY)
                 self._hello(message, now)
                 return
             session.take_message(now)
@@ -132,8 +134,6 @@ class Conversation:
             self._try_subscribe(session, name, position, began)
 
     def _hello(self, message: dict[str, Any], now: float) -> None:
-        if self._hub.is_stopping:
-            raise LinkClosed(CloseCode.GOING_AWAY)
         role = message.get("role")
         if role not in ROLES:
             raise LinkClosed(CloseCode.PROTOCOL, f"role must be one of {', '.join(ROLES)}")

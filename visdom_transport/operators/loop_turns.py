@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from visdom_transport.links.flusher import clock
-from visdom_transport.operators.health import GOOD, Verdict
+from visdom_transport.operators.health import GOOD, Check, Health, Verdict
 
 INTERVAL_S: Final = 0.5
 """How often it is looked at."""
@@ -63,3 +64,9 @@ class LoopWatch:
         assert self._turns is not None
         self._turns.turn(clock())
         self._wait()
+
+
+def watched(checks: Mapping[str, Check]) -> tuple[Health, LoopWatch]:
+    """The health of a process by these checks and by its loop, and what is to be started on that loop."""
+    watch = LoopWatch()
+    return Health({"loop": watch.verdict, **checks}), watch

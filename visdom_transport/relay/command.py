@@ -17,7 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from visdom_transport.links import event_loop
-from visdom_transport.operators import handlers
+from visdom_transport.operators import log_format, probes
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import MAX_BODY_BYTES, PassingHandler
 from visdom_transport.relay.relay import Relay
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a relay until SIGTERM or SIGINT. Raises `SettingsError`."""
     options = _parse(arguments)
     settings = Settings.of_server()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_format.begin(settings.log_format)
     # That the origin is away is said once, not with every request that it does not answer.
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     username, password = (os.environ.get(f"VISDOM_{name}", "") for name in ("USERNAME", "PASSWORD"))
@@ -91,7 +91,7 @@ def application(relay: Relay) -> Application:
             (rf"{base}/transport/poll", LinkHandler, parts),
             (rf"{base}/transport/send", LinkHandler, parts),
             (rf"{base}/transport/status", StatusHandler, parts),
-            *handlers.routes(base, relay.health),
+            *probes.routes(base, relay.health),
             (r".*", PassingHandler, {"passing": relay.passing}),
         ],
         websocket_max_message_size=2 * relay.settings.max_message_bytes,

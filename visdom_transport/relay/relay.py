@@ -14,8 +14,7 @@ from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
 from visdom_transport.operators.draining import drain
-from visdom_transport.operators.health import Health
-from visdom_transport.operators.loop_turns import LoopWatch
+from visdom_transport.operators.loop_turns import watched
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import Passing
 from visdom_transport.relay.siblings import Siblings
@@ -53,8 +52,7 @@ class Relay:
         self.viewers = Viewers(origin, self.hub)
         origin.on_change = self.viewers.tell_of_source
         self.long_polls = LongPollLinks(self.hub, self._converse_by_polls)
-        self._loop_watch = LoopWatch()
-        self.health = Health({"loop": self._loop_watch.verdict, "origin": self.upstream.verdict})
+        self.health, self._loop_watch = watched({"origin": self.upstream.verdict})
 
     def start(self) -> None:
         self._loop_watch.start()

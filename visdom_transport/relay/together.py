@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from visdom_transport.operators import log_format
 from visdom_transport.relay.ports import KeptPort
 from visdom_transport.relay.supervisor import Child, ended
 from visdom_transport.settings import PREFIX, Settings
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = Settings.of_server()
     if why := _obstacle(options):
         parser.error(why)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_format.begin(settings.log_format)
     address = "127.0.0.1" if options.bind_local else ""
     try:
         port = KeptPort(options.port, address, shared=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from visdom.server.defaults import DEFAULT_ENV_PATH
 
+from visdom_transport.operators.log_format import write_as_json
 from visdom_transport.settings import Settings
 from visdom_transport.visdom.durability.starting import prepare
 from visdom_transport.visdom.serving.options import base_url
@@ -29,6 +30,8 @@ def with_transport(init: Callable[..., None]) -> Callable[..., None]:
         from visdom_transport.visdom.transport import Transport
 
         settings = Settings.of_server()
+        if settings.log_format == "json":
+            write_as_json()
         given = inspect.signature(init).bind(self, *args, **kwargs)
         # The default of Visdom's own start_server, a slash, would serve nothing.
         given.arguments["base_url"] = base_url(given.arguments.get("base_url", ""))

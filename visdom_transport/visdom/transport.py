@@ -14,8 +14,7 @@ from visdom_transport.core.session import Session
 from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Client, LongPollLinks, Turn
 from visdom_transport.links.packer import Packer
-from visdom_transport.operators.health import Health
-from visdom_transport.operators.loop_turns import LoopWatch
+from visdom_transport.operators.loop_turns import watched
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.access.logins import Logins
@@ -65,8 +64,7 @@ class Transport:
         self.packer = Packer()
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
-        self.loop_watch = LoopWatch()
-        self.health = Health({"loop": self.loop_watch.verdict, "journal": self.journal.condition.verdict})
+        self.health, self.loop_watch = watched({"journal": self.journal.condition.verdict})
         self.environments = Environments(state, self.storage)
         self.read_ahead = ReadAhead(state)
         self.comparisons = Comparisons(self.environments, self.hub)

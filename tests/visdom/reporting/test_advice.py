@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.local import LocalServer
 from tests.support.own import OwnSocket
 from visdom_transport.core.causes import Cause, Level
+from visdom_transport.operators.log_format import FIELDS
 from visdom_transport.settings import Settings, variable
 from visdom_transport.visdom.reporting import advice
 from visdom_transport.visdom.reporting.advice import log_once
@@ -50,6 +52,27 @@ def test_a_line_names_client_cause_and_detail(cause: Cause, caplog: pytest.LogCa
     assert line.startswith("browser at 10.0.0.1 ")
     assert line.endswith(f"[{cause.value}] the detail")
     assert record.levelno == (logging.WARNING if cause.level is Level.WARNING else logging.INFO)
+
+
+def test_a_record_has_the_same_in_fields(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log_once("browser at 10.0.0.1", Cause.CONFLATED_EVENTS, "env/main", 7)
+    log_once("10.0.0.2", Cause.CLOSED_LIMIT, "more than max_sessions=3")
+    of_feed, of_limit = caplog.records
+    assert fields(of_feed) == {
+        "event": "conflated_events",
+        "client": "browser at 10.0.0.1",
+        "count": 7,
+        "feed": "env/main",
+        "advice": advice.advice(Cause.CONFLATED_EVENTS),
+    }
+    assert fields(of_limit)["detail"] == "more than VISDOM_TRANSPORT_MAX_SESSIONS=3"
+    assert "feed" not in fields(of_limit)
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What it has beside its message."""
+    return {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
 
 
 def test_what_clients_chose_cannot_forge_or_flood_the_log() -> None:

@@ -18,10 +18,12 @@ from tests.support.raw import RawSocket
 from tests.support.records import Records
 from tests.support.served import ADA
 from tests.support.stock_peers import StockPoll, StockSocket
+from visdom_transport.operators.log_format import JsonFormatter
 
 Serve = Callable[..., LocalServer]
 
 PAYLOAD = "what-only-the-window-knows"
+TOKEN = "a-bearer-token"
 
 
 def use_everything(server: LocalServer) -> set[str]:
@@ -61,10 +63,18 @@ def use_everything(server: LocalServer) -> set[str]:
         source.send({"cmd": "echo", "data": PAYLOAD})
         page.send_text(f"{{{PAYLOAD}")
     StockPoll(server).send(cmd="save_layouts", data=PAYLOAD)
+    for path in ("/transport/status", "/transport/readyz?verbose", "/static/nothing"):
+        server.http.get(server.url(path), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
     cookie = server.http.cookies["user_password"]
     server.post("/transport/logout", {})
     server.post("/", {"username": "ada", "password": "wrong" + ADA.digest})
-    return secrets | {"a-wrong-secret", cookie, cookie.split("|")[-1], ADA.password, ADA.digest, PAYLOAD}
+    return secrets | {"a-wrong-secret", cookie, cookie.split("|")[-1], ADA.password, ADA.digest, PAYLOAD, TOKEN}
+
+
+def json_handler() -> logging.Handler:
+    handler = logging.NullHandler()
+    handler.setFormatter(JsonFormatter())
+    return handler
 
 
 def test_nothing_that_opens_the_server_is_logged(serve: Serve, records: Records, caplog: pytest.LogCaptureFixture) -> None:
@@ -80,7 +90,8 @@ def test_nothing_that_opens_the_server_is_logged(serve: Serve, records: Records,
 
     with mock.patch.object(requests.Session, "send", note):
         secrets = use_everything(server)
-    lines = [caplog.handler.format(record) for record in caplog.records]
+    forms = (caplog.handler, json_handler())
+    lines = [form.format(record) for form in forms for record in caplog.records]
     assert any("POST /transport/poll" in line for line in lines), "requests are logged at this level"
     assert any("refused_commands" in line for line in lines)
     assert any("Traceback" in line for line in lines)

@@ -15,6 +15,14 @@ MAX_DETAIL_CHARACTERS = 500
 
 LEVELS: Final = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING}
 
+ABOUT_A_FEED: Final = frozenset(
+    {
+        *(Cause.CONFLATED_EVENTS, Cause.MISSED_EVENTS, Cause.GAPS_EPOCH, Cause.GAPS_TRIMMED),
+        Cause.TRIMMED_TOMBSTONES,
+    }
+)
+"""Causes whose detail is the name of a feed."""
+
 _LIMIT: Final = re.compile(r"\b(max_\w+)(?==\d)")
 """A limit, as the core names it in a detail."""
 
@@ -29,11 +37,14 @@ def advice(cause: Cause) -> str:
     return cause.advice.format_map(_Variables())
 
 
-def log_once(client: str, cause: Cause, detail: str) -> None:
-    """Log a cause that came up for a client for the first time."""
+def log_once(client: str, cause: Cause, detail: str, by: int = 1) -> None:
+    """Log a cause that came up for a client for the first time, ``by`` times at once."""
     if cause.level in LEVELS:
         named = _LIMIT.sub(lambda limit: variable(limit[1]), printable(detail))
-        logger.log(LEVELS[cause.level], "%s %s [%s] %s", printable(client), advice(cause), cause.value, named)
+        line = (printable(client), advice(cause), cause.value, named)
+        about = "feed" if cause in ABOUT_A_FEED else "detail"
+        fields = {"event": cause.value, "client": line[0], "count": by, "advice": line[1], about: named or None}
+        logger.log(LEVELS[cause.level], "%s %s [%s] %s", *line, extra=fields)
 
 
 def printable(text: str) -> str:

@@ -15,13 +15,13 @@ from typing import Any, TextIO
 from tornado.log import access_log
 from tornado.web import RequestHandler
 
+from visdom_transport.operators.log_format import STANDARD_OUTPUTS, JsonFormatter, every_handler
+
 MAX_WAITING_BYTES = 1_000_000
 """Bytes that wait for a reader of the log. What comes then is dropped, and counted."""
 
 LAST_WORDS_S = 1.0
 """How long the end of the process waits for what is not written yet."""
-
-STANDARD_OUTPUTS = (1, 2)
 
 _streams: dict[int, BackgroundStream] = {}
 """By descriptor."""
@@ -43,11 +43,11 @@ def dropped_lines() -> int:
 
 def write_in_background() -> None:
     """From now on handlers that write to standard output or error leave that to a thread: a pipe that nobody reads fills up."""
-    every = [logging.root, *(each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
-    for handler in [handler for logger in every for handler in logger.handlers]:
+    for handler in every_handler():
         if isinstance(handler, logging.StreamHandler) and (descriptor := _may_block(handler.stream)) is not None:
             if descriptor not in _streams:
                 _streams[descriptor] = BackgroundStream(handler.stream, descriptor)
+            _streams[descriptor].as_json = isinstance(handler.formatter, JsonFormatter)
             handler.setStream(_streams[descriptor])
 
 
@@ -70,6 +70,7 @@ class BackgroundStream:
 
     def __init__(self, stream: TextIO, descriptor: int) -> None:
         self.dropped = 0
+        self.as_json = False
         self._descriptor = descriptor
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._changed = threading.Condition()
@@ -123,7 +124,10 @@ class BackgroundStream:
         untold, self._untold = self._untold, 0
         if not untold:
             return b""
-        return f"WARNING:visdom_transport:{untold} lines of this log were dropped: nobody read it\n".encode()
+        text = f"{untold} lines of this log were dropped: nobody read it"
+        record = logging.LogRecord("visdom_transport", logging.WARNING, "", 0, text, None, None)
+        formatter = JsonFormatter() if self.as_json else logging.Formatter(logging.BASIC_FORMAT)
+        return f"{formatter.format(record)}\n".encode()
 
 
 def _write(descriptor: int, data: bytes) -> None:

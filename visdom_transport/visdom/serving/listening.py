@@ -12,6 +12,7 @@ from typing import Any
 from tornado.ioloop import IOLoop
 
 from visdom_transport import __version__
+from visdom_transport.operators import log_format
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.reporting import log
 from visdom_transport.visdom.serving import accepting
@@ -48,6 +49,8 @@ def _address(sock: socket.socket) -> str:
 
 
 def _begin(transport: Any, origin: str) -> None:
+    if transport.settings.log_format == "json":
+        log_format.write_as_json()  # handlers may have come since the application was made
     log.write_in_background()
     transport.loop_watch.start()
     app, journal = transport.app, transport.journal.status()["journal"]

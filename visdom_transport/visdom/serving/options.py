@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from visdom_transport.links import event_loop
+from visdom_transport.operators import log_format
 
 
 def base_url(given: str) -> str:
@@ -17,7 +18,7 @@ def base_url(given: str) -> str:
 def of_command_line(argparse: ModuleType) -> Any:
     """Make the argparse of Visdom's command line, which takes a base URL however its slashes are written.
 
-    The server starts when it has parsed them, and chooses its loop before.
+    The server starts when it has parsed them, and chooses its loop and the form of its log before.
     """
 
     class ArgumentParser(argparse.ArgumentParser):  # type: ignore[misc, name-defined]
@@ -26,6 +27,7 @@ def of_command_line(argparse: ModuleType) -> Any:
             # Of the root Visdom's own default is a slash.
             options.base_url = base_url(options.base_url) or "/"
             event_loop.choose()
+            log_format.choose()
             return options
 
     return SimpleNamespace(**{**vars(argparse), "ArgumentParser": ArgumentParser})

@@ -6,7 +6,7 @@ from typing import Any
 
 from visdom_transport.core.encoding import encode
 from visdom_transport.links.flusher import clock
-from visdom_transport.operators import handlers
+from visdom_transport.operators import probes
 from visdom_transport.visdom.access.logins import COOKIE
 from visdom_transport.visdom.page.status import status_page
 from visdom_transport.visdom.serving.polls import PollHandler, SendHandler
@@ -17,7 +17,7 @@ def routes(app: Any) -> list[Any]:
     """For Application.add_handlers."""
     base, transport = app.base_url, app.transport
     return [
-        *handlers.routes(base, transport.health, transport.journal.condition.look),
+        *probes.routes(base, transport.health, transport.journal.condition.look),
         (rf"{base}/transport/logout", LogoutHandler, {"app": app}),
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),
