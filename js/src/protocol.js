@@ -43,6 +43,7 @@ export const CLOSE = Object.freeze({
   /** The link ended without a code: the network, or the other side is gone. */
   LOST: 1006,
   REPLACED: 4000,
+  GOING_AWAY: 4001,
   SILENT: 4002,
   LIMIT: 4005,
   UNAUTHORIZED: 4050,

@@ -20,6 +20,8 @@ const state = {
   source: null,
   resumed: false,
   roundTripMs: null,
+  tripMs: 0,
+  changedAt: null,
   behindMs: 0,
   behindChanges: 0,
   conflated: 0,
@@ -181,6 +183,7 @@ test("details", () => {
   assert.deepEqual(say({}), {
     connection: "WebSocket",
     "round trip": "not known",
+    picture: "up to date",
     drawing: "up to date",
     plots: "none",
     detail: "every point",
@@ -192,6 +195,7 @@ test("details", () => {
   assert.equal(say({ link: "poll" }).connection, "long polling");
   assert.equal(say({ phase: "waiting" }).connection, "none");
   assert.equal(say({ behindMs: 5_000 }).drawing, "behind by 5 s");
+  assert.equal(say({ behindMs: 5_000 }).picture, "5 s old: your browser has not drawn what came since");
   assert.equal(say({ lastReturn: { at: 7, awayMs: 65_000, resumed: true } })["last reconnect"], "at 7, after 1 min, resumed");
   assert.equal(say({ lastReturn: { at: 7, awayMs: 500, resumed: false } })["last reconnect"], "at 7, after 0 s, new session");
 });

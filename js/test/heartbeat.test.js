@@ -68,6 +68,19 @@ test("a check that is answered", async () => {
   assert.deepEqual(told, ["ping", "ping"]);
 });
 
+test("an answer takes as long as the last one, or the one that is waited for", async () => {
+  assert.equal(heartbeat.tripMs, 0);
+  heartbeat.measure();
+  await time.pass(1_500);
+  assert.equal(heartbeat.tripMs, 1_500);
+  heartbeat.ponged();
+  heartbeat.measure();
+  await time.pass(400);
+  assert.equal(heartbeat.tripMs, 1_500);
+  heartbeat.ponged();
+  assert.equal(heartbeat.tripMs, 400);
+});
+
 test("an alarm that rings late starts a check instead of a verdict", async () => {
   await time.suspendMachine(3_600_000);
   assert.deepEqual(told, ["ping"]);

@@ -1246,6 +1246,18 @@ test("a hidden page goes on polling, without credit", async () => {
   assert.ok(tab.net.send.body.messages.some(({ type, window }) => type === "credit" && window > 0));
 });
 
+test("tells when the newest change came, also of a link that is gone", async () => {
+  assert.equal(tab.session.state.changedAt, null);
+  await tab.live();
+  await tab.time.pass(500);
+  await tab.socket.say(batch(FEED, { from: 10, to: 11 }));
+  const came = tab.time.now();
+  assert.equal(tab.state.changedAt, came);
+  await tab.time.pass(2_000);
+  await tab.socket.cut();
+  assert.equal(tab.state.changedAt, came);
+});
+
 test("tells how far the page is behind", async () => {
   await tab.live();
   assert.deepEqual([tab.state.behindMs, tab.state.behindChanges], [0, 0]);

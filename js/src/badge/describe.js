@@ -1,12 +1,13 @@
 /** How a session's state is put into words. */
 
 import { CLOSE } from "../protocol.js";
+import { describePicture } from "./age.js";
 import { formatAge, formatCount } from "./format.js";
 import { DETAILS, LINKS, TEXTS } from "./texts.js";
 
 /**
  * @typedef {Pick<import("../session.js").State, "phase" | "link" | "nextAttemptAt" | "code" | "reason" | "answer" | "lastHeardAt" | "unansweredMs" | "source" | "resumed"
- *   | "roundTripMs" | "behindMs" | "behindChanges" | "conflated" | "lastReturn">} LinkState
+ *   | "roundTripMs" | "tripMs" | "behindMs" | "behindChanges" | "changedAt" | "conflated" | "lastReturn">} LinkState
  * @typedef {{plots: number, drawn: number, sampled: {plots: number, points: number} | null}} PlotCounts
  *   the plots that the page has, those of them that are drawn, and those whose lines are drawn from some of their points, one of up to
  *   so many
@@ -104,7 +105,8 @@ export function details(state, { plots, drawn, sampled }, now, formatTime = (ms)
     [DETAILS.connection, phase === "live" && link ? LINKS[link] : "none"],
     ...describeSource(state, now),
     [DETAILS.roundTrip, roundTripMs === null ? "not known" : `${Math.round(roundTripMs)} ms`],
-    [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : "up to date"],
+    [DETAILS.picture, describePicture(state, now)],
+    [DETAILS.drawing, behindMs >= BEHIND_MS ? TEXTS.behind(formatAge(behindMs), behindChanges) : TEXTS.upToDate()],
     [DETAILS.plots, plots ? TEXTS.drawn(drawn, plots) : "none"],
     [DETAILS.detail, sampled ? TEXTS.sampled(sampled.plots, plots, sampled.points) : "every point"],
     [DETAILS.conflated, formatCount(conflated, "update")],

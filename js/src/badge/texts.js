@@ -36,6 +36,9 @@ export const TEXTS = {
   signInAgain: () => "sign in again",
   /** @param {string} age */
   age: (age) => `data is ${age} old`,
+  upToDate: () => "up to date",
+  /** @param {string} age @param {string} why */
+  old: (age, why) => `${age} old: ${why}`,
   /** @param {number} number */
   pending: (number) => (number === 1 ? "1 action waits to be sent" : `${number} actions wait to be sent`),
   /** @param {number} drawn @param {number} plots */
@@ -62,10 +65,24 @@ export const DETAILS = {
   servedBy: "served by",
   source: "its source",
   roundTrip: "round trip",
+  picture: "picture",
   drawing: "drawing",
   plots: "plots",
   detail: "detail",
   conflated: "skipped for newer ones",
   lastReturn: "last reconnect",
+};
+/** Why the picture is old. */
+export const WHY = {
+  noNews: "nothing new since",
+  browser: "your browser has not drawn what came since",
+  slow: "your network is slow",
+  network: "your network is away",
+  silent: "your network or the server does not answer",
+  away: "your network or the server is away",
+  server: "the server is away",
+  source: "the server is away, a relay shows its last state",
+  refused: "the server has ended the connection",
+  user: "you have disconnected",
 };
 export const LINKS = { websocket: "WebSocket", poll: "long polling" };

@@ -30,6 +30,7 @@ import { Upgrade } from "./upgrade.js";
  * @property {import("./connection.js").Source | null} source what the server says that it follows
  * @property {boolean} resumed whether the server knew the session when the last link was welcomed
  * @property {number | null} roundTripMs
+ * @property {number} tripMs what an answer takes on this link now, also while one is waited for
  * @property {{at: number, awayMs: number, resumed: boolean} | null} lastReturn when a link was welcomed again, how long there had been no
  *   sign of life, and whether the server knew the session
  *
@@ -118,6 +119,7 @@ export class Connector {
       source: this.current?.source ?? null,
       resumed: this.welcome?.resumed ?? false,
       roundTripMs: this.liveness.roundTripMs,
+      tripMs: this.liveness.tripMs,
       lastReturn: this.#lastReturn,
     };
   }

@@ -60,6 +60,12 @@ export class Heartbeat {
     return this.roundTripMs;
   }
 
+  /** What an answer takes now: as long as the last one did, or the one that is waited for if that is longer. Milliseconds. */
+  get tripMs() {
+    const waiting = this.#pingedAt === null ? 0 : this.#options.time.now() - this.#pingedAt;
+    return Math.max(0, this.roundTripMs ?? 0, waiting);
+  }
+
   /** Ask for a pong, for the sake of the round trip. */
   measure() {
     this.#ping();

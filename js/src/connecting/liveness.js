@@ -42,6 +42,11 @@ export class Liveness {
     return this.#heartbeat?.roundTripMs ?? this.#roundTripMs;
   }
 
+  /** What an answer takes on the current link, milliseconds; 0 while that is not known. */
+  get tripMs() {
+    return this.#heartbeat?.tripMs ?? 0;
+  }
+
   /** Watch a link that was welcomed. @param {Link} link @param {Welcome} welcome @param {() => void} dead called when it is silent */
   watch(link, { heartbeat_s, dead_after_s, poll_wait_s }, dead) {
     this.stop();

@@ -8,6 +8,7 @@ import { Credit } from "./credit.js";
  * @typedef {object} Behind
  * @property {number} behindMs how long the oldest change that the page has not drawn has been waiting for it
  * @property {number} behindChanges how many changes the page has not drawn, as far as it knows
+ * @property {number | null} changedAt when the newest change came, milliseconds since 1970
  * @property {number} conflated changes that were replaced by newer ones before they were sent, since the page was loaded
  */
 
@@ -22,6 +23,8 @@ export class Lag {
   /** Changes that the server held when it was last asked. */
   #heldByServer = 0;
   #conflated = 0;
+  /** @type {number | null} */
+  #changedAt = null;
 
   /** @param {import("../time.js").Time} time */
   constructor(time) {
@@ -62,7 +65,8 @@ export class Lag {
     if (batch.entries !== undefined && batch.from >= 0) {
       this.#conflated += changes - batch.entries.filter((/** @type {any} */ { last }) => last !== false).length;
     }
-    return connection.receive({ at: this.#time.now(), changes });
+    this.#changedAt = this.#time.now();
+    return connection.receive({ at: this.#changedAt, changes });
   }
 
   /** The oldest batch is drawn: it took as long as it was here and the page had nothing older to draw. @param {Connection} connection */
@@ -79,11 +83,12 @@ export class Lag {
   behind(connection) {
     const conflated = Math.max(0, this.#conflated);
     if (!connection?.oldest) {
-      return { behindMs: 0, behindChanges: 0, conflated };
+      return { behindMs: 0, behindChanges: 0, changedAt: this.#changedAt, conflated };
     }
     return {
       behindMs: Math.max(0, this.#time.now() - connection.oldest.at),
       behindChanges: connection.undrawnChanges + this.#heldByServer,
+      changedAt: this.#changedAt,
       conflated,
     };
   }
