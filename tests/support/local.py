@@ -79,7 +79,11 @@ class LocalServer(Served):
         await self._stop.wait()
         server.stop()
         await server.close_all_connections()
-        self.app.transport.journal._files.release()  # as the end of its process would
+        journal = self.app.transport.journal
+        journal._files.release()  # as the end of its process would
+        if journal._timer is not None:
+            # Between the tasks' cancellation and the loop's end, it would begin one that nobody runs.
+            journal._timer.cancel()
 
     def _application(self) -> Any:
         env_path = None if self.env_path is None else f"{self.env_path}/"
