@@ -360,6 +360,34 @@ def test_links_that_wait_for_their_hello_take_places() -> None:
 # --- time ---
 
 
+def test_time_that_the_server_lost_is_no_silence(stage: Stage) -> None:
+    _, link = stage.viewer("env/a")
+    other = waiting(stage)
+    left, _ = stage.viewer("env/b")
+    stage.hub.tick(8.0)
+    assert link.take_messages() == [b'{"type":"ping"}']
+    assert left.link is not None
+    stage.hub.detach(left.link, 9.0)
+    stage.closed.clear()
+    stage.hub.excuse(100.0, 109.0)
+    stage.hub.tick(109.0)
+    assert not stage.closed
+    assert left.id in stage.hub.sessions
+    stage.hub.tick(119.9)
+    assert not stage.closed
+    stage.hub.tick(120.0)
+    assert {each for each, _ in stage.closed} == {link, other}, "20 s of silence, beside the 100 s"
+    stage.hub.tick(109.0 + stage.limits.grace_s)
+    assert left.id not in stage.hub.sessions
+
+
+def test_nobody_was_heard_later_than_now(stage: Stage) -> None:
+    _, link = stage.viewer("env/a")
+    link.hear(100.0)
+    stage.hub.excuse(100.0, 100.0)
+    assert link.heard_at == 100.0
+
+
 def test_a_silent_link_is_pinged_and_then_dead(stage: Stage) -> None:
     session, link = stage.viewer("env/a")
     stage.hub.tick(7.9)

@@ -44,6 +44,29 @@ def test_the_reaper_goes_on_when_the_wall_clock_jumps(monkeypatch: pytest.Monkey
     asyncio.run(jump())
 
 
+def test_what_the_loop_was_late_is_no_silence_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(Limits(heartbeat_s=8.0, dead_after_s=20.0), no_values)
+    done: list[tuple[str, float]] = []
+    later: list[float] = []
+
+    class Loop:
+        def call_later(self, delay_s: float, callback: Any) -> None:
+            later.append(delay_s)
+
+    clock = iter((100.0, 104.0, 108.5, 142.5, 147.0))
+    monkeypatch.setattr(flusher, "clock", lambda: next(clock))
+    monkeypatch.setattr(flusher.asyncio, "get_running_loop", Loop)
+    monkeypatch.setattr(hub, "tick", lambda now: done.append(("tick", now)))
+    monkeypatch.setattr(hub, "excuse", lambda lost_s, now: done.append(("excuse", lost_s)))
+    driver = Flusher(hub, 0.01)
+    driver.start()
+    for due_at in (104.0, 108.0, 112.5, 146.5):
+        assert driver._tick_at == due_at
+        driver._tick()
+    assert later == [4.0] * 5
+    assert done == [("tick", 104.0), ("tick", 108.5), ("excuse", 30.0), ("tick", 142.5), ("tick", 147.0)]
+
+
 @pytest.mark.parametrize(("named", "factor"), [({}, 3.0), ({"rest_factor": 1.0}, 1.0)])
 def test_it_rests_in_proportion_to_what_a_flush_took(
     monkeypatch: pytest.MonkeyPatch, named: dict[str, float], factor: float

@@ -374,6 +374,16 @@ class Hub:
         self.answer_late(now)
         self._trim()
 
+    def excuse(self, lost_s: float, now: float) -> None:
+        """The server did nothing for so long: it could neither hear anybody nor ask whether they are there."""
+        for session in self.sessions.values():
+            if session.link is not None:
+                session.link.excuse(lost_s, now)
+            else:
+                session.detached_at = min(now, session.detached_at + lost_s)
+        for link, since in self._waiting.items():
+            self._waiting[link] = min(now, since + lost_s)
+
     def status(self, now: float) -> dict[str, Any]:
         """What docs/operations.md shows for ``/transport/status``."""
         return {

@@ -97,6 +97,11 @@ class Link:
         if self.reader is not None:
             self.reader.seen_at = now
 
+    def excuse(self, lost_s: float, now: float) -> None:
+        """So much of the peer's silence was the server's own."""
+        self.heard_at = min(now, self.heard_at + lost_s)
+        self.pinged_at = min(now, self.pinged_at + lost_s)
+
     def let_go(self) -> Callable[[CloseCode], None]:
         """The link is over: let go of the connection's owner, so that neither keeps the other. Returns the last ``on_close``."""
         on_close = self.on_close

@@ -33,6 +33,8 @@ class Flusher:
         self._rest_factor = rest_factor
         self._next_flush_at = 0.0
         self._tick_interval_s = min(hub.limits.heartbeat_s, hub.limits.dead_after_s - hub.limits.heartbeat_s) / 2
+        self._tick_at = 0.0
+        """When the reaper's timer is due."""
         # Not tornado's: its timers go by the wall clock, and when that is set back they wait until it is there again.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flush_timer: Any = None
@@ -41,6 +43,7 @@ class Flusher:
         """Bind to the running event loop. Links call this; only the first call has an effect."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+            self._tick_at = clock() + self._tick_interval_s
             self._loop.call_later(self._tick_interval_s, self._tick)
 
     def schedule(self) -> None:
@@ -64,5 +67,10 @@ class Flusher:
 
     def _tick(self) -> None:
         assert self._loop is not None
+        now = clock()
+        late_s, self._tick_at = now - self._tick_at, now + self._tick_interval_s
         self._loop.call_later(self._tick_interval_s, self._tick)
-        self._hub.tick(clock())
+        if late_s > self._tick_interval_s:
+            # The process was stopped, or busy. What has come meanwhile is read after this.
+            self._hub.excuse(late_s, now)
+        self._hub.tick(now)

@@ -77,6 +77,23 @@ def linked(process: VisdomServer) -> int:
     return sum(session["link"] is not None for session in process.status()["sessions"])
 
 
+def test_a_server_that_was_stopped_ends_nobody_for_it(process: VisdomServer) -> None:
+    """What came meanwhile is not read yet when it goes on, and who only answers was not asked."""
+    with OwnSocket(process, "env/main") as client, StockSocket(process) as page:
+        page.register()
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            during(DEAD_AFTER_S + 1, lambda: client.send({"type": "ping"}) is None, "it says that it is there")
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        client.receive_type("pong")
+        process.text("a", "hello")
+        assert page.receive_command("window")["content"] == "hello"
+        client.converge()
+        assert process.status()["totals"]["closed_silent"] == 0
+        assert linked(process) == 2
+
+
 def test_thirty_frozen_clients_are_detached_and_forgotten(process: VisdomServer) -> None:
     clients = Clients(process.port, 30)
     try:
