@@ -61,3 +61,6 @@ need_nginx() {
   PATH=$PATH:/usr/sbin command -v nginx >/dev/null || debian nginx-light
   command -v openssl >/dev/null || debian openssl
 }
+
+# promtool checks metrics and alert rules.
+need_promtool() { command -v promtool >/dev/null || debian prometheus; }

@@ -127,3 +127,20 @@ def test_a_page_lists_every_setting_with_its_default(page: str, kind: Any) -> No
     listed = {row.split("|")[1].split("(")[0].strip(" `"): row.split("|")[2].strip() for row in rows}
     expected = {variable(s.name): printed(s.default) for s in fields(kind)}
     assert {name: default for name, default in listed.items() if name.startswith(variable(""))} == expected
+
+
+@pytest.mark.parametrize("token", ["two words", "é", "new\nline", '"'])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(SettingsError, match=variable("metrics_token")) as refused:
+        Settings(metrics_token=token)
+    assert token not in str(refused.value)
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "s3cret" not in repr(Settings.from_env({"VISDOM_TRANSPORT_METRICS_TOKEN": "s3cret"}))
+
+
+def test_a_port_of_the_metrics_is_one() -> None:
+    assert Settings.from_env({"VISDOM_TRANSPORT_METRICS_PORT": "9100"}).metrics_port == 9100
+    with pytest.raises(SettingsError, match=variable("metrics_port")):
+        Settings(metrics_port=70_000)

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -20,6 +20,9 @@ from visdom_transport.hook import BACKGROUND, OFF, ON, SWITCH
 from visdom_transport.origins import parse_host, parse_origin
 
 PREFIX = "VISDOM_TRANSPORT_"
+
+
+MAX_PORT = 65_535
 
 
 class SettingsError(ValueError):
@@ -38,6 +41,8 @@ _KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
     float: (float, "a number of seconds above 0"),
     int: (_whole, "a whole number above 0"),
     int | None: (_whole, "a whole number above 0"),
+    str: (str, "a word"),
+    str | None: (str, "a word"),
     tuple[str, ...]: (_words, "names separated by commas"),
     float | None: (float, "a number of seconds above 0"),
     Path | None: (lambda text: Path(text).expanduser(), "a directory"),
@@ -125,12 +130,25 @@ class Settings(Limits):
     journal_bytes_per_s: int = 2_000_000
     """Bytes per second that are written of large windows, on average. Those that a publisher feeds are written always."""
 
+    metrics: Literal["on", "off"] = "on"
+    """Whether the server measures what it does, for Prometheus."""
+
+    metrics_port: int | None = None
+    """Where the metrics are, in the place of the port of the pages. Relays behind one port have the ports after it."""
+
+    metrics_bind: str = "127.0.0.1"
+    """The address to listen at there."""
+
+    metrics_token: str | None = field(default=None, repr=False)
+    """What a scrape may show in the place of a login: `Authorization: Bearer` and this."""
+
     browser_files_dir: Path | None = None
     """Where the browser files are kept. Not set: a folder in the user's cache directory."""
 
     def __post_init__(self) -> None:
         _require_numbers(self)
         self._require_names()
+        self._require_metrics()
         self._require_order("heartbeat_s", "dead_after_s")
         self._require_order("poll_wait_s", "dead_after_s")
         self._require_order("batch_bytes", "in_flight_bytes", or_equal=True)
@@ -144,6 +162,13 @@ class Settings(Limits):
         for host in self.allowed_hosts:
             if parse_host(host) is None:
                 raise SettingsError(f"{variable('allowed_hosts')} must be host names separated by commas, not {host!r}")
+
+    def _require_metrics(self) -> None:
+        if self.metrics_port is not None and self.metrics_port > MAX_PORT:
+            raise SettingsError(f"{variable('metrics_port')} must be a port, not {self.metrics_port}")
+        # It is a secret: what it is instead is not said.
+        if self.metrics_token is not None and not re.fullmatch(r"[\w.~+/=-]+", self.metrics_token, re.ASCII):
+            raise SettingsError(f"{variable('metrics_token')} must be letters, digits and any of -._~+/= (RFC 6750)")
 
     def _require_order(self, smaller: str, larger: str, or_equal: bool = False) -> None:
         low, high = getattr(self, smaller), getattr(self, larger)

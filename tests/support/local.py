@@ -79,6 +79,8 @@ class LocalServer(Served):
         await self._stop.wait()
         server.stop()
         await server.close_all_connections()
+        if self.app.transport.measures is not None:
+            await self.app.transport.measures.close()
         journal = self.app.transport.journal
         journal._files.release()  # as the end of its process would
         if journal._timer is not None:

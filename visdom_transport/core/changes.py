@@ -105,6 +105,10 @@ class Changes:
     def __contains__(self, key: str) -> bool:
         return key in self._by_key
 
+    @property
+    def tombstones(self) -> int:
+        return len(self._tombstones)
+
     def get(self, key: str) -> Change | None:
         return self._by_key.get(key)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from visdom_transport.core.causes import Cause
+from visdom_transport.core.counts import Sent
 from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
@@ -111,7 +112,7 @@ class Conversation:
         Raises `LinkClosed` when the link must end.
         """
         self.link.hear(now)
-        self.link.acknowledge_all()
+        self._drew(self.link.acknowledge_all(), now, now)
         self._hub.on_answer()
         session = self._known_session()
         session.take_message(now)
@@ -207,12 +208,17 @@ class Conversation:
 
     def _ack(self, message: dict[str, Any], now: float) -> None:
         ago_ms = self._count(message, "ago_ms") if "ago_ms" in message else 0
-        self.link.acknowledge(self._count(message, "batches"))
+        sent = self.link.acknowledge(self._count(message, "batches"))
         self.link.drawn_at = now - ago_ms / 1000
+        self._drew(sent, self.link.drawn_at, now)
         # What changed since is collected with the next flush, for everybody at once.
         if self.link.held_back:
             self.link.on_news()
         self._hub.on_answer()
+
+    def _drew(self, sent: list[Sent], drawn_at: float, now: float) -> None:
+        if self._hub.counts is not None:
+            self._hub.counts.drew(self.link.kind, sent, drawn_at, now)
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
         had_none = not self.link.credit

@@ -95,6 +95,8 @@ class EventFeed:
 
     def __init__(self, name: str, *, max_count: int = 10_000, max_bytes: int = 64_000_000) -> None:
         self.name = name
+        self.counted = 0
+        """The offset up to which its events are counted (`counts.py`)."""
         self.epoch = secrets.token_hex(8)
         self.offset = 0
         self.times = ChangeTimes()

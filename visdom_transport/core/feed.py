@@ -68,6 +68,11 @@ class Batch:
         raise NotImplementedError
 
     @property
+    def size(self) -> int:
+        """Bytes of that message."""
+        return len(self.data)
+
+    @property
     def message(self) -> Outgoing:
         """The same for a link that compresses, if it is worth it."""
         data = self.data

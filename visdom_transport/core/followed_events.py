@@ -36,6 +36,7 @@ class FollowedEvents(EventFeed):
             self.forget()
             self.times = ChangeTimes()
         self.epoch, self.offset = verdict["epoch"], self.replica.offset
+        self.counted = self.offset
         self.is_ready = True
 
     def apply(self, batch: Mapping[str, Any]) -> None:

@@ -115,6 +115,8 @@ class FollowedFeed(KeyedFeed):
             raise
         if batch["complete"]:
             if "keys" in batch:
+                if not self.is_ready:
+                    self.counted = batch["to"]  # what was before is not a change
                 self._end_snapshot(batch["keys"], batch["to"])
             self._changes.offset = max(self._changes.offset, batch["to"])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from visdom_transport.core import status
 from visdom_transport.core.causes import Cause, Causes, closed
+from visdom_transport.core.counts import Counts
 from visdom_transport.core.delta import Delta
 from visdom_transport.core.entries import Values
 from visdom_transport.core.errors import CloseCode, GapError, LinkClosed
@@ -32,7 +33,7 @@ class Hub:
     ``values`` returns where a state feed of a given name reads its values; it raises `MessageError` for a name that is no feed.
     ``event_feeds`` names the event feeds, which exist always; a state feed exists while a session is subscribed to it.
     ``wake`` is called when, after a time of silence, there is something to flush. ``clock`` tells when that is: the clock of
-    every ``now``. It is asked once for each feed and flush, not for each change. ``causes`` counts degraded service.
+    every ``now``, asked once for each feed and flush. ``causes`` counts degraded service, ``counts``, if given, what goes well.
     ``on_answer`` is called when a source may be done with the events it was sent.
 
     A hub that follows another server's feeds has ``follow`` instead of values and event feeds: it makes such a feed.
@@ -53,6 +54,7 @@ class Hub:
         on_wait: Callable[[float], None] = nothing,
         on_end: Callable[[Session], None] = nothing,
         clock: Callable[[], float] = lambda: 0.0,
+        counts: Counts | None = None,
     ) -> None:
         self.limits = limits
         self.is_stopping = False
@@ -63,11 +65,12 @@ class Hub:
         }
         self.totals = {"sessions": 0, "resumes": 0, "reaped_sessions": 0, "commands": 0}
         self.causes = causes if causes is not None else Causes()
+        self.counts = counts
         self.on_answer = on_answer
         self._on_end = on_end
         self._wake = wake
         self._clock = clock
-        self._subscriptions = Subscriptions(self.feeds, follow or self._make_feed, limits, on_forget, on_wait)
+        self._subscriptions = Subscriptions(self.feeds, follow or self._make_feed, limits, on_forget, on_wait, counts)
         self._readers = self._subscriptions.readers
         self._values = values
         self._waiting: dict[Link, float] = {}
@@ -95,8 +98,7 @@ class Hub:
         """``key`` is gone."""
         found = self.feeds.get(feed)
         if isinstance(found, StateFeed):
-            trimmed = found.delete(key)
-            if trimmed:
+            if trimmed := found.delete(key):
                 self.causes.count(Cause.TRIMMED_TOMBSTONES, HUB, feed, trimmed)
             self._mark(feed, found.offset - 1)
 
@@ -115,6 +117,8 @@ class Hub:
     def _tell(self, feed: str, before: int) -> None:
         """There are new events after the offset ``before``."""
         readers = list(self._readers.get(feed, ()))
+        if self.counts is not None:
+            self.counts.changed(self.feeds[feed])
         if readers:
             self.feeds[feed].times.add(before, self._clock())
         if any(session.role != "source" for session in readers):
@@ -135,9 +139,8 @@ class Hub:
             return
         if before is not None:
             self.feeds[feed].times.add(before, self._clock())
-        silent = not self._dirty
         self._dirty[feed] = None
-        if silent:
+        if len(self._dirty) == 1:
             self._wake()
 
     def flush(self) -> None:
@@ -146,6 +149,8 @@ class Hub:
         self._subscriptions.answer_waiting(dirty)
         told: dict[Link, None] = {}
         for feed in dirty:
+            if self.counts is not None and (found := self.feeds.get(feed)) is not None:
+                self.counts.changed(found)
             for session in self._readers.get(feed, ()):
                 if session.link is not None:
                     told[session.link] = None
@@ -232,6 +237,7 @@ class Hub:
             address,
             login,
             self.causes,
+            self.counts,
             commands=Rate(limits.max_commands_per_s, now),
             messages=Rate(limits.max_messages_per_s, now),
         )
@@ -240,6 +246,8 @@ class Hub:
         session.detached_at = session.seen_at = now
         self.sessions[session.id] = session
         self.totals["sessions"] += 1
+        if self.counts is not None:
+            self.counts.opened[role] += 1
         return session
 
     def resume_session(self, session_id: Any, secret: Any, role: str, login: str = "") -> Session | None:
@@ -253,10 +261,14 @@ class Hub:
             return None
         if not session.knows_secret(secret):
             raise LinkClosed(CloseCode.WRONG_SECRET)
-        session.login = login
-        session.resumes += 1
+        session.resume(login)
         self.totals["resumes"] += 1
         return session
+
+    @property
+    def waiting_links(self) -> int:
+        """Links that have not said hello yet."""
+        return len(self._waiting)
 
     def session_of(self, link: Link) -> Session | None:
         """The session that a link belongs to, if it has said hello."""
@@ -265,8 +277,7 @@ class Hub:
     def attach(self, session: Session, link: Link, now: float) -> None:
         """Give ``session`` a link; an older one is replaced. Cursors start over with the link."""
         self._subscriptions.forget_waits(session)
-        replaced, session.link = session.link, link
-        link.reader = session
+        replaced, session.link, link.reader = session.link, link, session
         link.hear(now)
         for subscription in session.subscriptions.values():
             subscription.cursor = None
@@ -324,8 +335,7 @@ class Hub:
     # --- subscriptions ---
 
     def _make_feed(self, name: str) -> Feed:
-        limits = self.limits
-        return StateFeed(name, self._values(name), max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes)
+        return StateFeed(name, self._values(name), max_tombstones=self.limits.max_tombstones, large_bytes=self.limits.batch_bytes)
 
     def subscribe(
         self, session: Session, name: str, position: Any, *, live_only: bool = False, began: int | None = None
@@ -381,17 +391,9 @@ class Hub:
                 session.link.excuse(lost_s, now)
             else:
                 session.detached_at = min(now, session.detached_at + lost_s)
-        for link, since in self._waiting.items():
-            self._waiting[link] = min(now, since + lost_s)
+        self._waiting = {link: min(now, since + lost_s) for link, since in self._waiting.items()}
 
     def status(self, now: float) -> dict[str, Any]:
         """What docs/operations.md shows for ``/transport/status``."""
-        return {
-            "sessions": [status.of_session(session, now) for session in self.sessions.values()],
-            "relays": status.of_relays(self.sessions.values(), now),
-            "feeds": {
-                name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes}
-                for name, feed in self.feeds.items()
-            },
-            "totals": {**self.totals, "waiting_links": len(self._waiting), **self.causes.totals},
-        }
+        totals = {**self.totals, "waiting_links": self.waiting_links, **self.causes.totals}
+        return status.of_hub(self.sessions.values(), self.feeds.values(), totals, now)

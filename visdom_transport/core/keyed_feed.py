@@ -30,6 +30,8 @@ class KeyedFeed:
         self, name: str, epoch: str, values: Values, *, max_tombstones: int = 10_000, large_bytes: int = 1_000_000
     ) -> None:
         self.name = name
+        self.counted = 0
+        """The offset up to which its changes are counted (`counts.py`)."""
         self._values = values
         self._max_tombstones = max_tombstones
         self._large_bytes = large_bytes
@@ -48,6 +50,11 @@ class KeyedFeed:
     def times(self) -> ChangeTimes:
         """When what of it changed."""
         return self._changes.times
+
+    @property
+    def tombstones(self) -> int:
+        """Deletions that are remembered."""
+        return self._changes.tombstones
 
     @property
     def retained_bytes(self) -> int:

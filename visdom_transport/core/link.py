@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from visdom_transport.core.counts import Sent, Traffic
 from visdom_transport.core.dialect import Dialect
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import CloseCode
@@ -29,6 +30,8 @@ class Reader(Protocol):
     seen_at: float
     since: float
     """When the oldest change in the newest batch happened."""
+    traffic: Traffic | None
+    """Where that batch is counted, if it is."""
 
     @property
     def has_news(self) -> bool:
@@ -74,8 +77,8 @@ class Link:
         """The last batches were held back for want of credit: an acknowledgement makes room for them."""
         self._limits = limits
         self._acknowledged = 0
-        self._sent: list[tuple[int, float]] = []
-        """What each batch in flight has of large values, in bytes, and when the oldest change in it happened."""
+        self._sent: list[Sent] = []
+        """The batches in flight."""
         self._piece_bytes = 0
         """What all of them have of large values."""
 
@@ -108,23 +111,27 @@ class Link:
         self.on_news = self.on_close = self.on_ping = nothing
         return on_close
 
-    def acknowledge(self, batches: int) -> None:
+    def acknowledge(self, batches: int) -> list[Sent]:
         """The peer has applied and drawn ``batches`` batches of this link in all. A number that goes back is old news; one that
-        exceeds what was sent counts as all."""
+        exceeds what was sent counts as all. Returns those that were in flight."""
         count = min(batches - self._acknowledged, len(self.in_flight))
-        if count > 0:
-            self.in_flight_bytes -= sum(self.in_flight[:count])
-            if self._piece_bytes:
-                self._piece_bytes -= sum(pieces for pieces, _ in self._sent[:count])
-            del self.in_flight[:count], self._sent[:count]
-            self._acknowledged += count
+        if count <= 0:
+            return []
+        self.in_flight_bytes -= sum(self.in_flight[:count])
+        gone = self._sent[:count]
+        if self._piece_bytes:
+            self._piece_bytes -= sum(pieces for pieces, _ in gone)
+        del self.in_flight[:count], self._sent[:count]
+        self._acknowledged += count
+        return gone
 
-    def acknowledge_all(self) -> None:
-        """Everything that was sent has arrived."""
+    def acknowledge_all(self) -> list[Sent]:
+        """Everything that was sent has arrived. Returns what was in flight."""
         self._acknowledged += len(self.in_flight)
         self.in_flight.clear()
-        self._sent.clear()
+        gone, self._sent = self._sent, []
         self.in_flight_bytes = self._piece_bytes = 0
+        return gone
 
     @property
     def oldest_in_flight(self) -> float:
@@ -135,8 +142,8 @@ class Link:
     def has_credit(self) -> bool:
         return len(self.in_flight) < self.credit and self.in_flight_bytes < self._limits.in_flight_bytes
 
-    def take_messages(self) -> list[Outgoing]:
-        """Take everything the link may send now: control messages first, then batches as far as the credit goes.
+    def take_messages(self, now: float = 0.0) -> list[Outgoing]:
+        """Take everything the link may send ``now``: control messages first, then batches as far as the credit goes.
 
         Only a dialect that compresses has anything but bytes among them.
         """
@@ -152,7 +159,10 @@ class Link:
             encoded = self.dialect.batch(batch)
             size = sum(map(len, encoded))
             self.in_flight.append(size)
-            self._sent.append((batch.piece_bytes, reader.since))
+            since, traffic = reader.since, reader.traffic
+            self._sent.append((batch.piece_bytes, since))
+            if traffic is not None:
+                traffic.sent(size, now - since)
             self._piece_bytes += batch.piece_bytes
             self.in_flight_bytes += size
             messages += encoded

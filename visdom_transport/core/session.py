@@ -9,6 +9,7 @@ from typing import Any
 
 from visdom_transport.core.catch_up import StateCursor
 from visdom_transport.core.causes import Cause, Causes
+from visdom_transport.core.counts import Counts, Traffic
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
 from visdom_transport.core.event_feed import EventCursor, EventFeed
 from visdom_transport.core.feed import Allowance, Batch
@@ -37,6 +38,13 @@ class Subscription:
 
     asked_at: float | None = None
     """When the client asked for what it is being sent. What it was away for is not older than that."""
+
+    traffic: Traffic | None = None
+    """Where its batches are counted, if they are."""
+    reason: str = ""
+    """Of the verdict."""
+    returned_bytes: int = 0
+    """What was sent of what the client lacked then."""
 
     def wait_from(self, now: float) -> None:
         """The client is there, or looks, from now on: what it was not sent before is owed since now."""
@@ -90,6 +98,7 @@ class Session:
     address: str = ""
     login: str = field(default="", repr=False)
     causes: Causes = field(default_factory=Causes, repr=False)
+    counts: Counts | None = field(default=None, repr=False)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     link: Link | None = None
@@ -107,6 +116,8 @@ class Session:
     messages: Rate = field(default_factory=lambda: Rate(Limits().max_messages_per_s, 0.0), repr=False)
     since: float = math.inf
     """When the oldest change in the newest batch happened."""
+    traffic: Traffic | None = None
+    """Where that batch is counted, if it is."""
     _turn: int = 0
     """Which subscription is served next."""
 
@@ -124,6 +135,13 @@ class Session:
             return None
         oldest = min([link.oldest_in_flight, *(subscription.since for subscription in self.subscriptions.values())])
         return max(0.0, now - oldest)
+
+    def resume(self, login: str) -> None:
+        """The client is back, with this login from now on."""
+        self.login = login
+        self.resumes += 1
+        if self.counts is not None:
+            self.counts.resumed[self.role] += 1
 
     def look(self, now: float) -> None:
         """The client grants credit again after it granted none: somebody looks from now on."""
@@ -164,17 +182,31 @@ class Session:
             batch: Batch | None = subscription.feed.collect(subscription.cursor, allowance)
             if batch is not None:
                 self._turn = index + 1
-                self.since = batch.since
+                self.since, self.traffic = batch.since, subscription.traffic
                 if subscription.asked_at is not None:
-                    self.since = subscription.asked_at
-                    if batch.complete:
-                        subscription.asked_at = None
+                    self._catch_up(subscription, batch)
                 if batch.conflated:
-                    self.count(Cause.CONFLATED_EVENTS, name, batch.conflated)
+                    self._conflated(name, batch.conflated)
                 if batch.missed:
                     self.count(Cause.MISSED_EVENTS, name, batch.missed)
                 return batch
         return None
+
+    def _catch_up(self, subscription: Subscription, batch: Batch) -> None:
+        """A batch is of what the client asked for."""
+        assert subscription.asked_at is not None
+        self.since = subscription.asked_at
+        if self.counts is not None and subscription.reason:
+            subscription.returned_bytes += batch.size
+            if batch.complete:
+                self.counts.returned(subscription.reason, subscription.returned_bytes)
+        if batch.complete:
+            subscription.asked_at, subscription.reason = None, ""
+
+    def _conflated(self, feed: str, states: int) -> None:
+        self.count(Cause.CONFLATED_EVENTS, feed, states)
+        if self.counts is not None:
+            self.counts.conflated[self.counts.kind_of(feed)] += states
 
     def take_command(self, now: float) -> None:
         """The client gives a command. Raises `MessageError` when it gives too many."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.session import Session
+from visdom_transport.core.subscriptions import Feed
+
+
+def of_hub(sessions: Collection[Session], feeds: Iterable[Feed], totals: Mapping[str, int], now: float) -> dict[str, Any]:
+    """All of it."""
+    return {
+        "sessions": [of_session(session, now) for session in sessions],
+        "relays": of_relays(sessions, now),
+        "feeds": {
+            feed.name: {"epoch": feed.epoch, "offset": feed.offset, "retained_bytes": feed.retained_bytes} for feed in feeds
+        },
+        "totals": dict(totals),
+    }
 
 
 def of_session(session: Session, now: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from visdom_transport.core.causes import Cause
+from visdom_transport.core.counts import Counts
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.event_feed import EventFeed
 from visdom_transport.core.feed import Verdict
@@ -38,6 +39,7 @@ class Subscriptions:
         limits: Limits,
         on_forget: Callable[[str], None],
         on_wait: Callable[[float], None],
+        counts: Counts | None = None,
     ) -> None:
         self.readers: dict[str, dict[Session, None]] = {}
         self._feeds = feeds
@@ -46,6 +48,7 @@ class Subscriptions:
         self._limits = limits
         self._on_forget = on_forget
         self._on_wait = on_wait
+        self._counts = counts
         self._waits = Waits()
 
     def begin(
@@ -81,10 +84,22 @@ class Subscriptions:
         unheard = link is not None and link.kind == "poll" and bool(position and position.get("part"))
         session.subscriptions[name] = subscription = Subscription(feed, cursor if link is not None else None, first, unheard)
         subscription.wait_from(session.seen_at)
+        if self._counts is not None:
+            self._count(self._counts, subscription, verdict.reason, link.kind if link is not None else None)
         if link is not None:
             link.control.extend(link.dialect.subscribed(name, verdict))
             link.on_news()
         return verdict
+
+    def _count(self, counts: Counts, subscription: Subscription, reason: str, link: str | None) -> None:
+        name = subscription.feed.name
+        counts.verdict(name, reason)
+        if link is not None:
+            subscription.traffic = counts.traffic_of(link, name)
+        if subscription.asked_at is not None:
+            subscription.reason = reason
+        else:
+            counts.returned(reason, 0)
 
     def end(self, session: Session, name: str) -> None:
         """See `Hub.unsubscribe`."""

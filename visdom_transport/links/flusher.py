@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from visdom_transport.core.hub import Hub
+from visdom_transport.core.link import nothing
 
 logger = logging.getLogger("visdom_transport.links")
 
@@ -24,13 +26,20 @@ class Flusher:
 
     Changes are flushed at once after a time of silence. In a storm of them they are collected for ``flush_interval_s`` seconds
     after each flush, and for ``rest_factor`` times as long as that flush took: with many readers, publishers still get their
-    turn.
+    turn. ``on_flush`` is told how many seconds each has taken.
     """
 
-    def __init__(self, hub: Hub, flush_interval_s: float, rest_factor: float = FLUSH_REST_FACTOR) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        flush_interval_s: float,
+        rest_factor: float = FLUSH_REST_FACTOR,
+        on_flush: Callable[[float], None] = nothing,
+    ) -> None:
         self._hub = hub
         self._interval_s = flush_interval_s
         self._rest_factor = rest_factor
+        self._on_flush = on_flush
         self._next_flush_at = 0.0
         self._tick_interval_s = min(hub.limits.heartbeat_s, hub.limits.dead_after_s - hub.limits.heartbeat_s) / 2
         self._tick_at = 0.0
@@ -63,6 +72,7 @@ class Flusher:
         began = clock()
         self._hub.flush()
         ended = clock()
+        self._on_flush(ended - began)
         self._next_flush_at = ended + max(self._interval_s, self._rest_factor * (ended - began))
 
     def _tick(self) -> None:

@@ -130,7 +130,7 @@ class LongPollLinks:
             self._hub.end(conversation.link, why.code, clock(), str(why))
         deadline = clock() + wait_s
         while link_id not in self._ended:
-            messages = conversation.link.take_messages()
+            messages = conversation.link.take_messages(clock())
             remaining_s = deadline - clock()
             if messages or remaining_s <= 0:
                 return Answer(messages, conversation.link)
@@ -198,7 +198,7 @@ class LongPollLinks:
         except LinkClosed as why:
             self._hub.end(link, why.code, clock(), str(why))
             return Answer([close_message(why.code)])
-        return Answer(link.take_messages(), link)
+        return Answer(link.take_messages(clock()), link)
 
     def _find(self, request: dict[str, Any], client: Client) -> LongPollLink:
         link_id = request.get("link")

@@ -107,7 +107,7 @@ class SocketLink:
             if len(link.control) > MAX_WAITING_MESSAGES:
                 self._hub.end(link, CloseCode.TOO_SLOW, clock())
             return
-        self._send(link.take_messages())
+        self._send(link.take_messages(clock()))
         if not self._acknowledges and not self._unwritten_bytes:
             link.acknowledge_all()
             if link.held_back:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from visdom_transport.core.link import nothing
 from visdom_transport.links.flusher import clock
 from visdom_transport.operators.health import GOOD, Check, Health, Verdict
 
@@ -25,12 +26,13 @@ class LoopTurns:
         self._late_at = float("-inf")
         self._late_s = 0.0
 
-    def turn(self, now: float) -> None:
-        """The loop has its turn."""
+    def turn(self, now: float) -> float:
+        """The loop has its turn. Returns by how many seconds it is late."""
         late_s = now - self._turned_at - INTERVAL_S
         if late_s >= LATE_S:
             self._late_at, self._late_s = now, late_s
         self._turned_at = now
+        return late_s
 
     def verdict(self, now: float) -> Verdict:
         """A request may come before the turn that is late."""
@@ -43,9 +45,10 @@ class LoopTurns:
 
 
 class LoopWatch:
-    """Looks at the running loop's turns. Does nothing until it is started."""
+    """Looks at the running loop's turns. Does nothing until it is started. ``on_turn`` is told how late each is, in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_turn: Callable[[float], None] = nothing) -> None:
+        self._on_turn = on_turn
         self._turns: LoopTurns | None = None
 
     def start(self) -> None:
@@ -62,11 +65,11 @@ class LoopWatch:
 
     def _turn(self) -> None:
         assert self._turns is not None
-        self._turns.turn(clock())
+        self._on_turn(self._turns.turn(clock()))
         self._wait()
 
 
-def watched(checks: Mapping[str, Check]) -> tuple[Health, LoopWatch]:
+def watched(checks: Mapping[str, Check], on_turn: Callable[[float], None] = nothing) -> tuple[Health, LoopWatch]:
     """The health of a process by these checks and by its loop, and what is to be started on that loop."""
-    watch = LoopWatch()
+    watch = LoopWatch(on_turn)
     return Health({"loop": watch.verdict, **checks}), watch

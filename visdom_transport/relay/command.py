@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
@@ -86,6 +87,7 @@ def application(relay: Relay) -> Application:
     base, parts = relay.origin.base_url, {"relay": relay}
     return Application(
         [
+            *_metrics(relay),
             (rf"{base}/socket", ViewerSocket, parts),
             (rf"{base}/vis_socket", PassedSocket, parts),
             (rf"{base}/transport/poll", LinkHandler, parts),
@@ -98,6 +100,16 @@ def application(relay: Relay) -> Application:
     )
 
 
+def _metrics(relay: Relay) -> list[Any]:
+    """The route of the metrics, where they are on and have no port of their own. Only then is their library imported."""
+    if relay.measures is None or relay.settings.metrics_port is not None:
+        return []
+    from visdom_transport.relay import metrics
+
+    parts = {"relay": relay, "exposition": metrics.exposition_of(relay)}
+    return [(rf"{relay.origin.base_url}/transport/metrics", metrics.MetricsHandler, parts)]
+
+
 async def serve(origin: Origin, settings: Settings, options: argparse.Namespace) -> None:
     """Serve until a signal. Raises OSError when the port cannot be had."""
     ports = options.siblings
@@ -108,6 +120,10 @@ async def serve(origin: Origin, settings: Settings, options: argparse.Namespace)
         server.listen(ports[options.number], "127.0.0.1")
     server.listen(options.port, options.bind, reuse_port=bool(ports))
     relay.start()
+    if relay.measures is not None:
+        from visdom_transport.relay import metrics
+
+        metrics.start(relay)
     loop = asyncio.get_running_loop()
     kind = ", uvloop" if type(loop).__module__ == "uvloop" else ""
     logger.info("a relay of %s listens on port %d%s", origin.url, options.port, kind)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.link import nothing
+from visdom_transport.links.flusher import clock
 from visdom_transport.relay.link import Away, Message, OriginLink
 from visdom_transport.relay.origin import Origin
 
@@ -28,6 +29,7 @@ class Delegate:
         headers: what the viewer has shown.
         on_reply: is given each answer to a command.
         on_end: is told why the viewer's session must end.
+        on_forward: is told how many seconds the origin has taken to answer a command.
     """
 
     def __init__(
@@ -36,14 +38,16 @@ class Delegate:
         headers: Mapping[str, str],
         on_reply: Callable[[Delegate, Message], None],
         on_end: Callable[[Delegate, CloseCode], None],
+        on_forward: Callable[[float], None] = nothing,
     ) -> None:
         self._origin = origin
         self._headers = headers
         self._on_reply = on_reply
         self._on_end = on_end
+        self._on_forward = on_forward
         self._link: OriginLink | None = None
-        self._waiting: dict[int, Any] = {}
-        """Commands without an answer."""
+        self._waiting: dict[int, tuple[Any, float]] = {}
+        """Commands without an answer, and when each was given."""
         self._task: asyncio.Task[None] | None = None
         self.welcome: Message = {}
 
@@ -57,6 +61,11 @@ class Delegate:
         link = await self._connect(session, secret)
         self.welcome = link.welcome
         self._task = asyncio.get_running_loop().create_task(self._run(link))
+
+    @property
+    def waiting(self) -> int:
+        """Commands that the origin has not answered yet."""
+        return len(self._waiting)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -75,7 +84,7 @@ class Delegate:
             return
         if len(self._waiting) >= MAX_WAITING:
             raise LinkClosed(CloseCode.LIMIT, f"{MAX_WAITING} commands wait for the origin")
-        self._waiting[number] = command
+        self._waiting[number] = command, clock()
         if self._link is not None:
             self._send(self._link, number)
 
@@ -100,7 +109,7 @@ class Delegate:
         return await OriginLink.open(self._origin.socket_url("/socket"), self._headers, self._hello(session, secret))
 
     def _send(self, link: OriginLink, number: int) -> None:
-        link.say({"type": "command", "id": number, "command": self._waiting[number]})
+        link.say({"type": "command", "id": number, "command": self._waiting[number][0]})
 
     async def _run(self, link: OriginLink) -> None:
         try:
@@ -127,7 +136,11 @@ class Delegate:
                 self._send(link, number)
             while True:
                 message = await link.read()
-                if message.get("type") == "reply" and self._waiting.pop(message.get("id"), self) is not self:  # type: ignore[arg-type]
+                if message.get("type") != "reply":
+                    continue
+                waiting = self._waiting.pop(message.get("id"), None)  # type: ignore[arg-type]
+                if waiting is not None:
+                    self._on_forward(clock() - waiting[1])
                     self._on_reply(self, message)
         except Away:
             return await self._reconnect()

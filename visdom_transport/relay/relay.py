@@ -15,6 +15,7 @@ from visdom_transport.links.longpoll import Answer, Client, LongPollLinks
 from visdom_transport.links.packer import Packer
 from visdom_transport.operators.draining import drain
 from visdom_transport.operators.loop_turns import watched
+from visdom_transport.operators.measures import NOTHING, Measures
 from visdom_transport.relay.origin import Origin
 from visdom_transport.relay.passing import Passing
 from visdom_transport.relay.siblings import Siblings
@@ -37,6 +38,7 @@ class Relay:
         self.packer = Packer()
         self.passing = Passing(origin)
         self.upstream = Upstream(origin, settings, lambda: self.hub, lambda server: self.viewers.end_those_of_others(server))
+        self.measures = Measures() if settings.metrics == "on" else None
         self.hub = Hub(
             settings,
             _no_values,
@@ -47,12 +49,14 @@ class Relay:
             on_wait=lambda when: self.flusher.answer_at(when),
             on_end=lambda session: self.viewers.forget(session),
             clock=clock,
+            counts=self.measures.counts if self.measures is not None else None,
         )
-        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, REST_FACTOR)
-        self.viewers = Viewers(origin, self.hub)
+        hooks = self.measures or NOTHING
+        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, REST_FACTOR, hooks.flushed)
+        self.viewers = Viewers(origin, self.hub, hooks.forwarded)
         origin.on_change = self.viewers.tell_of_source
         self.long_polls = LongPollLinks(self.hub, self._converse_by_polls)
-        self.health, self._loop_watch = watched({"origin": self.upstream.verdict})
+        self.health, self._loop_watch = watched({"origin": self.upstream.verdict}, hooks.turned)
 
     def start(self) -> None:
         self._loop_watch.start()
@@ -84,6 +88,8 @@ class Relay:
         self.health.stop()
         await drain(self.hub, self.settings.drain_s)
         self.viewers.stop()
+        if self.measures is not None:
+            await self.measures.close()
         self.upstream.stop()
 
 

@@ -22,6 +22,8 @@ class Siblings:
 
     def __init__(self, number: int = 0, ports: Sequence[int] = (), base_url: str = "") -> None:
         self._number = number
+        self.ports_after = number + 1 if ports else 0
+        """How far from that of the settings a port of its own is: the server that all follow has that one."""
         self._passing = [Passing(Origin(f"http://127.0.0.1:{port}{base_url}"), MAX_POLLS) for port in ports]
 
     def mark(self, link_id: str) -> str:

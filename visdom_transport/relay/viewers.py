@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from visdom_transport.core.conversation import Conversation
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed
 from visdom_transport.core.hub import Hub
+from visdom_transport.core.link import nothing
 from visdom_transport.core.session import Session
 from visdom_transport.links.flusher import clock
 from visdom_transport.links.longpoll import Client
@@ -89,11 +90,15 @@ def _nobody(session: Session, command: dict[str, Any]) -> Any:
 
 
 class Viewers:
-    """Who is let in: whom the origin lets in, for as long as it does."""
+    """Who is let in: whom the origin lets in, for as long as it does.
 
-    def __init__(self, origin: Origin, hub: Hub) -> None:
+    ``on_forward`` is told how many seconds the origin has taken to answer a command.
+    """
+
+    def __init__(self, origin: Origin, hub: Hub, on_forward: Callable[[float], None] = nothing) -> None:
         self._origin = origin
         self._hub = hub
+        self._on_forward = on_forward
         self._delegates: dict[str, Delegate] = {}
 
     def converse(self, kind: str, client: Client) -> ViewerConversation:
@@ -136,7 +141,7 @@ class Viewers:
         return session if session is not None and session.knows_secret(hello.get("secret")) else None
 
     async def _open(self, hello: Message, headers: Mapping[str, str]) -> Delegate:
-        delegate = Delegate(self._origin, shown(headers), self._reply, self._end)
+        delegate = Delegate(self._origin, shown(headers), self._reply, self._end, self._on_forward)
         try:
             await delegate.open(hello.get("session"), hello.get("secret"))
         except LinkClosed as closed:
@@ -201,6 +206,11 @@ class Viewers:
         """Whether somebody is here whom the origin has let in with the same."""
         login = login_of(headers)
         return any(session.login == login for session in self._hub.sessions.values())
+
+    @property
+    def waiting_commands(self) -> int:
+        """Commands that the origin has not answered yet."""
+        return sum(delegate.waiting for delegate in self._delegates.values())
 
     def stop(self) -> None:
         for delegate in self._delegates.values():

@@ -15,6 +15,7 @@ from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Client, LongPollLinks, Turn
 from visdom_transport.links.packer import Packer
 from visdom_transport.operators.loop_turns import watched
+from visdom_transport.operators.measures import NOTHING, Measures
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
 from visdom_transport.visdom.access.logins import Logins
@@ -56,15 +57,15 @@ class Transport:
         self.rules = rules_for(flavour.recognise(), app)
         self.window_bounds = WindowBounds(**{field.name: getattr(settings, field.name) for field in fields(WindowBounds)})
         self.line_counts: Memo = {}
-
         self.journal = Journal(app, settings, self.publishers)
         state = self._load_state()
+        self.measures = Measures() if settings.metrics == "on" else None
         self.hub = self._make_hub()
         self.compresses = settings.compression == "on"
         self.packer = Packer()
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
-        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000)
-        self.health, self.loop_watch = watched({"journal": self.journal.condition.verdict})
+        self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, on_flush=(self.measures or NOTHING).flushed)
+        self.health, self.loop_watch = watched({"journal": self.journal.condition.verdict}, (self.measures or NOTHING).turned)
         self.environments = Environments(state, self.storage)
         self.read_ahead = ReadAhead(state)
         self.comparisons = Comparisons(self.environments, self.hub)
@@ -95,6 +96,7 @@ class Transport:
             causes=Causes(log_once),
             on_answer=lambda: self.turns.look(),
             clock=clock,
+            counts=self.measures.counts if self.measures is not None else None,
         )
 
     def _load_state(self) -> State:

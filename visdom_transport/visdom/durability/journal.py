@@ -21,6 +21,7 @@ from visdom_transport.visdom.durability.environments import Environments, enviro
 from visdom_transport.visdom.durability.files import FOLDER, JournalFiles
 from visdom_transport.visdom.durability.folding import Folding
 from visdom_transport.visdom.durability.history import History
+from visdom_transport.visdom.durability.measured import Measured
 from visdom_transport.visdom.durability.origin import Origin, origin_of
 from visdom_transport.visdom.durability.pace import Pace
 from visdom_transport.visdom.durability.publishers import Publishers
@@ -72,6 +73,7 @@ class Journal:
         """Why nothing can be written now."""
         self._never_could = False
         """Nothing could be written when this began, for a reason that lasts, nor since."""
+        self.measured = Measured()
         self._has_folder = app.env_path is not None  # without one, nothing of this is used
         self._environments = environments_of(app) if self._has_folder else Environments(Path())
         self._files = JournalFiles(self._environments.folder / FOLDER, write)
@@ -80,8 +82,7 @@ class Journal:
         )
         self._tracking.on = self._has_folder and self._mode != "off"
         self.condition = Condition(self._facts, try_folder(self._environments.folder))
-        pace = Pace(settings.journal_bytes_per_s, self._interval_s)
-        self._writer = Writer(self._files, self._tracking, publishers, pace)
+        self._writer = Writer(self._files, self._tracking, publishers, Pace(settings.journal_bytes_per_s, self._interval_s))
         self._folding = Folding(app, self._environments, self._files, self._tracking, self._writer, lambda: self.is_closed)
         self.saves = Saves(
             app,
@@ -112,13 +113,23 @@ class Journal:
         return {
             "journal": self._mode if self.on else "off",
             "environments": sorted(self._tracking.tracked),
-            "journal_bytes": self._files.size_bytes if self.on else 0,
+            "journal_bytes": self.size_bytes,
             "on_disk": self.on and self.error is None and not self._writer.has_work() and not self._files.is_behind,
             "last_error": self.error or self._folding.error,
         }
 
     def _facts(self) -> Facts:
         return Facts(self._mode if self._has_folder else "off", self.on, self.error, self._never_could)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the journal's files."""
+        return self._files.size_bytes if self.on else 0
+
+    def lag_s(self, now: float) -> float:
+        """The age of the oldest change that is not on disk, by the monotonic clock."""
+        since = [each for each in (self.measured.since, self._writer.oldest_waiting) if each is not None]
+        return max(0.0, now - min(since)) if since and self.on else 0.0
 
     def restored(self, eid: str) -> dict[str, Any]:
         """For clients: what this server began the environment with (docs/protocol.md, section 3)."""
@@ -227,6 +238,7 @@ class Journal:
         """Write after an interval. A timer waits, not a task: a host may end its loop at any time."""
         if self._timer is not None or self._task is not None or self.is_closed or not self.on:
             return
+        self.measured.changed()
         with contextlib.suppress(RuntimeError):  # no loop yet: the next change schedules it
             self._loop = asyncio.get_running_loop()
             self._timer = self._loop.call_later(self._interval_s if self.error is None else self._retry_s, self._begin_work)
@@ -262,7 +274,8 @@ class Journal:
             self._failed(error)
         else:
             self._succeeded()
-        self._retry_s = max(self._interval_s, RETRY_FACTOR * (time.monotonic() - began))
+        took_s = self.measured.wrote(began, failed=self.error is not None, all_of_it=not self._writer.has_work())
+        self._retry_s = max(self._interval_s, RETRY_FACTOR * took_s)
 
     def _acquired(self) -> bool:
         """Whether the journal is this process's; for threads, since it takes some seconds where there are no locks."""

@@ -32,6 +32,11 @@ class Pace:
         self._longest_wait_s = LONGEST_WAIT_S - 2 * interval_s
         self._since: dict[Part, float] = {}
 
+    @property
+    def oldest(self) -> float | None:
+        """Since when the part has waited that has waited for longest, if any does."""
+        return min(self._since.values(), default=None)
+
     def due(self, waiting: Mapping[Part, int], now: float) -> list[Part]:
         """Those of the ``waiting`` parts, given with their sizes, that are to be written now."""
         self._earn(now)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import takewhile
 
 MAX_PUBLISHERS = 10_000
 """Publishers remembered; the one not heard of for longest goes first, and is then told that it is unknown."""
@@ -15,6 +18,8 @@ class PublisherProgress:
 
     applied: int = 0
     durable: int = 0
+    heard_at: float = -math.inf
+    """By the monotonic clock."""
 
 
 class Publishers:
@@ -36,7 +41,12 @@ class Publishers:
                 forgotten, _ = self._known.popitem(last=False)
                 self._news.discard(forgotten)
         self._known.move_to_end(publisher_id)
+        publisher.heard_at = time.monotonic()
         return publisher
+
+    def heard_since(self, moment: float) -> int:
+        """How many have said something since then."""
+        return sum(1 for _ in takewhile(lambda each: each.heard_at >= moment, reversed(self._known.values())))
 
     def moved(self, publisher_id: str) -> None:
         """The publisher has come further."""

@@ -38,6 +38,11 @@ class Writer:
         self._has_generation = False
         """This process has begun a generation."""
 
+    @property
+    def oldest_waiting(self) -> float | None:
+        """Since when a large value has waited for its turn, if one does."""
+        return self._pace.oldest
+
     def go_on(self, journal_id: str, number: int) -> None:
         """The journal that was read, up to record ``number``, counts."""
         self.journal_id = journal_id

@@ -17,6 +17,7 @@ from visdom.utils import server_utils
 from visdom_transport.core.causes import Cause
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
+from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
 from visdom_transport.visdom.serving.broadcasts import transport_of
@@ -79,24 +80,29 @@ def parsed_body(handler: Any) -> dict[str, Any]:
     return args
 
 
-def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8") -> Any:
+def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8", *, name: str | None = None) -> Any:
     """A handler's ``post`` for an endpoint, with Visdom's login check. A refusal is answered as JSON that names the field.
+    With a ``name`` it is measured.
 
     The reply repeats what was sent, window ids for instance: it is not called HTML, as which Visdom's would be shown.
     """
 
     @server_utils.check_auth  # type: ignore[untyped-decorator]
     def post(handler: Any) -> None:
-        transport = transport_of(handler)
+        transport, began, result = transport_of(handler), clock(), "refused"
         handler.set_header("Content-Type", content_type)
         handler.set_header("X-Content-Type-Options", "nosniff")
         try:
             # The id of a window that was set through /win_data need not be text that can be sent.
             handler.write(endpoint(transport, parsed_body(handler)).encode(errors="replace"))
+            result = "applied"
         except UpdateRefused as refusal:
             refused(handler, refusal.status, as_error(refusal))
         except MessageError as error:
             refused(handler, CONFLICT, error)
+        finally:
+            if name is not None and transport.measures is not None:
+                transport.measures.took(name, result, clock() - began)
 
     return post
 
@@ -290,7 +296,7 @@ def embedding(transport: Transport, args: dict[str, Any]) -> str:
 
 ENDPOINTS: dict[str, Endpoint] = {"events": events, "update": update, "close": close, "embedding": embedding}
 
-post_events = posted(events)
-post_update = posted(update_over_http)
-post_close = posted(close)
-post_embedding = posted(embedding)
+post_events = posted(events, name="events")
+post_update = posted(update_over_http, name="update")
+post_close = posted(close, name="close")
+post_embedding = posted(embedding, name="embedding")

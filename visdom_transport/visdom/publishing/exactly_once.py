@@ -9,6 +9,7 @@ from visdom_transport.core.causes import Cause
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.errors import MessageError
 from visdom_transport.core.window_ids import window_id
+from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_error, environment_id
 from visdom_transport.visdom.updates import UpdateRefused
@@ -35,10 +36,11 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
     refused = []
     before = publisher.applied if publisher is not None else None
     if publisher is not None and first <= publisher.applied + 1:
+        _count_repeated(transport, min(len(messages), publisher.applied + 1 - first))
         for number, message in enumerate(messages, first):
             if number <= publisher.applied:
                 continue
-            error = _apply(transport, message)
+            error = _measured(transport, message)
             publisher.applied = number
             if error is not None:
                 refused.append({"number": number, "error": error})
@@ -55,6 +57,21 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             "refused": refused,
         }
     ).decode()
+
+
+def _count_repeated(transport: Transport, messages: int) -> None:
+    if transport.measures is not None:
+        transport.measures.repeated(messages)
+
+
+def _measured(transport: Transport, message: Any) -> dict[str, str | None] | None:
+    began = clock()
+    error = _apply(transport, message)
+    if transport.measures is not None:
+        endpoint = message.get("endpoint") if isinstance(message, dict) else None
+        name = endpoint if isinstance(endpoint, str) and endpoint in ENDPOINTS else "other"
+        transport.measures.took(name, "applied" if error is None else "refused", clock() - began)
+    return error
 
 
 def _apply(transport: Transport, message: Any) -> dict[str, str | None] | None:

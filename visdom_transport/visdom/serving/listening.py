@@ -53,6 +53,10 @@ def _begin(transport: Any, origin: str) -> None:
         log_format.write_as_json()  # handlers may have come since the application was made
     log.write_in_background()
     transport.loop_watch.start()
+    if transport.measures is not None:
+        from visdom_transport.visdom.serving import metrics
+
+        metrics.start(transport)
     app, journal = transport.app, transport.journal.status()["journal"]
     ways = "polling" if app.wrap_socket else "WebSocket or polling"
     where = f" in {app.env_path}" if journal != "off" else ""

@@ -22,7 +22,19 @@ def routes(app: Any) -> list[Any]:
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),
         (rf"{base}/transport/status", StatusHandler, {"app": app}),
+        *_metrics(app),
     ]
+
+
+def _metrics(app: Any) -> list[Any]:
+    """The route of the metrics, where they are on and have no port of their own. Only then is their library imported."""
+    settings = app.transport.settings
+    if settings.metrics == "off" or settings.metrics_port is not None:
+        return []
+    from visdom_transport.visdom.serving import metrics
+
+    parts = {"app": app, "exposition": metrics.exposition_of(app.transport)}
+    return [(rf"{app.base_url}/transport/metrics", metrics.MetricsHandler, parts)]
 
 
 class StatusHandler(TransportHandler):

@@ -88,6 +88,8 @@ async def stop(app: Any, *, asked: bool = False) -> bool:
     app.default_router.rules.insert(0, Rule(_Writes(), StoppingHandler))
     transport = app.transport
     await asyncio.gather(drain(transport.hub, transport.settings.drain_s), app.in_progress.ended(REQUESTS_S))
+    if transport.measures is not None:
+        await transport.measures.close()
     return bool(await app.transport.journal.close(asked=asked))
 
 

@@ -65,7 +65,7 @@ class StockPollHandler(TransportHandler):
             peer.link.hear(clock())
             # The query says that the last reply is done with: stock has no other acknowledgement.
             peer.link.acknowledge_all()
-            messages = [message.decode() for message in peer.link.take_messages()]
+            messages = [message.decode() for message in peer.link.take_messages(clock())]
             await self.finish_slowly(encode({"success": True, "messages": messages}), peer.link)
         elif request.get("message_type") != "send":
             self._fail("invalid")
