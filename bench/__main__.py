@@ -18,6 +18,7 @@ BUDGETS_S = {
     "images": 60,
     "fanout": 210,
     "idle": 120,
+    "scrape": 120,
     "stalled": 100,
     "reconnect": 40,
     "opening": 60,

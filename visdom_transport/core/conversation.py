@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from visdom_transport.core.causes import Cause
-from visdom_transport.core.counts import Sent
 from visdom_transport.core.dialect import OwnDialect
 from visdom_transport.core.encoding import decode
 from visdom_transport.core.errors import CloseCode, LinkClosed, MessageError
@@ -39,7 +38,18 @@ class Conversation:
         identity: id and secret for its session, where another server has given them.
     """
 
-    __slots__ = ("__weakref__", "_can_compress", "_commander", "_dialect", "_facts", "_hub", "_login", "identity", "link")
+    __slots__ = (
+        "__weakref__",
+        "_can_compress",
+        "_commander",
+        "_dialect",
+        "_drawn",
+        "_facts",
+        "_hub",
+        "_login",
+        "identity",
+        "link",
+    )
 
     def __init__(
         self,
@@ -57,6 +67,7 @@ class Conversation:
         self.identity = identity
         self._dialect = OwnDialect()
         self.link = Link(kind, self._dialect, hub.limits, now, address)
+        self._drawn = hub.counts.drawn[kind] if hub.counts is not None else None
         self._can_compress = can_compress
         self._login = login
         self._hub = hub
@@ -112,7 +123,9 @@ class Conversation:
         Raises `LinkClosed` when the link must end.
         """
         self.link.hear(now)
-        self._drew(self.link.acknowledge_all(), now, now)
+        sent = self.link.acknowledge_all()
+        if sent and self._drawn is not None:
+            self._drawn.acknowledged(sent, now, now)
         self._hub.on_answer()
         session = self._known_session()
         session.take_message(now)
@@ -210,15 +223,12 @@ class Conversation:
         ago_ms = self._count(message, "ago_ms") if "ago_ms" in message else 0
         sent = self.link.acknowledge(self._count(message, "batches"))
         self.link.drawn_at = now - ago_ms / 1000
-        self._drew(sent, self.link.drawn_at, now)
+        if sent and self._drawn is not None:
+            self._drawn.acknowledged(sent, self.link.drawn_at, now)
         # What changed since is collected with the next flush, for everybody at once.
         if self.link.held_back:
             self.link.on_news()
         self._hub.on_answer()
-
-    def _drew(self, sent: list[Sent], drawn_at: float, now: float) -> None:
-        if self._hub.counts is not None:
-            self._hub.counts.drew(self.link.kind, sent, drawn_at, now)
 
     def _credit(self, message: dict[str, Any], now: float) -> None:
         had_none = not self.link.credit

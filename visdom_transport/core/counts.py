@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from visdom_transport.core.histogram import Histogram
@@ -18,6 +17,9 @@ LAZY_S = 0.2
 Sent: TypeAlias = tuple[int, float]
 """What a batch in flight has of large values, in bytes, and when the oldest change in it happened."""
 
+
+MANY = 1_000
+"""So much is not kept uncounted."""
 
 LINKS = ("websocket", "poll")
 
@@ -34,23 +36,50 @@ class Counted(Protocol):
         """The head."""
 
 
-class Traffic(Histogram):
-    """The batches of one kind of feed over one kind of link: how long each took from its oldest change until it was sent."""
+class Traffic:
+    """The batches of one kind of feed over one kind of link."""
 
-    __slots__ = ("sent_bytes",)
+    __slots__ = ("fresh", "new", "sent_bytes")
 
     def __init__(self) -> None:
-        super().__init__(FRESHNESS_S)
+        self.new: list[tuple[int, float]] = []
+        """The size of each batch, and how old the oldest change in it was when it was sent; not counted yet. Whoever sends one
+        only appends to this: there is nothing cheaper, and it happens for each delivery."""
+        self.fresh = Histogram(FRESHNESS_S)
+        """The ages of those that are counted."""
         self.sent_bytes = 0
+        """Their size."""
 
-    def sent(self, size_bytes: int, age_s: float) -> None:
-        """A batch of this size is handed to its link, and the oldest change in it is so old."""
-        self.sent_bytes += size_bytes
-        # As `observe` does. A call costs as much as all of this, and there is one for each delivery.
-        if age_s < 0.0:
-            age_s = 0.0
-        self.counts[bisect_left(FRESHNESS_S, age_s)] += 1
-        self.sum += age_s
+    def count(self) -> None:
+        """Count what is new."""
+        self.sent_bytes += sum(size_bytes for size_bytes, _ in self.new)
+        self.fresh.observe_all(age_s for _, age_s in self.new)
+        self.new.clear()
+
+
+class Drawn:
+    """The acknowledgements of one kind of link."""
+
+    __slots__ = ("fresh", "new")
+
+    def __init__(self) -> None:
+        self.new: list[float] = []
+        """From the oldest change until it was drawn; not counted yet."""
+        self.fresh = Histogram(FRESHNESS_S)
+        """Those that are counted."""
+
+    def acknowledged(self, sent: Sequence[Sent], drawn_at: float, now: float) -> None:
+        """A client has acknowledged these batches, and drew the last of them then.
+
+        Those before it were drawn earlier, by as much as a client may collect acknowledgements.
+        """
+        age_s = drawn_at - sent[-1][1]
+        self.new.append(age_s if len(sent) == 1 else max(age_s, now - LAZY_S - sent[0][1]))
+
+    def count(self) -> None:
+        """Count what is new."""
+        self.fresh.observe_all(self.new)
+        self.new.clear()
 
 
 class Counts:
@@ -69,11 +98,10 @@ class Counts:
         self.changes: Counter[str] = Counter()
         self.conflated: Counter[str] = Counter()
         """States that were replaced by newer ones before they were sent, by kind."""
-        self.acknowledgements = 0
         self.traffic: dict[tuple[str, str], Traffic] = {}
         """By the kind of the link and of the feed."""
-        self.drawn = {kind: Histogram(FRESHNESS_S) for kind in LINKS}
-        """From the oldest change in a batch until it was drawn, by the kind of the link; one for each acknowledgement."""
+        self.drawn = {kind: Drawn() for kind in LINKS}
+        """By the kind of the link."""
 
     def traffic_of(self, link: str, feed: str) -> Traffic:
         """What is sent of a feed over a kind of link."""
@@ -84,19 +112,23 @@ class Counts:
         self.changes[self.kind_of(feed.name)] += max(0, feed.offset - feed.counted)
         feed.counted = feed.offset
 
+    def note(self, feeds: Mapping[str, Counted], changed: Iterable[str]) -> None:
+        """Count what has changed in these, and what was sent and acknowledged if that is much."""
+        for name in changed:
+            if name in feeds:
+                self.changed(feeds[name])
+        self.count(MANY)
+
+    def count(self, at_least: int = 0) -> None:
+        """Count what was sent and acknowledged, where there is so much of it."""
+        kept: tuple[Traffic | Drawn, ...] = (*self.traffic.values(), *self.drawn.values())
+        for each in kept:
+            if len(each.new) > at_least:
+                each.count()
+
     def verdict(self, feed: str, reason: str) -> None:
         self.verdicts[self.kind_of(feed), reason] += 1
 
     def returned(self, reason: str, size_bytes: int) -> None:
         """A client has been sent all that it lacked at the verdict."""
         self.returned_bytes.setdefault(reason, Histogram(RETURNED_BYTES)).observe(size_bytes)
-
-    def drew(self, link: str, sent: Sequence[Sent], drawn_at: float, now: float) -> None:
-        """A client has acknowledged these batches, and drew the last of them then.
-
-        Those before it were drawn earlier, by as much as a client may collect acknowledgements.
-        """
-        self.acknowledgements += 1
-        if sent:
-            last, first = drawn_at - sent[-1][1], now - LAZY_S - sent[0][1]
-            self.drawn[link].observe(last if last > first else first)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 
 
 class Histogram:
@@ -24,6 +25,17 @@ class Histogram:
             value = 0.0
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """Count many at once, at a fraction of the cost."""
+        ordered = sorted(values)
+        before = 0
+        for number, bound in enumerate(self.bounds):
+            up_to = bisect_right(ordered, bound, before)
+            self.counts[number] += up_to - before
+            before = up_to
+        self.counts[-1] += len(ordered) - before
+        self.sum += sum(ordered[bisect_left(ordered, 0.0) :])
 
     def add(self, other: Histogram) -> None:
         """Count what another one of the same bounds has counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from visdom_transport.core import status
@@ -149,16 +149,16 @@ class Hub:
         self._subscriptions.answer_waiting(dirty)
         told: dict[Link, None] = {}
         for feed in dirty:
-            if self.counts is not None and (found := self.feeds.get(feed)) is not None:
-                self.counts.changed(found)
             for session in self._readers.get(feed, ()):
                 if session.link is not None:
                     told[session.link] = None
         for link in told:
             link.on_news()
-        self._trim()
+        self._trim(dirty)
 
-    def _trim(self) -> None:
+    def _trim(self, changed: Iterable[str] = ()) -> None:
+        if self.counts is not None:
+            self.counts.note(self.feeds, changed)
         feeds = [feed for feed in self.feeds.values() if isinstance(feed, KeyedFeed)]
         excess = sum(feed.retained_bytes for feed in feeds) - self.limits.history_bytes
         while excess > 0 and (freed := max(feeds, key=lambda feed: feed.retained_bytes).shed()):

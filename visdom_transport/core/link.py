@@ -162,7 +162,7 @@ class Link:
             since, traffic = reader.since, reader.traffic
             self._sent.append((batch.piece_bytes, since))
             if traffic is not None:
-                traffic.sent(size, now - since)
+                traffic.new.append((size, now - since))
             self._piece_bytes += batch.piece_bytes
             self.in_flight_bytes += size
             messages += encoded

@@ -75,6 +75,7 @@ def of_hub(hub: Hub, measures: Measures, now: float) -> Iterator[Metric]:
 
 
 def _of_counts(counts: Counts) -> Iterator[Metric]:
+    counts.count()
     roles = {(role,): 0 for role in ROLES}
     kinds = {(kind,): 0 for kind in KINDS}
     opened = roles | {(role,): number for role, number in counts.opened.items()}
@@ -88,15 +89,17 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
     yield counter("changes", "Changes of feeds that somebody follows, and events.", ("kind",), changes)
     conflated = kinds | {(kind,): number for kind, number in counts.conflated.items()}
     yield counter("conflated_changes", "States that were replaced by newer ones before they were sent.", ("kind",), conflated)
-    batches = {of: each.count for of, each in counts.traffic.items()}
+    batches = {of: each.fresh.count for of, each in counts.traffic.items()}
     yield counter("batches_sent", "Batches that were sent.", ("transport", "kind"), batches)
     sizes = {of: each.sent_bytes for of, each in counts.traffic.items()}
     yield counter("sent_bytes", "Their bytes, before compression.", ("transport", "kind"), sizes)
-    yield total("acknowledgements", "Acknowledgements of what was drawn.", counts.acknowledgements)
+    yield total(
+        "acknowledgements", "Acknowledgements of what was drawn.", sum(each.fresh.count for each in counts.drawn.values())
+    )
     fresh = {("sent", kind): Histogram(FRESHNESS_S) for kind in LINKS}
     for (link, _), each in counts.traffic.items():
-        fresh["sent", link].add(each)
-    fresh |= {("drawn", kind): each for kind, each in counts.drawn.items()}
+        fresh["sent", link].add(each.fresh)
+    fresh |= {("drawn", kind): each.fresh for kind, each in counts.drawn.items()}
     yield histogram("freshness_seconds", "From the oldest change until it was sent, or drawn.", ("stage", "transport"), fresh)
 
 
