@@ -11,6 +11,7 @@ from tests.core.world import World
 from visdom_transport.core.counts import FRESHNESS_S, MANY, Counts, Drawn, Traffic
 from visdom_transport.core.encoding import encode
 from visdom_transport.core.hub import Hub
+from visdom_transport.core.keyed_feed import KeyedFeed
 from visdom_transport.core.limits import Limits
 
 
@@ -116,6 +117,22 @@ def test_verdicts_and_what_they_cost(world: Counting) -> None:
     assert world.counts.verdicts["env", "resumed"] == 1
     assert world.counts.returned_bytes["resumed"].sum == 0, "nothing was missing"
     assert (world.counts.opened, world.counts.resumed) == ({"browser": 1}, {"browser": 1})
+
+
+def test_what_is_encoded_counts_once_for_all_and_outlives_the_feed(world: Counting) -> None:
+    world.set("env/a", "w", 100)
+    talks = [Talk(world, feeds={"env/a": None}) for _ in range(2)]
+    feed = world.hub.feeds["env/a"]
+    assert isinstance(feed, KeyedFeed)
+    assert feed.encoded["value"] == len(encode(world.state["env/a"]["w"]))
+    assert not feed.encoded["delta"]
+    world.update("env/a", "w", ["extend", ["x"], [1]])
+    for talk in talks:
+        (batch,) = talk.heard()
+        assert feed.encoded["delta"] == len(encode(batch["entries"][0]))
+    for talk in talks:
+        talk.say({"type": "unsubscribe", "feed": "env/a"})
+    assert world.counts.encoded == feed.encoded
 
 
 def test_changes_count_once_however_many_follow_them(world: Counting) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -712,7 +713,7 @@ def test_a_reader_is_served_by_deltas_from_a_boundary_only() -> None:
     """One delta that stands for several changes of the feed: who has a part of it must not get it again."""
     changes = Changes(max_tombstones=10)
     windows = {"a": {"x": [1, 2, 3], "padding": "p" * 200}}
-    entries = Entries(changes, DictSource("env/main", windows), large_bytes=1_000)
+    entries = Entries(changes, DictSource("env/main", windows), 1_000, Counter())
     changes.set("a", 3)
     changes.update("a", 10, 5, [["extend", ["x"], [1, 2]]])
     changes.update("a", 18, 12, [["extend", ["x"], [3]]])

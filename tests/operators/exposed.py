@@ -23,6 +23,7 @@ LABELS = {
     "part": {"origin", "relay"},
     "endpoint": {"events", "update", "close", "embedding", "publish", "other"},
     "result": {"applied", "refused", "repeated", "done"},
+    "what": {"value", "delta", "piece", "compressed"},
     "reason": {"resumed", "new", "epoch", "trimmed"},
 }
 """What each label may say. Others are checked to be short words, of which a process has few."""

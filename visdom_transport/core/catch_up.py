@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -169,13 +169,13 @@ _Shared: TypeAlias = tuple[int, bool, bool, int]
 class CatchUp:
     """Collects batches for the readers of one life of a feed."""
 
-    def __init__(self, name: str, epoch: str, changes: Changes, values: Values, large_bytes: int) -> None:
+    def __init__(self, name: str, epoch: str, changes: Changes, values: Values, large_bytes: int, encoded: Counter[str]) -> None:
         self.cached_bytes = 0
         self._name = name
         self._epoch = epoch
         self._changes = changes
         self._values = values
-        self._entries = Entries(changes, values, large_bytes)
+        self._entries = Entries(changes, values, large_bytes, encoded)
         self._batches: OrderedDict[_Shared | None, StateBatch] = OrderedDict()
 
     def has_news(self, cursor: StateCursor) -> bool:

@@ -98,6 +98,8 @@ class Counts:
         self.changes: Counter[str] = Counter()
         self.conflated: Counter[str] = Counter()
         """States that were replaced by newer ones before they were sent, by kind."""
+        self.encoded: Counter[str] = Counter()
+        """What was encoded for readers of feeds that are gone, in bytes: values, deltas, and pieces of values."""
         self.traffic: dict[tuple[str, str], Traffic] = {}
         """By the kind of the link and of the feed."""
         self.drawn = {kind: Drawn() for kind in LINKS}

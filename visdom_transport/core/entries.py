@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,10 +50,13 @@ class Entry:
 
 
 class Entries:
-    """Encodes the entries of one feed. A value of more than ``large_bytes`` goes in pieces."""
+    """Encodes the entries of one feed. A value of more than ``large_bytes`` goes in pieces. ``encoded`` counts the bytes of each
+    sort.
+    """
 
-    def __init__(self, changes: Changes, values: Values, large_bytes: int) -> None:
+    def __init__(self, changes: Changes, values: Values, large_bytes: int, encoded: Counter[str]) -> None:
         self.large_bytes = large_bytes
+        self._encoded = encoded
         self._changes = changes
         self._values = values
 
@@ -96,7 +100,9 @@ class Entries:
             )
             entry = {"key": key, "offset": change.offset}
             change.pieces = [Fragment(encode({**entry, **piece}), keeper=self._changes) for piece in texts]
-            self._changes.count(sum(map(len, change.pieces)))
+            size = sum(map(len, change.pieces))
+            self._encoded["piece"] += size
+            self._changes.count(size)
         return change.pieces
 
     def _is_worthwhile(self, fragment: Fragment, key: str, change: Change) -> bool:
@@ -117,6 +123,7 @@ class Entries:
                 change.value = b"null"
             change.value_bytes = len(change.value)
             change.shrunk = False
+            self._encoded["value"] += len(change.value)
             self._changes.count(len(change.value))
         return change.value
 
@@ -127,5 +134,6 @@ class Entries:
         delta = run[0] if len(run) == 1 else encode(fold(decode(encoded) for encoded in run))
         head = encode({"key": key, "offset": change.offset, "base": base})[:-1]
         fragment = Fragment(b'%b,"delta":%b}' % (head, delta), keeper=self._changes)
+        self._encoded["delta"] += len(fragment)
         self._changes.fold(change, base, fragment)
         return fragment

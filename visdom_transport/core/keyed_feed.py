@@ -6,6 +6,7 @@ gets those folded, any other gets the value.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ class KeyedFeed:
         self.name = name
         self.counted = 0
         """The offset up to which its changes are counted (`counts.py`)."""
+        self.encoded: Counter[str] = Counter()
+        """The bytes that were encoded for readers: values, deltas, and pieces of values."""
         self._values = values
         self._max_tombstones = max_tombstones
         self._large_bytes = large_bytes
@@ -40,7 +43,7 @@ class KeyedFeed:
     def _begin_life(self, epoch: str) -> None:
         self.epoch = epoch
         self._changes = Changes(self._max_tombstones)
-        self._catch_up = CatchUp(self.name, epoch, self._changes, self._values, self._large_bytes)
+        self._catch_up = CatchUp(self.name, epoch, self._changes, self._values, self._large_bytes, self.encoded)
 
     @property
     def offset(self) -> int:

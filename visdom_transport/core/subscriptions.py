@@ -112,7 +112,9 @@ class Subscriptions:
         if not readers:
             del self.readers[name]
             if name not in self._kept:
-                del self._feeds[name]
+                feed = self._feeds.pop(name)
+                if self._counts is not None and isinstance(feed, KeyedFeed):
+                    self._counts.encoded.update(feed.encoded)
                 self._on_forget(name)
 
     # --- verdicts that wait ---

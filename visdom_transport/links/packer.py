@@ -20,6 +20,8 @@ class Packer:
     """For the links of one event loop."""
 
     def __init__(self) -> None:
+        self.compressed_bytes = 0
+        """What has come out, in all."""
         self._under_way: dict[Fragment, asyncio.Future[list[Packed]]] = {}
 
     def prepare(self, message: Outgoing) -> asyncio.Future[Any] | None:
@@ -30,7 +32,7 @@ class Packer:
         fresh = [fragment for fragment in missing if fragment not in self._under_way]
         waits_for = {self._under_way[fragment] for fragment in missing if fragment in self._under_way}
         if sum(map(len, fresh)) <= AT_ONCE_BYTES:
-            _keep(fresh, _pack(fresh))
+            self._keep(fresh, _pack(fresh))
         elif (job := self._begin(fresh)) is not None:
             waits_for.add(job)
         return asyncio.gather(*waits_for, return_exceptions=True) if waits_for else None
@@ -45,17 +47,17 @@ class Packer:
             for fragment in fragments:
                 self._under_way.pop(fragment, None)
             if not job.cancelled() and job.exception() is None:
-                _keep(fragments, job.result())
+                self._keep(fragments, job.result())
 
         self._under_way.update(dict.fromkeys(fragments, job))
         job.add_done_callback(done)
         return job
 
+    def _keep(self, fragments: Sequence[Fragment], packed: Sequence[Packed]) -> None:
+        for fragment, each in zip(fragments, packed, strict=True):
+            self.compressed_bytes += len(each.data)
+            fragment.keep(each)
+
 
 def _pack(fragments: Sequence[Fragment]) -> list[Packed]:
     return [fragment.pack() for fragment in fragments]
-
-
-def _keep(fragments: Sequence[Fragment], packed: Sequence[Packed]) -> None:
-    for fragment, each in zip(fragments, packed, strict=True):
-        fragment.keep(each)

@@ -13,6 +13,7 @@ from visdom_transport.core.counts import FRESHNESS_S, LINKS, Counts
 from visdom_transport.core.histogram import Histogram
 from visdom_transport.core.hub import Hub
 from visdom_transport.core.keyed_feed import KeyedFeed
+from visdom_transport.links.packer import Packer
 from visdom_transport.operators.families import counter, gauge, histogram, one, total
 from visdom_transport.operators.measures import Measures, kind_of
 
@@ -48,7 +49,7 @@ class _Seen:
                 self.behind.update((str(over_s), role) for over_s in BEHIND_S if age_s > over_s)
 
 
-def of_hub(hub: Hub, measures: Measures, now: float) -> Iterator[Metric]:
+def of_hub(hub: Hub, packer: Packer, measures: Measures, now: float) -> Iterator[Metric]:
     """All that is about clients."""
     seen = _Seen()
     seen.sessions["browser", "own"] = 0
@@ -66,6 +67,7 @@ def of_hub(hub: Hub, measures: Measures, now: float) -> Iterator[Metric]:
     yield from _of_counts(measures.counts)
     yield from _of_causes(hub.causes)
     yield from _of_feeds(hub)
+    yield _encoded(hub, packer, measures.counts)
     refused = hub.causes.totals["refused_commands"]
     done = {("done",): max(0, hub.totals["commands"] - refused), ("refused",): refused}
     yield counter("commands", "Commands of clients.", ("result",), done)
@@ -111,6 +113,14 @@ def _of_causes(causes: Causes) -> Iterator[Metric]:
     yield counter("refused", "What was refused.", ("cause",), those("refused_"))
     yield counter("trimmed", "History that was given up, by what bounds it: bytes, or tombstones.", ("cause",), those("trimmed_"))
     yield total("missed_events", "Events that a client never got.", causes.totals["missed_events"])
+
+
+def _encoded(hub: Hub, packer: Packer, counts: Counts) -> Metric:
+    sizes = Counter({"value": 0, "delta": 0, "piece": 0, "compressed": packer.compressed_bytes})
+    for each in (counts.encoded, *(feed.encoded for feed in hub.feeds.values() if isinstance(feed, KeyedFeed))):
+        sizes.update(each)
+    by_what = {(what,): size for what, size in sizes.items()}
+    return counter("encoded_bytes", "What was encoded, and compressed, once for all that are sent it.", ("what",), by_what)
 
 
 def _of_feeds(hub: Hub) -> Iterator[Metric]:

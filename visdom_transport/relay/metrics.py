@@ -27,7 +27,7 @@ def exposition_of(relay: Relay) -> Exposition:
 
 def _families(relay: Relay, measures: Measures) -> Iterator[Metric]:
     yield from of_process("relay", relay.settings, server=relay.origin.server or "", visdom="")
-    yield from of_hub(relay.hub, measures, clock())
+    yield from of_hub(relay.hub, relay.packer, measures, clock())
     here = relay.origin.is_here
     yield gauge("source", "What the relay follows now.", ("source",), {("link",): here, ("none",): not here})
     yield one("forwarded_commands", "Commands that wait for the origin.", relay.viewers.waiting_commands)

@@ -34,7 +34,7 @@ def exposition_of(transport: Transport) -> Exposition:
 def _families(transport: Transport, measures: Measures) -> Iterator[Metric]:
     now = clock()
     yield from of_process("origin", transport.settings, server=SERVER_ID, visdom=str(flavour.recognise()))
-    yield from of_hub(transport.hub, measures, now)
+    yield from of_hub(transport.hub, transport.packer, measures, now)
     loaded = [environment for environment in transport.app.state.values() if not is_unread(environment)]
     yield one("environments", "Environments that are in memory.", len(loaded))
     yield one("windows", "Their windows.", sum(len(environment["jsons"]) for environment in loaded))
