@@ -7,6 +7,7 @@ from typing import Final
 SHARED: Final = "shared"
 EVENTS: Final = "events"
 NOTIFICATIONS: Final = "notifications"
+OPERATOR: Final = "operator"
 
 ENVIRONMENTS: Final = "envs"
 LAYOUTS: Final = "layouts"

@@ -85,6 +85,9 @@ class Settings(Limits):
     log_format: Literal["text", "json"] = "text"
     """How the log is written: in lines for people, or as JSON, one object in each line."""
 
+    operator_page: Literal["on", "off"] = "on"
+    """Whether there is a page for the person who runs the server, at `/transport/operator`."""
+
     max_message_bytes: int = 10_485_760
     """A larger message from a client is refused."""
 

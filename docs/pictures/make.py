@@ -1,7 +1,7 @@
-"""Takes the pictures of the README from a real server, the demo and a real Chromium.
+"""Takes the pictures of the documentation from a real server, the demo and a real Chromium.
 
 pip install '.[bench,demo]'       # Selenium and Pillow, and what the demo draws with; Chromium is your system's
-python docs/pictures/make.py      # about two minutes; writes dashboard.png and outage.png beside this file
+python docs/pictures/make.py      # about two minutes; writes dashboard.png, operator.png and outage.png beside this file
 """
 
 from __future__ import annotations
@@ -23,22 +23,23 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from visdom_transport.demo.server import Server
+from visdom_transport.demo.server import Server, free_port
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1500, 940
-CORNER_WIDTH, CORNER_HEIGHT = 620, 240
+CORNER_WIDTH, CORNER_HEIGHT = 620, 256
 """Of the picture of an outage: where the badge is."""
 SCALE = 1.5
 COLORS = 256
 BUDGET_BYTES = 300_000
-"""Of both pictures together: they are loaded by everybody who looks at the README."""
+"""Of the two pictures of the README together: they are loaded by everybody who looks at it."""
 
+FIRST_PORT = 8097
 PANES = 7
 """Of the demo."""
 RATE = 25
 """Steps of training a second, so that there is something to see soon."""
-TIMEOUT_S = 500.0
+TIMEOUT_S = 200.0
 OUTAGE_S = 8.0
 """How old the data is in the picture of an outage, at least."""
 
@@ -52,12 +53,19 @@ _FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--hide-scrollbars",
+    # The window with the dashboard counts as visible while that of the operator is in front.
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-features=CalculateNativeWinOcclusion",
     f"--window-size={WIDTH},{HEIGHT}",
     f"--force-device-scale-factor={SCALE}",
 )
 _SHOWN = "return window.visdomTransport?.bundle.panes ?? 0"
 _STATE = "return window.visdomTransport.session.state"
 _OPEN_DETAILS = "document.querySelector('visdom-link-badge').shadowRoot.querySelector('button[aria-expanded]').click()"
+_STALL = "window.frame = requestAnimationFrame; requestAnimationFrame = (run) => (window.held ??= []).push(run)"
+_DRAW = "window.requestAnimationFrame = window.frame; for (const run of window.held ?? []) requestAnimationFrame(run)"
+_HURTS = "return document.getElementById('problems').innerText"
 # The second run has begun a while ago: the plots show the one before as well.
 _TRAINED = r"return /run\s*2\b[\s\S]*step\s*(6\d|[7-9]\d|\d{3,}) /.test(document.body.innerText.split('run 1')[0] ?? '')"
 
@@ -66,7 +74,7 @@ def main() -> None:
     """Take both pictures and write them, if they are small enough."""
     with tempfile.TemporaryDirectory(prefix="visdom-pictures-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
-        server = Server(None, directory / "envs")
+        server = Server(free_port(FIRST_PORT), directory / "envs")
         stack.callback(server.stop)
         server.start()
         stack.enter_context(_demo(server.url))
@@ -76,6 +84,7 @@ def main() -> None:
         _until(lambda: driver.execute_script(_SHOWN) == PANES, "the page shows them")
         _until(lambda: driver.execute_script(_TRAINED), "the second run has got somewhere")
         dashboard = _screenshot(driver)
+        operator = _operator(driver, server.url)
 
         server.stop()
         driver.execute_script(_OPEN_DETAILS)
@@ -85,9 +94,33 @@ def main() -> None:
     total = sum(map(len, pictures.values()))
     if total > BUDGET_BYTES:
         raise SystemExit(f"{total:,} bytes are more than {BUDGET_BYTES:,}")
+    pictures["operator"] = _packed(operator)
     for stem, data in pictures.items():
         (FOLDER / f"{stem}.png").write_bytes(data)
         print(f"{stem}.png: {len(data):,} bytes")
+
+
+def _operator(driver: webdriver.Chrome, server: str) -> Image.Image:
+    """The operator's page while a tab does not draw, and a program has stopped that published."""
+    dashboard = driver.current_window_handle
+    for number in range(1, 21):
+        window = {"data": [{"type": "text", "content": f"step {number}"}], "win": "steps", "eid": "night run"}
+        message = {"endpoint": "events", "body": window}
+        _post(f"{server}/transport/publish", {"producer": "7c1e09d2b4", "first": number, "messages": [message]})
+    driver.execute_script(_STALL)
+    driver.switch_to.new_window("window")
+    driver.set_window_size(WIDTH, HEIGHT)
+    driver.get(f"{server}/transport/operator")
+    _until(lambda: all(each in driver.execute_script(_HURTS) for each in ("draws nothing", "still runs")), "it says so")
+    picture = _screenshot(driver)
+    driver.close()
+    driver.switch_to.window(dashboard)
+    driver.execute_script(_DRAW)
+    return picture
+
+
+def _post(url: str, body: object) -> None:
+    urllib.request.urlopen(url, json.dumps(body).encode()).close()
 
 
 @contextlib.contextmanager

@@ -100,6 +100,6 @@ def test_a_loop_that_was_blocked_is_seen(serve: Serve) -> None:
 def test_a_server_that_stops_is_not_ready(serve: Serve) -> None:
     server = serve()
     until_ready(server)
-    server.run(server.app.transport.health.stop)
+    server.run(server.app.transport.operations.health.stop)
     assert ask(server, "readyz") == (503, "not ready: stopping\n")
     assert ask(server, "livez") == (200, "alive\n")

@@ -131,3 +131,30 @@ def test_a_relay_runs_on_the_loop_that_costs_least(
     relay = relay_of(origin, loop=loop)
     said = f"listens on port {relay.port}{', uvloop' * is_uvloop}\n"
     until(lambda: said in relay.log(), said, seen=relay.log)
+
+
+def test_the_operators_page_of_the_origin_is_there_too(origin: VisdomServer, relay: RelayServer, view: View) -> None:
+    page = relay.get("/transport/operator")
+    assert (page.status_code, page.text) == (200, origin.get("/transport/operator").text)
+    with OwnSocket(relay, "env/main"):
+        reader = view(relay, "operator")
+
+        def found() -> dict[str, Any]:
+            if isinstance(reader, OwnSocket):
+                reader.receive()
+            else:
+                reader.poll(0.5)
+            rows: dict[str, Any] = reader.replicas.state("operator")
+            return {key: row for key, row in rows.items() if key.startswith(("relay/", "session/"))}
+
+        def own() -> list[tuple[str, dict[str, Any]]]:
+            return [(key, row) for key, row in found().items() if key.endswith(name)]
+
+        name = f":{relay.port}/{relay.pid}"
+        ((_, own_row),) = until(own, "the relay", seen=found)
+        assert (own_row["state"], own_row["address"]) == ("here", "127.0.0.1")
+
+        def viewers() -> list[dict[str, Any]]:
+            return [row for row in found().values() if row.get("relay") == own_row["name"]]
+
+        assert {row["picture_age_s"] for row in until(viewers, "its viewers", seen=found)} == {None}

@@ -18,7 +18,7 @@ FORWARD_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 def kind_of(feed: str) -> str:
-    """The kind of a feed: env, compare, shared or event."""
+    """The kind of a feed: env, compare, shared, operator or event."""
     return "event" if feed in (EVENTS, NOTIFICATIONS) else split(feed)[0]
 
 

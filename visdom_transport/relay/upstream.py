@@ -62,7 +62,7 @@ class Upstream:
         feed: Followed
         if name in EVENT_FEEDS:
             feed = FollowedEvents(name, max_count=limits.event_count, max_bytes=limits.event_bytes)
-        elif name == feed_names.SHARED or feed_names.split(name)[0] in ("env", "compare"):
+        elif name in (feed_names.SHARED, feed_names.OPERATOR) or feed_names.split(name)[0] in ("env", "compare"):
             feed = FollowedFeed(name, max_tombstones=limits.max_tombstones, large_bytes=limits.batch_bytes)
         else:
             raise MessageError("unknown_feed", f"no feed {name[:100]!r}", "feed")

@@ -14,7 +14,6 @@ from visdom_transport.core.session import Session
 from visdom_transport.links.flusher import Flusher, clock
 from visdom_transport.links.longpoll import Client, LongPollLinks, Turn
 from visdom_transport.links.packer import Packer
-from visdom_transport.operators.loop_turns import watched
 from visdom_transport.operators.measures import NOTHING, Measures
 from visdom_transport.settings import Settings
 from visdom_transport.visdom import flavour
@@ -25,7 +24,7 @@ from visdom_transport.visdom.durability.publishers import Publishers
 from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.observed import State
 from visdom_transport.visdom.reporting import log
-from visdom_transport.visdom.reporting.advice import log_once
+from visdom_transport.visdom.reporting.operations import Operations
 from visdom_transport.visdom.state.changes import Changes
 from visdom_transport.visdom.state.closed_windows import ClosedWindows
 from visdom_transport.visdom.state.commands import Commands
@@ -60,19 +59,18 @@ class Transport:
         self.journal = Journal(app, settings, self.publishers)
         state = self._load_state()
         self.measures = Measures() if settings.metrics == "on" else None
+        self.operations = Operations(app, lambda: self.hub, self.journal, (self.measures or NOTHING).turned)
         self.hub = self._make_hub()
         self.compresses = settings.compression == "on"
         self.packer = Packer()
         self.turns = Turns(self.hub, self.panes, settings.answer_wait_s)
         self.flusher = Flusher(self.hub, settings.flush_interval_ms / 1000, on_flush=(self.measures or NOTHING).flushed)
-        self.health, self.loop_watch = watched({"journal": self.journal.condition.verdict}, (self.measures or NOTHING).turned)
         self.environments = Environments(state, self.storage)
         self.read_ahead = ReadAhead(state)
         self.comparisons = Comparisons(self.environments, self.hub)
         self.closed_windows = ClosedWindows(self.hub, state, self.storage)
-        self.values = FeedValues(
-            self.environments, self.comparisons, self.closed_windows, lambda: str(app.layouts), self.journal.restored
-        )
+        parts = (self.environments, self.comparisons, self.closed_windows, lambda: str(app.layouts), self.journal.restored)
+        self.values = FeedValues(*parts, operator=self.operations.values if settings.operator_page == "on" else None)
         self.changes = Changes(state, self.hub, self.journal, self.closed_windows, self.comparisons, self.turns)
         state.observe(self.changes)
 
@@ -93,7 +91,7 @@ class Transport:
             lambda name: self.values.of(name),
             event_feeds=(feed_names.EVENTS, feed_names.NOTIFICATIONS),
             wake=lambda: self.flusher.schedule(),
-            causes=Causes(log_once),
+            causes=Causes(self.operations.log_once),
             on_answer=lambda: self.turns.look(),
             clock=clock,
             counts=self.measures.counts if self.measures is not None else None,

@@ -20,6 +20,7 @@ from visdom_transport.core.window_ids import window_id
 from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.access.answers import answer_error
 from visdom_transport.visdom.embedding import EmbeddingWindow, is_embedding, parse
+from visdom_transport.visdom.publishing.senders import environments_of, sender_of
 from visdom_transport.visdom.serving.broadcasts import transport_of
 from visdom_transport.visdom.serving.prepare import LARGE_BODY_BYTES, json_of
 from visdom_transport.visdom.updates import (
@@ -93,8 +94,10 @@ def posted(endpoint: Endpoint, content_type: str = "text/plain; charset=UTF-8", 
         handler.set_header("Content-Type", content_type)
         handler.set_header("X-Content-Type-Options", "nosniff")
         try:
+            body = parsed_body(handler)
+            transport.operations.heard.count(*sender_of(handler, body), environments_of(body), began)
             # The id of a window that was set through /win_data need not be text that can be sent.
-            handler.write(endpoint(transport, parsed_body(handler)).encode(errors="replace"))
+            handler.write(endpoint(transport, body).encode(errors="replace"))
             result = "applied"
         except UpdateRefused as refusal:
             refused(handler, refusal.status, as_error(refusal))
@@ -111,7 +114,9 @@ def refused(handler: Any, status: int, error: MessageError) -> None:
     """Refuse what a publisher sent, and count that. The message may repeat what it sent, which is not for the log."""
     answer_error(handler, status, error)
     detail = f"{handler.request.path}: {error.code} {error.field}"
-    transport_of(handler).hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {handler.request.remote_ip}", detail)
+    transport, address = transport_of(handler), str(handler.request.remote_ip)
+    transport.operations.heard.refuse("", address, detail, clock())
+    transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher at {address}", detail)
 
 
 def as_error(refusal: UpdateRefused) -> MessageError:

@@ -12,6 +12,7 @@ from visdom_transport.core.window_ids import window_id
 from visdom_transport.links.flusher import clock
 from visdom_transport.visdom.identity import SERVER_ID
 from visdom_transport.visdom.publishing.endpoints import ENDPOINTS, as_error, environment_id
+from visdom_transport.visdom.publishing.senders import name_of
 from visdom_transport.visdom.updates import UpdateRefused
 from visdom_transport.visdom.updates.errors import refuse
 
@@ -45,6 +46,7 @@ def publish(transport: Transport, request: dict[str, Any]) -> str:
             if error is not None:
                 refused.append({"number": number, "error": error})
                 detail = f"message {number}: {error['code']} {error['field']}"
+                transport.operations.heard.refuse(name_of(publisher_id), "", detail, clock())
                 transport.hub.causes.count(Cause.REFUSED_PAYLOADS, f"publisher {publisher_id[:6]}", detail)
         if publisher.applied != before:
             transport.publishers.moved(publisher_id)

@@ -52,7 +52,7 @@ def _begin(transport: Any, origin: str) -> None:
     if transport.settings.log_format == "json":
         log_format.write_as_json()  # handlers may have come since the application was made
     log.write_in_background()
-    transport.loop_watch.start()
+    transport.operations.loop_watch.start()
     if transport.measures is not None:
         from visdom_transport.visdom.serving import metrics
 

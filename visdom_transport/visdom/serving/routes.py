@@ -8,6 +8,7 @@ from visdom_transport.core.encoding import encode
 from visdom_transport.links.flusher import clock
 from visdom_transport.operators import probes
 from visdom_transport.visdom.access.logins import COOKIE
+from visdom_transport.visdom.page.operator import operator_page
 from visdom_transport.visdom.page.status import status_page
 from visdom_transport.visdom.serving.polls import PollHandler, SendHandler
 from visdom_transport.visdom.serving.requests import TransportHandler
@@ -17,12 +18,13 @@ def routes(app: Any) -> list[Any]:
     """For Application.add_handlers."""
     base, transport = app.base_url, app.transport
     return [
-        *probes.routes(base, transport.health, transport.journal.condition.look),
+        *probes.routes(base, transport.operations.health, transport.journal.condition.look),
         (rf"{base}/transport/logout", LogoutHandler, {"app": app}),
         (rf"{base}/transport/poll", PollHandler, {"app": app}),
         (rf"{base}/transport/send", SendHandler, {"app": app}),
         (rf"{base}/transport/status", StatusHandler, {"app": app}),
         *_metrics(app),
+        *_operator(app),
     ]
 
 
@@ -37,6 +39,12 @@ def _metrics(app: Any) -> list[Any]:
     return [(rf"{app.base_url}/transport/metrics", metrics.MetricsHandler, parts)]
 
 
+def _operator(app: Any) -> list[Any]:
+    """The route of the operator's page, where there is one."""
+    is_on = app.transport.settings.operator_page == "on"
+    return [(rf"{app.base_url}/transport/operator", OperatorHandler, {"app": app})] if is_on else []
+
+
 class StatusHandler(TransportHandler):
     """``/transport/status``"""
 
@@ -49,6 +57,13 @@ class StatusHandler(TransportHandler):
             return
         self.set_header("Content-Type", "application/json")
         self.finish(encode(status))
+
+
+class OperatorHandler(TransportHandler):
+    """``/transport/operator``"""
+
+    def get(self) -> None:
+        self.finish(operator_page(self.app.base_url))
 
 
 class LogoutHandler(TransportHandler):

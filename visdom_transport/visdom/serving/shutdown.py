@@ -84,7 +84,7 @@ async def stop(app: Any, *, asked: bool = False) -> bool:
     Args:
         asked: this counts as somebody's saving everything as it is.
     """
-    app.transport.health.stop()
+    app.transport.operations.health.stop()
     app.default_router.rules.insert(0, Rule(_Writes(), StoppingHandler))
     transport = app.transport
     await asyncio.gather(drain(transport.hub, transport.settings.drain_s), app.in_progress.ended(REQUESTS_S))

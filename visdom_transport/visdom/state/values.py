@@ -77,6 +77,7 @@ class FeedValues:
     Args:
         layouts: returns the saved views.
         restored: returns what a reader is told of the age of an environment that the server began with.
+        operator: returns what the operator's page shows; None if there is none.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class FeedValues:
         closed: ClosedWindows,
         layouts: Callable[[], str],
         restored: Callable[[str], Any],
+        operator: Callable[[], Values] | None = None,
     ) -> None:
+        self._operator = operator
         self._environments = environments
         self._comparisons = comparisons
         self._closed = closed
@@ -98,6 +101,8 @@ class FeedValues:
         kind, rest = feed_names.split(name)
         if name == feed_names.SHARED:
             return SharedValues(self._environments, self._closed, self._layouts)
+        if name == feed_names.OPERATOR and self._operator is not None:
+            return self._operator()
         # 0.2.4 makes environments under ids that it never stores them by.
         if kind == "env" and (rest in self._environments.state or rest == escape_eid(rest) != ""):
             if rest not in self._environments.state:
