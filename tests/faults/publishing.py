@@ -21,11 +21,11 @@ from tests.faults.schedule import Member
 from tests.faults.stage import Stage
 from tests.faults.wire import Http, LinkLost, NotTheServer, Refused
 from visdom_transport.client import Publisher
-from visdom_transport.client import connection as publisher_connection
-from visdom_transport.client import exchange as publisher_exchange
-from visdom_transport.client import outage as publisher_outage
-from visdom_transport.client import questions as publisher_questions
 from visdom_transport.client import sender as publisher_sender
+from visdom_transport.client.asking import connection as publisher_connection
+from visdom_transport.client.asking import exchange as publisher_exchange
+from visdom_transport.client.asking import outage as publisher_outage
+from visdom_transport.client.asking import questions as publisher_questions
 
 Windows = Mapping[str, Any]
 

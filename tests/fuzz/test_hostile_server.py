@@ -17,11 +17,11 @@ from tests.client.messages.test_outbox import Publisher, Server, point
 from tests.fuzz.values import NUMBERS, RAW, VALUES, examples, nearly, text_of
 from tests.support.peer import WELCOME
 from tests.support.wait import until
-from visdom_transport.client import events as source_module
 from visdom_transport.client.asking.answers import Answer
 from visdom_transport.client.asking.backoff import Backoff
 from visdom_transport.client.asking.proof import publish_reply
 from visdom_transport.client.messages.outbox import Outbox
+from visdom_transport.client.source import events as source_module
 from visdom_transport.client.source.events import EventListener
 from visdom_transport.client.source.stream import FEED, EventStream, LinkLost, Message
 
