@@ -9,6 +9,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.served import Served
+
 PREFIX = "visdom_transport_"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitoring.md"
 
@@ -81,3 +83,10 @@ class Exposed:
                 if name != f"{PREFIX}info" or label == "part":
                     assert value in LABELS.get(label, {value}), f"{name}: {label}={value}"
                 assert len(value) < 30
+
+
+def scraped(server: Served) -> Exposed:
+    """What a server or a relay tells at the port of its pages."""
+    response = server.get("/transport/metrics")
+    assert response.status_code == 200
+    return Exposed(response.text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.operators.exposed import Exposed
+from tests.operators.exposed import Exposed, scraped
 from tests.support.ports import free_port
 from tests.support.relayed import RelayServer
 from tests.support.server import VisdomServer
@@ -16,12 +16,6 @@ from tests.support.wait import until
 View = Callable[..., Any]
 
 TOKEN = "only-prometheus"
-
-
-def scraped(server: VisdomServer) -> Exposed:
-    answer = server.get("/transport/metrics")
-    assert answer.status_code == 200
-    return Exposed(answer.text)
 
 
 def test_a_relay_tells_of_its_own_viewers_and_of_its_source(

@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from tornado.httputil import HTTPHeaders
+from tornado.web import RequestHandler
 
 from visdom_transport.settings import Settings
 
@@ -56,3 +57,9 @@ class Exposition:
         """The content type and the body, in the format that the request asks for."""
         encode, content_type = choose_encoder(headers.get("Accept", ""))
         return content_type, encode(self.registry)
+
+    def finish(self, handler: RequestHandler) -> None:
+        """Answer a request that is let in."""
+        content_type, body = self.answer(handler.request.headers)
+        handler.set_header("Content-Type", content_type)
+        handler.finish(body)

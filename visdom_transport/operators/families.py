@@ -19,10 +19,7 @@ Values: TypeAlias = Mapping[Any, float]
 
 def gauge(name: str, text: str, labels: Iterable[str], values: Values) -> Metric:
     """What is so now."""
-    family = GaugeMetricFamily(PREFIX + name, text, labels=list(labels))
-    for of, value in values.items():
-        family.add_metric(of, value)
-    return family
+    return _filled(GaugeMetricFamily(PREFIX + name, text, labels=list(labels)), values)
 
 
 def one(name: str, text: str, value: float) -> Metric:
@@ -32,7 +29,10 @@ def one(name: str, text: str, value: float) -> Metric:
 
 def counter(name: str, text: str, labels: Iterable[str], values: Values) -> Metric:
     """What only grows while the process lives. The name is without ``_total``."""
-    family = CounterMetricFamily(PREFIX + name, text, labels=list(labels))
+    return _filled(CounterMetricFamily(PREFIX + name, text, labels=list(labels)), values)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: Values) -> Metric:
     for of, value in values.items():
         family.add_metric(of, value)
     return family

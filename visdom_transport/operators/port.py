@@ -45,9 +45,7 @@ class MetricsHandler(RequestHandler):
             self.set_header("WWW-Authenticate", "Bearer")
             self.finish(f"the token of {variable('metrics_token')} is needed\n")
             return
-        content_type, body = self._exposition.answer(headers)
-        self.set_header("Content-Type", content_type)
-        self.finish(body)
+        self._exposition.finish(self)
 
 
 def names(settings: Settings) -> frozenset[str]:

@@ -44,9 +44,7 @@ class MetricsHandler(RelayHandler):
     async def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
         if self._exposition.is_let_in(self.request.headers) or await self._is_let_in_by_origin():
-            content_type, body = self._exposition.answer(self.request.headers)
-            self.set_header("Content-Type", content_type)
-            self.finish(body)
+            self._exposition.finish(self)
 
     async def _is_let_in_by_origin(self) -> bool:
         """Ask the origin, and answer as it does if it says no."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.operators.exposed import Exposed
+from tests.operators.exposed import Exposed, scraped
 from tests.support.local import LocalServer
 from tests.support.own import OwnPoll, OwnSocket
 from tests.support.ports import free_port
@@ -22,12 +22,6 @@ from tests.support.wait import until
 Serve = Callable[..., LocalServer]
 
 TOKEN = "s3cret.of-the/scraper="
-
-
-def scraped(server: LocalServer) -> Exposed:
-    response = server.get("/transport/metrics")
-    assert response.status_code == 200
-    return Exposed(response.text)
 
 
 def at(port: int, headers: dict[str, str] | None = None) -> requests.Response:

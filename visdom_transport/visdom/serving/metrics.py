@@ -70,9 +70,7 @@ class MetricsHandler(TransportHandler):
             super().refuse_stranger()
 
     def get(self) -> None:
-        content_type, body = self._exposition.answer(self.request.headers)
-        self.set_header("Content-Type", content_type)
-        self.finish(body)
+        self._exposition.finish(self)
 
 
 def start(transport: Transport) -> None:
